@@ -1,0 +1,159 @@
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { Random } from '../base/random.ts';
+import type { SecretBytes } from '../base/secret-bytes.ts';
+
+/** What a finished TLS handshake proved. */
+export interface TlsFacts {
+  /** As the TLS library names it: `TLSv1.2` or `TLSv1.3`. */
+  readonly version: string;
+  /** Cipher suite, IANA name where the library gives it. */
+  readonly suite: string;
+  readonly peerCertificate?: CertificateFacts;
+}
+
+export interface CertificateFacts {
+  /** SHA-256 over the DER certificate, upper-case hexadecimal pairs joined by colons. */
+  readonly sha256: string;
+  readonly subject: string;
+  readonly issuer: string;
+  /** ISO 8601. */
+  readonly validUntil: string;
+}
+
+export interface SipTarget {
+  readonly host: string;
+  readonly port: number;
+  readonly protocol: 'tls' | 'tcp';
+  /** Name that the server certificate must carry; required for TLS. */
+  readonly serverName?: string;
+  /** PEM certificates trusted instead of the system's. */
+  readonly trustedCa?: string;
+}
+
+/** One connection to the SIP server: a plain byte stream, framing is done above it. */
+export interface SipConnection {
+  readonly protocol: 'tls' | 'tcp';
+  readonly localAddress: string;
+  readonly localPort: number;
+  /** Present exactly when `protocol` is `tls`. */
+  readonly tls: TlsFacts | undefined;
+  send(bytes: Uint8Array): Promise<void>;
+  onData(listener: (bytes: Uint8Array) => void): void;
+  /** Called once; `error` is absent when `close` asked for it. */
+  onClose(listener: (error?: Error) => void): void;
+  close(): void;
+}
+
+export interface SipTransport {
+  /** Rejects when the server cannot be reached or, for TLS, when its certificate does not prove `serverName`. */
+  connect(target: SipTarget): Promise<SipConnection>;
+}
+
+export interface SocketAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A certificate of this device with its private key; the key never leaves this object's holder. */
+export interface DeviceCertificate {
+  readonly certificatePem: string;
+  readonly privateKeyPem: SecretBytes;
+  /** As in `CertificateFacts.sha256`. */
+  readonly sha256: string;
+}
+
+/** One `a=fingerprint` value (RFC 8122). */
+export interface Fingerprint {
+  /** Lower-case hash name, for example `sha-256`. */
+  readonly hash: string;
+  /** Upper-case hexadecimal pairs joined by colons. */
+  readonly value: string;
+}
+
+export type MsrpSecurity =
+  | { readonly mode: 'plain' }
+  /** TLS in which both sides present a certificate and ours checks the peer's against any of `peerFingerprints`. */
+  | {
+      readonly mode: 'fingerprint';
+      readonly certificate: DeviceCertificate;
+      readonly peerFingerprints: readonly Fingerprint[];
+    }
+  /** TLS with pre-shared key suites only (profile 3.3); no certificate is sent or accepted. */
+  | { readonly mode: 'psk'; readonly psk: SecretBytes; readonly pskIdentity: string };
+
+/** A connection on which MSRP bytes may flow: for the secured modes the handshake and the check of the peer are done. */
+export interface MsrpConnection {
+  readonly security: MsrpSecurity['mode'];
+  /** Present exactly when `security` is not `plain`. */
+  readonly tls: TlsFacts | undefined;
+  readonly local: SocketAddress;
+  readonly remote: SocketAddress;
+  /** Queues bytes; false asks the caller to wait for `onDrain` before more. */
+  write(bytes: Uint8Array): boolean;
+  onDrain(listener: () => void): void;
+  onData(listener: (bytes: Uint8Array) => void): void;
+  /** Stops and restarts reading, for back-pressure. */
+  pause(): void;
+  resume(): void;
+  onClose(listener: (error?: Error) => void): void;
+  /** Flushes what was queued, then closes. */
+  close(): void;
+}
+
+/** A port on which a peer may connect. Connections that arrive before `accept` wait, unread. */
+export interface MsrpListener {
+  readonly address: SocketAddress;
+  /** Takes the first connection that passes `security`; rejects on timeout, close or a failed check. */
+  accept(security: MsrpSecurity, timeoutMilliseconds: number): Promise<MsrpConnection>;
+  close(): void;
+}
+
+export interface MsrpSockets {
+  listen(): Promise<MsrpListener>;
+  connect(address: SocketAddress, security: MsrpSecurity, timeoutMilliseconds: number): Promise<MsrpConnection>;
+  /** False when this build's TLS library cannot do PSK: end-to-end sessions are then refused, with that reason. */
+  readonly canDoPskTls: boolean;
+}
+
+export type KmsExchange = 'ticketrequest' | 'ticketresolve';
+
+export interface KmsAddress {
+  /** Base URL, https only. */
+  readonly url: string;
+  readonly trustedCa?: string;
+  readonly bodyEncoding: 'base64' | 'binary';
+}
+
+export interface KmsReply {
+  /** HTTP status code. */
+  readonly status: number;
+  /** The MIKEY message, decoded from base64 where needed; absent when the answer carries none. */
+  readonly message: Uint8Array | undefined;
+}
+
+/** The road to a KMS (profile 6.1). Rejects with `ProtocolError` (field `kms.*`) when no answer could be had. */
+export interface KeyManagement {
+  exchange(kind: KmsExchange, kms: KmsAddress, message: Uint8Array): Promise<KmsReply>;
+}
+
+export type SecretStoreHealth = { readonly usable: true } | { readonly usable: false; readonly reason: string };
+
+/** Credentials at rest: the operating system's keychain, or memory for one run. */
+export interface SecretStore {
+  get(name: string): Promise<SecretBytes | undefined>;
+  set(name: string, secret: SecretBytes): Promise<void>;
+  delete(name: string): Promise<void>;
+  list(): Promise<readonly string[]>;
+  health(): Promise<SecretStoreHealth>;
+}
+
+/** What every part of the engine may use. */
+export interface EnginePorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly sip: SipTransport;
+  readonly msrp: MsrpSockets;
+  readonly keyManagement: KeyManagement;
+}
