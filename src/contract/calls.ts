@@ -1,0 +1,67 @@
+import { z } from 'zod';
+import * as views from './views.ts';
+
+/** Upper bound of a text, in UTF-16 units; what the network takes is decided by the engine (`too-large`). */
+export const maxTextLength = 200_000;
+
+const accountId = z.string().min(1).max(200);
+/** Long enough for any URI in use; the engine judges the grammar (`invalid-address`). */
+const uri = z.string().trim().min(1).max(1000);
+const id = z.string().min(1).max(200);
+const conversationKey = { accountId, peer: uri };
+
+const nothing = z.object({});
+
+/** Every call a screen may make: its input is refused unless it matches, its output is cut down to what is named. */
+export const calls = {
+  getSnapshot: { input: z.strictObject({}), output: views.snapshot },
+  /** The newest `limit` messages, oldest first; with `before`, the newest among those older than that message. */
+  listMessages: {
+    input: z.strictObject({ ...conversationKey, before: id.optional(), limit: z.int().min(1).max(500).default(100) }),
+    output: z.object({ messages: z.array(views.messageView).readonly(), hasMore: z.boolean() }),
+  },
+  /**
+   * `policy` demands for this message alone. `consent` accepts, for this contact from now on, the lower level that a
+   * `consent-required` refusal offered. `replaces` names a refused attempt that this one takes the place of.
+   */
+  sendMessage: {
+    input: z.strictObject({
+      accountId,
+      to: uri,
+      text: z.string().min(1).max(maxTextLength),
+      way: views.messageWay,
+      policy: views.policy.optional(),
+      consent: z.boolean().optional(),
+      replaces: id.optional(),
+    }),
+    output: views.sendOutcome,
+  },
+  /** Removes a refused or failed attempt from the conversation. */
+  discardMessage: { input: z.strictObject({ ...conversationKey, messageId: id }), output: nothing },
+  openSession: {
+    input: z.strictObject({ accountId, to: uri, policy: views.policy.optional() }),
+    output: views.sessionOutcome,
+  },
+  closeSession: { input: z.strictObject({ accountId, sessionId: id }), output: nothing },
+  /** Makes an empty conversation, so that a policy can be set before the first message. */
+  startConversation: { input: z.strictObject(conversationKey), output: views.conversationView },
+  markRead: { input: z.strictObject(conversationKey), output: nothing },
+  /** `policy: null` returns the contact to the account's policy. */
+  setContactPolicy: {
+    input: z.strictObject({ ...conversationKey, policy: views.policy.nullable() }),
+    output: nothing,
+  },
+  register: { input: z.strictObject({ accountId }), output: views.registrationState },
+  unregister: { input: z.strictObject({ accountId }), output: views.registrationState },
+} as const;
+
+export type CallName = keyof typeof calls;
+/** What a caller gives. */
+export type CallInput<Name extends CallName> = z.input<(typeof calls)[Name]['input']>;
+/** What the server side gets, defaults filled in. */
+export type CheckedInput<Name extends CallName> = z.output<(typeof calls)[Name]['input']>;
+export type CallOutput<Name extends CallName> = z.output<(typeof calls)[Name]['output']>;
+
+export function isCallName(name: string): name is CallName {
+  return Object.hasOwn(calls, name);
+}

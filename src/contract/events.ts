@@ -1,0 +1,24 @@
+import { z } from 'zod';
+import * as views from './views.ts';
+
+/** Version of the state after the event: exactly one more than before it. A gap means: take a new snapshot. */
+const version = z.number().int();
+
+/** Every payload is whole: it replaces what a screen knew of that thing. */
+export const events = {
+  account: z.object({ version, account: views.accountView }),
+  conversation: z.object({ version, conversation: views.conversationView }),
+  message: z.object({ version, message: views.messageView }),
+  messageRemoved: z.object({ version, accountId: z.string(), conversation: z.string(), messageId: z.string() }),
+} as const;
+
+export type EventName = keyof typeof events;
+export type EventPayload<Name extends EventName> = z.output<(typeof events)[Name]>;
+
+export const eventEnvelope = z.discriminatedUnion('event', [
+  z.object({ event: z.literal('account'), payload: events.account }),
+  z.object({ event: z.literal('conversation'), payload: events.conversation }),
+  z.object({ event: z.literal('message'), payload: events.message }),
+  z.object({ event: z.literal('messageRemoved'), payload: events.messageRemoved }),
+]);
+export type EventEnvelope = z.output<typeof eventEnvelope>;

@@ -1,0 +1,5 @@
+export * from './calls.ts';
+export * from './envelope.ts';
+export * from './events.ts';
+export * from './evidence.ts';
+export * from './views.ts';

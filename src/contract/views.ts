@@ -1,0 +1,154 @@
+import { z } from 'zod';
+import { evidence } from './evidence.ts';
+
+/** Who can read a message, from best to worst (docs/security-model.md). */
+export const protectionLevel = z.enum(['e2e', 'e2ae', 'unverified', 'none']);
+export type ProtectionLevel = z.infer<typeof protectionLevel>;
+
+/** What an account, a contact or a single message demands. */
+export const policy = z.enum(['require-e2e', 'prefer-e2e', 'require-e2ae', 'any']);
+export type Policy = z.infer<typeof policy>;
+
+/** `message`: immediate, by SIP MESSAGE. `msrp`: over a session. */
+export const messageWay = z.enum(['message', 'msrp']);
+export type MessageWay = z.infer<typeof messageWay>;
+
+export const refusalCode = z.enum([
+  'not-registered',
+  'policy-not-met',
+  'consent-required',
+  'no-kms',
+  'kms-unreachable',
+  'kms-refused',
+  'kms-answer-invalid',
+  'ticket-invalid',
+  'no-network-indication',
+  'fingerprint-mismatch',
+  'tls-failed',
+  'peer-refused',
+  'peer-incompatible',
+  'peer-unreachable',
+  'timeout',
+  'connection-lost',
+  'too-large',
+  'replayed',
+  'decryption-failed',
+  'psk-tls-unavailable',
+  'invalid-address',
+]);
+export type RefusalCode = z.infer<typeof refusalCode>;
+
+/** Why something was not done. `explanation` tells what happened, what it means for the message and what to do. */
+export const refusal = z.object({
+  code: refusalCode,
+  explanation: z.string(),
+  reached: protectionLevel.optional(),
+  required: policy.optional(),
+  /** For `consent-required`: the level that a send with consent would reach. */
+  offered: protectionLevel.optional(),
+});
+export type Refusal = z.infer<typeof refusal>;
+
+export const registrationState = z.discriminatedUnion('state', [
+  /** `expires`: seconds for which the registrar keeps the binding. */
+  z.object({ state: z.literal('registered'), expires: z.number() }),
+  z.object({ state: z.literal('registering') }),
+  z.object({ state: z.literal('unregistered') }),
+  z.object({
+    state: z.literal('failed'),
+    code: z.string(),
+    /** SIP status code, where there was an answer. */
+    status: z.number().optional(),
+    explanation: z.string(),
+  }),
+]);
+export type RegistrationState = z.infer<typeof registrationState>;
+
+export const accountView = z.object({
+  id: z.string(),
+  /** Public identity, a sip: URI. */
+  identity: z.string(),
+  displayName: z.string().optional(),
+  domain: z.string(),
+  policy,
+  registration: registrationState,
+  /** How signalling travels to the server. */
+  transport: z.enum(['tls', 'tcp']),
+  /** URI of the key management server; absent when the account has none, and then nothing can be end-to-end. */
+  kms: z.string().optional(),
+});
+export type AccountView = z.infer<typeof accountView>;
+
+export const messageState = z.enum([
+  'sending',
+  'accepted',
+  'delivered',
+  'failed',
+  'received',
+  'undecryptable',
+  'refused',
+]);
+export type MessageState = z.infer<typeof messageState>;
+
+export const messageView = z.object({
+  id: z.string(),
+  accountId: z.string(),
+  /** URI of the peer. */
+  conversation: z.string(),
+  direction: z.enum(['in', 'out']),
+  from: z.string(),
+  to: z.string(),
+  text: z.string(),
+  /** Milliseconds since the epoch. */
+  at: z.number(),
+  way: messageWay,
+  /** The level reached. Says nothing while `state` is `sending` or `refused`. */
+  level: protectionLevel,
+  /** What proves `level`; absent for a message that never left. */
+  evidence: evidence.optional(),
+  state: messageState,
+  problem: refusal.optional(),
+});
+export type MessageView = z.infer<typeof messageView>;
+
+export const sessionView = z.object({
+  id: z.string(),
+  state: z.enum(['opening', 'open']),
+  /** Present once open. */
+  level: protectionLevel.optional(),
+  evidence: evidence.optional(),
+});
+export type SessionView = z.infer<typeof sessionView>;
+
+export const conversationView = z.object({
+  accountId: z.string(),
+  /** URI of the peer; with `accountId` it identifies the conversation. */
+  peer: z.string(),
+  /** What this contact demands; absent when the account's policy holds. */
+  policy: policy.optional(),
+  session: sessionView.optional(),
+  unread: z.number().int().min(0),
+  lastMessage: messageView.optional(),
+});
+export type ConversationView = z.infer<typeof conversationView>;
+
+export const sendOutcome = z.discriminatedUnion('outcome', [
+  z.object({ outcome: z.literal('sent'), message: messageView }),
+  /** Nothing left. The attempt stays in the conversation as a message in state `refused` until replaced or discarded. */
+  z.object({ outcome: z.literal('refused'), refusal, message: messageView }),
+]);
+export type SendOutcome = z.infer<typeof sendOutcome>;
+
+export const sessionOutcome = z.discriminatedUnion('outcome', [
+  z.object({ outcome: z.literal('opened'), session: sessionView }),
+  z.object({ outcome: z.literal('refused'), refusal }),
+]);
+export type SessionOutcome = z.infer<typeof sessionOutcome>;
+
+/** Everything a screen needs to start. Events with a higher version continue from here. */
+export const snapshot = z.object({
+  version: z.number().int(),
+  accounts: z.array(accountView).readonly(),
+  conversations: z.array(conversationView).readonly(),
+});
+export type Snapshot = z.infer<typeof snapshot>;
