@@ -1,0 +1,28 @@
+import { createHash, createHmac } from 'node:crypto';
+
+type HashName = 'md5' | 'sha1' | 'sha256' | 'sha384' | 'sha512';
+
+const digest = (name: HashName, bytes: Uint8Array): Uint8Array =>
+  Uint8Array.from(createHash(name).update(bytes).digest());
+
+/** 16 octets. For SIP Digest with servers that know nothing better (RFC 7616); never for a signature. */
+export const md5 = (bytes: Uint8Array): Uint8Array => digest('md5', bytes);
+/** 20 octets. */
+export const sha1 = (bytes: Uint8Array): Uint8Array => digest('sha1', bytes);
+/** 32 octets. */
+export const sha256 = (bytes: Uint8Array): Uint8Array => digest('sha256', bytes);
+/** 48 octets. */
+export const sha384 = (bytes: Uint8Array): Uint8Array => digest('sha384', bytes);
+/** 64 octets. */
+export const sha512 = (bytes: Uint8Array): Uint8Array => digest('sha512', bytes);
+
+function hmac(name: HashName, key: Uint8Array, parts: readonly Uint8Array[]): Uint8Array {
+  const state = createHmac(name, key);
+  for (const part of parts) state.update(part);
+  return Uint8Array.from(state.digest());
+}
+
+/** HMAC-SHA-1 (RFC 2104) over the concatenation of `parts`: 20 octets. */
+export const hmacSha1 = (key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array => hmac('sha1', key, parts);
+/** HMAC-SHA-256 (RFC 2104) over the concatenation of `parts`: 32 octets. */
+export const hmacSha256 = (key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array => hmac('sha256', key, parts);
