@@ -27,7 +27,7 @@ function decodeBlocks(text: string, field: string): forge.pem.ObjectPEM[] {
 function readCertificate(block: forge.pem.ObjectPEM, field: string): Uint8Array {
   if (block.type !== 'CERTIFICATE') fail(field, 'a block of another type', 'BEGIN CERTIFICATE');
   try {
-    const outer = forge.asn1.fromDer(block.body, { strict: true, parseAllBytes: true, decodeBitStrings: false });
+    const outer = forge.asn1.fromDer(block.body, true);
     if (outer.type !== forge.asn1.Type.SEQUENCE || !outer.constructed) throw new Error('not a SEQUENCE');
   } catch (cause) {
     return fail(field, 'not DER', 'a DER X.509 certificate', cause);
