@@ -1,0 +1,44 @@
+import type { Policy } from '../base/protection-level.ts';
+import type { SecretBytes } from '../base/secret-bytes.ts';
+import type { KmsAddress, SipTarget } from './ports.ts';
+
+export type MikeySuite = '128' | '256';
+
+export interface KmsConfig {
+  readonly address: KmsAddress;
+  /** The KMS as MIKEY names it (IDRkms), for example `sip:kms.example.org`. */
+  readonly identity: string;
+  /** Name of the key shared with the KMS (IDRpsk). */
+  readonly pskId: string;
+  /** Algorithm set of the exchanges with the KMS and of the keys it makes (profile 3.4). */
+  readonly suite: MikeySuite;
+}
+
+export interface AccountConfig {
+  readonly id: string;
+  /** Public identity (IMPU), `sip:alice@example.org`. */
+  readonly identity: string;
+  /** Private identity (IMPI), the user name of the digest. */
+  readonly privateIdentity: string;
+  readonly displayName?: string;
+  readonly domain: string;
+  readonly server: SipTarget;
+  /** Without it nothing can be protected end to end. */
+  readonly kms?: KmsConfig;
+  readonly policy: Policy;
+  /** Policies that differ from `policy`, by address of the contact. */
+  readonly contactPolicies?: Readonly<Record<string, Policy>>;
+  /**
+   * Takes a session that we asked to be protected to the edge as so protected although the answer does not say it,
+   * provided the network announced it at registration (profile 2.5). Default: no.
+   */
+  readonly e2aeInferFromRegistration?: boolean;
+  /** Profile 1.6. */
+  readonly mediasecOptionTag?: boolean;
+}
+
+export interface AccountSecrets {
+  readonly password: SecretBytes;
+  /** 32 octets shared with the KMS. */
+  readonly kmsPsk?: SecretBytes;
+}

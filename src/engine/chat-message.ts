@@ -1,0 +1,56 @@
+import type { Policy, ProtectionLevel } from '../base/protection-level.ts';
+import type { Evidence } from './evidence.ts';
+import type { Refusal } from './refusal.ts';
+
+/** `message` is a SIP MESSAGE, `msrp` travels in a session. */
+export type MessageWay = 'message' | 'msrp';
+
+/**
+ * Outgoing: `sending`, then `accepted` (the network or the peer's device took it), `delivered` (the peer's device said so) or `failed`.
+ * Incoming: `received`; `undecryptable` (kept, see `problem`, may become `received` later); `refused` (text dropped by policy).
+ */
+export type MessageState = 'sending' | 'accepted' | 'delivered' | 'failed' | 'received' | 'undecryptable' | 'refused';
+
+export interface ChatMessage {
+  /** Unique within the account. */
+  readonly id: string;
+  /** Address of the peer. */
+  readonly conversation: string;
+  readonly direction: 'in' | 'out';
+  readonly from: string;
+  readonly to: string;
+  /** Empty when the text is not known or was dropped. */
+  readonly text: string;
+  /** Milliseconds since 1970: when it was sent or came in, by the clock of this device. */
+  readonly at: number;
+  readonly way: MessageWay;
+  readonly level: ProtectionLevel;
+  readonly evidence: Evidence;
+  readonly state: MessageState;
+  readonly problem?: Refusal;
+}
+
+export type SendOutcome =
+  | { readonly outcome: 'sent'; readonly message: ChatMessage }
+  | { readonly outcome: 'refused'; readonly refusal: Refusal };
+
+export interface SessionView {
+  readonly id: string;
+  readonly peer: string;
+  readonly direction: 'in' | 'out';
+  readonly level: ProtectionLevel;
+  readonly evidence: Evidence;
+  readonly openedAt: number;
+}
+
+export type OpenSessionOutcome =
+  | { readonly outcome: 'open'; readonly session: SessionView }
+  | { readonly outcome: 'refused'; readonly refusal: Refusal };
+
+export interface ConversationView {
+  /** Address of the peer. */
+  readonly peer: string;
+  readonly policy: Policy;
+  /** Oldest first. */
+  readonly messages: readonly ChatMessage[];
+}

@@ -1,0 +1,98 @@
+/**
+ * Why a message has the level it is shown with. Plain JSON: times in milliseconds since 1970, octets as hexadecimal text.
+ * An evidence is written only after the proof it names has happened (docs/security-model.md).
+ */
+export type Evidence =
+  | MsrpPskTlsEvidence
+  | MsrpFingerprintTlsEvidence
+  | MsrpPlainEvidence
+  | MessagePskMimeEvidence
+  | MessageSignallingEvidence;
+
+export interface TlsEvidence {
+  /** `TLSv1.2` or `TLSv1.3`. */
+  readonly version: string;
+  readonly suite: string;
+}
+
+export interface TicketEvidence {
+  readonly issuedAt: number;
+  /** Absent when the ticket names no end. */
+  readonly validUntil?: number;
+}
+
+/** A session over PSK-TLS; the handshake proved a key that only the holders of the resolved ticket have (profile 3). */
+export interface MsrpPskTlsEvidence {
+  readonly kind: 'msrp-psk-tls';
+  readonly tls: TlsEvidence;
+  /** Who connected: the active side is the TLS client. */
+  readonly role: 'active' | 'passive';
+  /** Identity of the KMS that vouches for the peer. */
+  readonly kms: string;
+  readonly ticket: TicketEvidence;
+  /** CSB ID and CS ID of the crypto session, `01020304.01`. */
+  readonly keyId: string;
+  /** KMS user identity of the peer. */
+  readonly peer: string;
+  readonly vouchedBy: 'kms';
+  readonly verifiedAt: number;
+  readonly notProtected: readonly string[];
+}
+
+/** A session over TLS in which both certificate fingerprints of the SDP were checked (profile 2). */
+export interface MsrpFingerprintTlsEvidence {
+  readonly kind: 'msrp-fingerprint-tls';
+  readonly tls: TlsEvidence;
+  readonly localFingerprint: string;
+  readonly peerFingerprint: string;
+  /** What the network said about this stream. Only the first two make it `e2ae`. */
+  readonly indication: 'applied' | 'inferred-from-registration' | 'none';
+  readonly vouchedBy: 'network' | 'nobody';
+  readonly verifiedAt: number;
+  readonly notProtected: readonly string[];
+}
+
+export interface MsrpPlainEvidence {
+  readonly kind: 'msrp-plain';
+  readonly vouchedBy: 'nobody';
+  readonly notProtected: readonly string[];
+}
+
+/** A MESSAGE sealed under a key from a MIKEY ticket (profile 5). */
+export interface MessagePskMimeEvidence {
+  readonly kind: 'message-psk-mime';
+  /** For example `AES-256-GCM`. */
+  readonly contentEncryption: string;
+  readonly kms: string;
+  readonly ticket: TicketEvidence;
+  /** CSB ID, CS ID and SPI, hexadecimal. */
+  readonly keyId: string;
+  /** Whether the KMS and the MAC proved who wrote it. For an own message: it carries such a proof. */
+  readonly origin: 'proven' | 'unproven';
+  readonly vouchedBy: 'kms';
+  readonly verifiedAt: number;
+  readonly notProtected: readonly string[];
+}
+
+/** A MESSAGE protected by nothing but the signalling connection (profile 4). */
+export interface MessageSignallingEvidence {
+  readonly kind: 'message-signalling';
+  readonly transport: 'tls' | 'tcp';
+  readonly tls?: TlsEvidence;
+  /** Security mechanisms that the network announced and we verified (RFC 3329); empty without agreement. */
+  readonly securityAgreement: readonly string[];
+  readonly vouchedBy: 'network' | 'nobody';
+  readonly verifiedAt: number;
+  readonly notProtected: readonly string[];
+}
+
+const metadata = 'who talks to whom, and when';
+const operator = 'the text inside the operator’s network, and on the way behind it';
+
+/** What stays readable to others at each kind of protection, in words for the user. */
+export const notProtectedBy = {
+  endToEnd: [metadata, 'against whoever runs the key management server'],
+  accessEdge: [operator, metadata],
+  unverifiedEnd: ['against an end point that nobody vouched for', operator, metadata],
+  nothing: ['the text, to everybody on the way', metadata],
+} as const;

@@ -1,0 +1,169 @@
+import { describeError } from '../base/errors.ts';
+import type { Policy, ProtectionLevel } from '../base/protection-level.ts';
+
+export const refusalCodes = [
+  'not-registered',
+  'policy-not-met',
+  'consent-required',
+  'no-kms',
+  'kms-unreachable',
+  'kms-refused',
+  'kms-answer-invalid',
+  'ticket-invalid',
+  'no-network-indication',
+  'fingerprint-mismatch',
+  'tls-failed',
+  'peer-refused',
+  'peer-incompatible',
+  'peer-unreachable',
+  'timeout',
+  'connection-lost',
+  'too-large',
+  'replayed',
+  'decryption-failed',
+  'psk-tls-unavailable',
+  'invalid-address',
+] as const;
+export type RefusalCode = (typeof refusalCodes)[number];
+
+/** Why something was not done, as an answer and not as an accident. Never carries a secret or a message text. */
+export interface Refusal {
+  readonly code: RefusalCode;
+  /** What happened, what it means for the message, what can be done. */
+  readonly explanation: string;
+  /** The level that was or would have been reached, where that is the reason. */
+  readonly reached?: ProtectionLevel;
+  /** The policy that forbade it. */
+  readonly required?: Policy;
+  /** For `consent-required`: the level to which the user may agree. */
+  readonly offered?: ProtectionLevel;
+}
+
+export type RefusalDetails = Omit<Refusal, 'code' | 'explanation'> & {
+  /** Replaces the first sentence of the explanation by something more exact; without the full stop. */
+  readonly happened?: string;
+};
+
+interface Words {
+  readonly happened: string;
+  readonly advice: string;
+}
+
+/** The middle sentence, what it means for the message, is the same for every refusal: see `refusal`. */
+const words: Readonly<Record<RefusalCode, Words>> = {
+  'not-registered': {
+    happened: 'This account is not registered with the network',
+    advice: 'Register, then try again.',
+  },
+  'policy-not-met': {
+    happened: 'The protection that could be had is weaker than what the policy for this contact demands',
+    advice: 'Try again later, or change the policy for this contact.',
+  },
+  'consent-required': {
+    happened: 'End-to-end protection could not be had',
+    advice: 'Agree to the weaker level that is offered, or try again later.',
+  },
+  'no-kms': {
+    happened: 'This account has no key management server, without which nothing can be protected end to end',
+    advice: 'Configure a key management server for this account.',
+  },
+  'kms-unreachable': {
+    happened: 'The key management server gave no usable answer',
+    advice: 'Check the network and try again.',
+  },
+  'kms-refused': {
+    happened: 'The key management server refused to give a key',
+    advice: 'Ask the operator of the key management server whether you and this contact may use it.',
+  },
+  'kms-answer-invalid': {
+    happened: 'The answer of the key management server failed its checks and was not used',
+    advice: 'Check the key configured for this account; if it is right, somebody may be posing as the server.',
+  },
+  'ticket-invalid': {
+    happened: 'The key ticket was not valid for this conversation',
+    advice: 'Ask the other side to try again with a fresh ticket.',
+  },
+  'no-network-indication': {
+    happened: 'The network did not say that it protects this session to its edge',
+    advice: 'Use end-to-end protection, or ask the operator whether its network indicates this protection.',
+  },
+  'fingerprint-mismatch': {
+    happened: 'The other end of the encrypted connection is not the one that was announced',
+    advice: 'Somebody may be in between: try again on another network, and tell the operator if it goes on.',
+  },
+  'tls-failed': {
+    happened: 'The encrypted connection could not be set up',
+    advice: 'Try again; if it goes on, somebody may be disturbing or posing as the other side.',
+  },
+  'peer-refused': { happened: 'The other side refused', advice: 'Try again later or reach the contact otherwise.' },
+  'peer-incompatible': {
+    happened: 'The other side does not understand this kind of protection or message',
+    advice: 'Try the other way of sending, or agree on a protection that both sides have.',
+  },
+  'peer-unreachable': { happened: 'The other side could not be reached', advice: 'Try again later.' },
+  timeout: { happened: 'No answer came in time', advice: 'Check the network and try again.' },
+  'connection-lost': { happened: 'The connection was lost', advice: 'Check the network and try again.' },
+  'too-large': {
+    happened: 'The message is too large for this way of sending',
+    advice: 'Send it in a session instead, or shorten it.',
+  },
+  replayed: {
+    happened: 'The same message had come before; this copy was dropped',
+    advice: 'Nothing needs to be done; if it happens often, somebody may be repeating your messages.',
+  },
+  'decryption-failed': {
+    happened: 'The message could not be decrypted: it was changed on the way or made with another key',
+    advice: 'Ask the sender to send it again.',
+  },
+  'psk-tls-unavailable': {
+    happened: 'This build cannot do TLS with pre-shared keys, which end-to-end sessions need',
+    advice: 'Send it as a single message instead, or use another build.',
+  },
+  'invalid-address': {
+    happened: 'This is not an address to which a message can be sent',
+    advice: 'Give an address like sip:name@example.org.',
+  },
+};
+
+/** What a refusal means for the thing that was refused. */
+const meanings = {
+  message: 'The message was not sent.',
+  session: 'No session was opened and nothing was sent.',
+  received: 'The message is not shown.',
+  uncertain: 'It is not known whether the message arrived.',
+} as const;
+
+export function refusal(
+  code: RefusalCode,
+  about: keyof typeof meanings = 'message',
+  details: RefusalDetails = {},
+): Refusal {
+  const { happened = words[code].happened, ...rest } = details;
+  return { code, explanation: `${happened}. ${meanings[about]} ${words[code].advice}`, ...rest };
+}
+
+/** Carries a refusal through layers that answer by throwing. */
+export class RefusalError extends Error {
+  override readonly name = 'RefusalError';
+  readonly refusal: Refusal;
+
+  constructor(reason: Refusal, cause?: unknown) {
+    super(reason.explanation, cause === undefined ? undefined : { cause });
+    this.refusal = reason;
+  }
+}
+
+export function refuse(
+  code: RefusalCode,
+  about: keyof typeof meanings = 'message',
+  details: RefusalDetails & { readonly cause?: unknown } = {},
+): RefusalError {
+  const { cause, ...rest } = details;
+  return new RefusalError(refusal(code, about, rest), cause);
+}
+
+/** The refusal inside an error, or `fallback` for an error that carries none. */
+export function refusalOf(error: unknown, fallback: RefusalCode, about: keyof typeof meanings = 'message'): Refusal {
+  if (error instanceof RefusalError) return error.refusal;
+  return refusal(fallback, about, { happened: `${words[fallback].happened} (${describeError(error)})` });
+}
