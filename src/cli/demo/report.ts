@@ -1,0 +1,88 @@
+import type { ProtectionLevel } from '../../base/protection-level.ts';
+
+/** Where the recorded octets hold a text: how often on the UEs' own connections, and inside the edge. */
+export interface WireProof {
+  readonly accessLeg: number;
+  readonly insideEdge: number;
+  /** Octets recorded on the access legs meanwhile, so that "found nowhere" means something. */
+  readonly octetsOnAccessLeg: number;
+}
+
+export interface DeliveryRow {
+  readonly way: 'message' | 'msrp';
+  readonly reach: 'e2ae' | 'e2e';
+  readonly from: string;
+  readonly to: string;
+  /** What the sender was told, and what the receiver was shown; absent when nothing came. */
+  readonly levelSent: ProtectionLevel | undefined;
+  readonly levelReceived: ProtectionLevel | undefined;
+  readonly evidence: string;
+  readonly proof: WireProof;
+  readonly ok: boolean;
+  readonly problem?: string;
+}
+
+export interface AttackRow {
+  readonly attack: string;
+  readonly outcome: string;
+  readonly ok: boolean;
+}
+
+export interface DemoReport {
+  readonly deliveries: readonly DeliveryRow[];
+  /** A message sent without protection on purpose: the search must find it, or its "found nowhere" proves nothing. */
+  readonly control: { readonly description: string; readonly proof: WireProof; readonly ok: boolean };
+  readonly attacks: readonly AttackRow[];
+  readonly ok: boolean;
+}
+
+const wayNames = { message: 'MESSAGE', msrp: 'MSRP' } as const;
+
+function wireWords(proof: WireProof): string {
+  const access = proof.accessLeg === 0 ? 'access leg: not found' : `access leg: FOUND ${proof.accessLeg}x`;
+  const inside = proof.insideEdge === 0 ? 'inside edge: not found' : `inside edge: found ${proof.insideEdge}x`;
+  return `${access}, ${inside}`;
+}
+
+function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = headings.map((heading, column) =>
+    Math.max(heading.length, ...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  const line = (cells: readonly string[]): string =>
+    cells
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd();
+  return [line(headings), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
+}
+
+/** The report as text for a terminal. */
+export function formatReport(report: DemoReport): string {
+  const mark = (ok: boolean): string => (ok ? 'ok' : 'FAILED');
+  const deliveries = table(
+    ['', 'way', 'from', 'level', 'evidence', 'plaintext in the recorded bytes'],
+    report.deliveries.map((row) => [
+      mark(row.ok),
+      `${wayNames[row.way]}, ${row.reach}`,
+      `${row.from} -> ${row.to}`,
+      row.levelReceived ?? row.problem ?? 'not delivered',
+      row.evidence,
+      wireWords(row.proof),
+    ]),
+  );
+  const attacks = table(
+    ['', 'attack', 'what happened'],
+    report.attacks.map((row) => [mark(row.ok), row.attack, row.outcome]),
+  );
+  return [
+    'Deliveries',
+    deliveries,
+    '',
+    `Control: ${report.control.description}: ${wireWords(report.control.proof)} (${mark(report.control.ok)})`,
+    '',
+    'Attacks',
+    attacks,
+    '',
+    report.ok ? 'Every row is as it must be.' : 'Some rows are NOT as they must be.',
+  ].join('\n');
+}
