@@ -1,0 +1,201 @@
+import type {
+  AccountView,
+  CheckedInput,
+  Evidence,
+  MessageView,
+  Policy,
+  ProtectionLevel,
+  Refusal,
+  RegistrationState,
+  SendOutcome,
+  SessionOutcome,
+} from '../../src/contract/index.ts';
+import { ConversationBook } from '../../src/node/bridge/conversation-book.ts';
+import { BridgeFault, type BridgeHost, type HostEvent } from '../../src/node/bridge/host.ts';
+import { evidenceFor } from './evidence.ts';
+
+export interface Script {
+  /** What happens to a send: the level it reaches, or the refusal. */
+  send(input: CheckedInput<'sendMessage'>): ProtectionLevel | Refusal;
+  /** Milliseconds until it happens. */
+  readonly delay: number;
+  /** What the peer writes back, if anything. */
+  answer?(input: CheckedInput<'sendMessage'>): string | undefined;
+}
+
+const now = () => Date.now();
+
+/** An engine made of a script: behaves as the real one does on the bridge, without a network. */
+export class ScriptedHost implements BridgeHost {
+  script: Script;
+  account: AccountView;
+  readonly sent: CheckedInput<'sendMessage'>[] = [];
+  readonly book: ConversationBook;
+  readonly #listeners = new Set<(event: HostEvent) => void>();
+  #ids = 0;
+
+  constructor(account: Partial<AccountView> = {}, script: Partial<Script> = {}) {
+    this.account = {
+      id: 'alice',
+      identity: 'sip:alice@lab.test',
+      displayName: 'Alice',
+      domain: 'lab.test',
+      policy: 'prefer-e2e',
+      registration: { state: 'registered', expires: 600 },
+      transport: 'tls',
+      kms: 'sip:kms.lab.test',
+      ...account,
+    };
+    this.script = { send: () => 'e2e', delay: 0, ...script };
+    this.book = new ConversationBook((event) => this.#emit(event));
+  }
+
+  snapshot() {
+    return { accounts: [this.account], conversations: this.book.views() };
+  }
+
+  subscribe(listener: (event: HostEvent) => void) {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** A message comes in. */
+  receive(peer: string, text: string, level: ProtectionLevel, change: Partial<MessageView> = {}): MessageView {
+    const message: MessageView = {
+      ...this.#blank(peer, text, 'message', level),
+      direction: 'in',
+      from: peer,
+      to: this.account.identity,
+      state: 'received',
+      ...change,
+    };
+    this.book.putMessage({
+      ...message,
+      evidence: change.evidence ?? evidenceFor(level, message.way, message.at, peer),
+    });
+    return message;
+  }
+
+  setRegistration(registration: RegistrationState): RegistrationState {
+    this.account = { ...this.account, registration };
+    this.#emit({ event: 'account', account: this.account });
+    return registration;
+  }
+
+  listMessages(input: CheckedInput<'listMessages'>) {
+    return this.book.listMessages(input);
+  }
+
+  async sendMessage(input: CheckedInput<'sendMessage'>): Promise<SendOutcome> {
+    this.#checkAccount(input.accountId);
+    this.sent.push(input);
+    const key = { accountId: input.accountId, peer: input.to };
+    if (input.replaces !== undefined) this.book.removeMessage(key, input.replaces);
+    const sending = this.#blank(input.to, input.text, input.way, 'none');
+    this.book.putMessage(sending);
+    await wait(this.script.delay);
+    const result = input.consent === true ? 'e2ae' : this.script.send(input);
+    if (typeof result !== 'string') {
+      const refused: MessageView = { ...sending, state: 'refused', problem: result };
+      this.book.putMessage(refused);
+      return { outcome: 'refused', refusal: result, message: refused };
+    }
+    const evidence = evidenceFor(result, input.way, now(), input.to);
+    const sent: MessageView = { ...sending, level: result, evidence, state: 'accepted' };
+    if (input.way === 'msrp') this.#openSession(key, result, evidence);
+    this.book.putMessage(sent);
+    void wait(this.script.delay).then(() => {
+      this.book.putMessage({ ...sent, state: 'delivered' });
+      const answer = this.script.answer?.(input);
+      if (answer !== undefined) this.receive(input.to, answer, result, { way: input.way });
+    });
+    return { outcome: 'sent', message: sent };
+  }
+
+  discardMessage({ messageId, ...key }: CheckedInput<'discardMessage'>) {
+    this.book.removeMessage(key, messageId);
+    return {};
+  }
+
+  async openSession({ accountId, to }: CheckedInput<'openSession'>): Promise<SessionOutcome> {
+    const key = { accountId, peer: to };
+    this.book.setSession(key, { id: `session-${++this.#ids}`, state: 'opening' });
+    await wait(this.script.delay);
+    const result = this.script.send({ accountId, to, text: '', way: 'msrp' });
+    if (typeof result !== 'string') {
+      this.book.setSession(key, undefined);
+      return { outcome: 'refused', refusal: result };
+    }
+    return { outcome: 'opened', session: this.#openSession(key, result, evidenceFor(result, 'msrp', now(), to)) };
+  }
+
+  closeSession({ accountId, sessionId }: CheckedInput<'closeSession'>) {
+    const open = this.book.views().find((view) => view.accountId === accountId && view.session?.id === sessionId);
+    if (open !== undefined) this.book.setSession(open, undefined);
+    return {};
+  }
+
+  startConversation(key: CheckedInput<'startConversation'>) {
+    return this.book.start(key);
+  }
+
+  markRead(key: CheckedInput<'markRead'>) {
+    this.book.markRead(key);
+    return {};
+  }
+
+  setContactPolicy({ policy, ...key }: CheckedInput<'setContactPolicy'>) {
+    this.book.setPolicy(key, policy ?? undefined);
+    return {};
+  }
+
+  async register({ accountId }: CheckedInput<'register'>) {
+    this.#checkAccount(accountId);
+    this.setRegistration({ state: 'registering' });
+    await wait(this.script.delay);
+    return this.setRegistration({ state: 'registered', expires: 600 });
+  }
+
+  unregister({ accountId }: CheckedInput<'unregister'>) {
+    this.#checkAccount(accountId);
+    return this.setRegistration({ state: 'unregistered' });
+  }
+
+  #openSession(key: { accountId: string; peer: string }, level: ProtectionLevel, evidence: Evidence) {
+    const session = { id: `session-${++this.#ids}`, state: 'open' as const, level, evidence };
+    this.book.setSession(key, session);
+    return session;
+  }
+
+  #blank(peer: string, text: string, way: MessageView['way'], level: ProtectionLevel): MessageView {
+    return {
+      id: `m${++this.#ids}`,
+      accountId: this.account.id,
+      conversation: peer,
+      direction: 'out',
+      from: this.account.identity,
+      to: peer,
+      text,
+      at: now(),
+      way,
+      level,
+      state: 'sending',
+    };
+  }
+
+  #checkAccount(accountId: string): void {
+    if (accountId !== this.account.id) throw new BridgeFault('no-such-account', 'There is no such account.');
+  }
+
+  #emit(event: HostEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+}
+
+export function contactPolicy(host: ScriptedHost, peer: string): Policy | undefined {
+  return host.book.views().find((view) => view.peer === peer)?.policy;
+}
+
+function wait(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
