@@ -50,17 +50,21 @@ export function aesGcmSeal(
   return { ciphertext, tag: Uint8Array.from(cipher.getAuthTag()) };
 }
 
-/** @throws ProtocolError `peer-misbehaved` when the tag does not fit or is not 16 octets. */
+/**
+ * @param tagOctets length that the tag must have; RFC 5084 3.2 allows 12 to 16.
+ * @throws ProtocolError `peer-misbehaved` when the tag does not fit or has another length.
+ */
 export function aesGcmOpen(
   key: Uint8Array,
   nonce: Uint8Array,
   ciphertext: Uint8Array,
   tag: Uint8Array,
   additionalData: Uint8Array = new Uint8Array(),
+  tagOctets = gcmTagOctets,
 ): Uint8Array {
   const bits = aesBits(key);
   try {
-    const decipher = createDecipheriv(`aes-${bits}-gcm`, key, nonce, { authTagLength: gcmTagOctets });
+    const decipher = createDecipheriv(`aes-${bits}-gcm`, key, nonce, { authTagLength: tagOctets });
     decipher.setAAD(additionalData);
     decipher.setAuthTag(tag);
     return joined(decipher.update(ciphertext), decipher.final());
