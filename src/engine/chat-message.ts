@@ -44,7 +44,7 @@ export interface SessionView {
 }
 
 export type OpenSessionOutcome =
-  | { readonly outcome: 'open'; readonly session: SessionView }
+  | { readonly outcome: 'opened'; readonly session: SessionView }
   | { readonly outcome: 'refused'; readonly refusal: Refusal };
 
 export interface ConversationView {

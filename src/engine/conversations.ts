@@ -1,0 +1,67 @@
+import type { ChatMessage } from './chat-message.ts';
+import { limits } from './limits.ts';
+
+type MessagePatch = Partial<Pick<ChatMessage, 'state' | 'problem' | 'level' | 'evidence' | 'text' | 'from'>>;
+
+/** The messages of one account in memory, by peer. The oldest go when a limit is reached. */
+export class Conversations {
+  readonly #messages = new Map<string, ChatMessage[]>();
+  readonly #byId = new Map<string, ChatMessage>();
+
+  add(message: ChatMessage): void {
+    const list = this.#messages.get(message.conversation) ?? [];
+    // Map order is the order of last use: re-inserting makes the first key the longest idle conversation.
+    this.#messages.delete(message.conversation);
+    this.#messages.set(message.conversation, list);
+    list.push(message);
+    this.#byId.set(message.id, message);
+    while (list.length > limits.messagesPerConversation) this.#forget(list.shift());
+    if (this.#messages.size > limits.conversations) {
+      const [idle] = this.#messages.keys();
+      if (idle !== undefined) this.#dropConversation(idle);
+    }
+  }
+
+  /** Returns the changed message, or undefined when it is no longer kept. */
+  change(id: string, patch: MessagePatch): ChatMessage | undefined {
+    const before = this.#byId.get(id);
+    if (before === undefined) return undefined;
+    const after = { ...before, ...patch };
+    this.#byId.set(id, after);
+    const list = this.#messages.get(before.conversation) ?? [];
+    list[list.lastIndexOf(before)] = after;
+    return after;
+  }
+
+  /** A message that was undecryptable has no problem any more once it is read. */
+  clearProblem(id: string): void {
+    const before = this.#byId.get(id);
+    if (before?.problem === undefined) return;
+    const { problem: _cleared, ...after } = before;
+    this.#byId.set(id, after);
+    const list = this.#messages.get(before.conversation) ?? [];
+    list[list.lastIndexOf(before)] = after;
+  }
+
+  get(id: string): ChatMessage | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** Oldest first. */
+  of(peer: string): readonly ChatMessage[] {
+    return [...(this.#messages.get(peer) ?? [])];
+  }
+
+  peers(): readonly string[] {
+    return [...this.#messages.keys()];
+  }
+
+  #forget(message: ChatMessage | undefined): void {
+    if (message !== undefined) this.#byId.delete(message.id);
+  }
+
+  #dropConversation(peer: string): void {
+    for (const message of this.#messages.get(peer) ?? []) this.#forget(message);
+    this.#messages.delete(peer);
+  }
+}

@@ -1,0 +1,24 @@
+/** Bounds of the engine: how long it waits and how much it keeps. Values of the 3GPP profile are in src/protocol/profile.ts. */
+export const limits = {
+  /** Above the adapter's own limit, so that its more exact error comes first. */
+  kmsExchangeMilliseconds: 15_000,
+  inviteMilliseconds: 40_000,
+  sipMessageMilliseconds: 40_000,
+  /** TCP connection and TLS handshake of a session. */
+  mediaSetupMilliseconds: 15_000,
+  /** From the SEND of a text to its 200 and report. */
+  sessionSendMilliseconds: 30_000,
+  sessionIdleMilliseconds: 10 * 60_000,
+  sessionEndMilliseconds: 5_000,
+  stopMilliseconds: 8_000,
+  sessionsPerAccount: 64,
+  /** Octets of one message in a session that is shown as text. */
+  sessionTextOctets: 256 * 1024,
+  messagesPerConversation: 5_000,
+  conversations: 2_000,
+  cachedTickets: 500,
+  replayEntries: 20_000,
+  undecryptableMessages: 100,
+  /** Waiting times before a message that could not be decrypted for want of its KMS is tried again. */
+  decryptionRetryMilliseconds: [3_000, 10_000, 30_000, 120_000, 600_000, 3_600_000],
+} as const;

@@ -1,0 +1,177 @@
+import { ProtocolError } from '../../base/errors.ts';
+import type { Random } from '../../base/random.ts';
+import { profile } from '../../protocol/profile.ts';
+import {
+  buildMsrpMedia,
+  createSessionDescription,
+  findMsrpMedia,
+  formatSdp,
+  parseSdp,
+  readMsrpMedia,
+  refusedMedia,
+  type MediaSection,
+  type MsrpMedia,
+  type SessionDescription,
+} from '../../protocol/sdp/index.ts';
+import type { Fingerprint, SocketAddress } from '../ports.ts';
+import type { StreamFacts } from './session-decision.ts';
+
+export type StreamRole = 'active' | 'passive';
+
+/** Our end of one MSRP stream. */
+export interface LocalStream {
+  readonly address: SocketAddress;
+  /** MSRP URI, as sent in `a=path`. */
+  readonly path: string;
+}
+
+/** The far end's SDP, read. */
+export interface RemoteStream {
+  readonly description: SessionDescription;
+  readonly section: MediaSection;
+  readonly media: MsrpMedia;
+  readonly facts: StreamFacts;
+  /** The fingerprints whose hash is strong enough (profile 2.4). */
+  readonly fingerprints: readonly Fingerprint[];
+}
+
+/** What secures the stream in the SDP: at most one of the two, and `requested` only with fingerprints (profile 3.2). */
+export interface StreamSecurityLines {
+  readonly secure: boolean;
+  readonly fingerprint?: Fingerprint;
+  readonly requested?: boolean;
+  readonly keyManagement?: Uint8Array;
+}
+
+const acceptTypes = ['message/cpim', 'text/plain'];
+const acceptWrappedTypes = ['text/plain'];
+/** RFC 6135 4.2.1: a side that only connects names the discard port. */
+const discardPort = 9;
+
+/** @param id at least 80 random bits (RFC 4975 14.1). */
+export function localStream(address: SocketAddress, id: string, secure: boolean): LocalStream {
+  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
+  return { address, path: `${secure ? 'msrps' : 'msrp'}://${host}:${address.port}/${id};tcp` };
+}
+
+export function connectingOnly(address: SocketAddress): SocketAddress {
+  return { host: address.host, port: discardPort };
+}
+
+export function buildOffer(local: LocalStream, security: StreamSecurityLines, random: Random): string {
+  return describe(local, [streamSection(local, security, 'actpass')], random);
+}
+
+/** Every other stream of the offer is refused in its place (RFC 3264 clause 6). */
+export function buildAnswer(
+  remote: RemoteStream,
+  local: LocalStream,
+  security: StreamSecurityLines,
+  role: StreamRole,
+  random: Random,
+): string {
+  const answered = streamSection(local, security, role);
+  const sections = remote.description.media.map((section) =>
+    section === remote.section ? answered : refusedMedia(section),
+  );
+  return describe(local, sections, random);
+}
+
+/** SDP that carries a MIKEY Error in the body of a 488 (profile 3.2). */
+export function buildRefusal(remote: RemoteStream, keyManagement: Uint8Array, random: Random): string {
+  const local = localStream({ host: '0.0.0.0', port: 0 }, 'refused', true);
+  const sections = remote.description.media.map((section) =>
+    section === remote.section
+      ? streamSection(local, { secure: true, keyManagement }, 'passive')
+      : refusedMedia(section),
+  );
+  return describe(local, sections, random);
+}
+
+/** @throws ProtocolError when the body is no SDP or has no usable MSRP stream; hint SIP 400 or 488. */
+export function readRemoteStream(sdp: string): RemoteStream {
+  const description = parseSdp(sdp);
+  const section = findMsrpMedia(description);
+  if (section === undefined) {
+    throw new ProtocolError('peer-incompatible', 'no MSRP stream', {
+      field: 'sdp.m',
+      expected: 'm=message with TCP/MSRP or TCP/TLS/MSRP',
+      hint: { sip: 488 },
+    });
+  }
+  const media = readMsrpMedia(section, description);
+  const accepted: readonly string[] = profile.msrpTls.fingerprintHashesAccepted;
+  const fingerprints = media.fingerprints.filter(({ hash }) => accepted.includes(hash));
+  const facts = {
+    protocol: media.protocol,
+    fingerprint: fingerprints.length > 0,
+    keyManagement: media.keyMgmtProtocols.length > 0,
+    indicator: media.e2ae,
+  };
+  return { description, section, media, facts, fingerprints };
+}
+
+/** Our role as the answerer: active wherever the offer leaves the choice (RFC 4145 clause 4.1, RFC 6135). */
+export function roleForOffer(media: MsrpMedia): StreamRole {
+  // RFC 4975 8.1: without `setup` the offerer connects.
+  if (media.setup === undefined || media.setup === 'active') return 'passive';
+  if (media.setup === 'holdconn') throw unusableSetup('active, passive or actpass');
+  return 'active';
+}
+
+export function roleForAnswer(media: MsrpMedia): StreamRole {
+  if (media.setup === 'active') return 'passive';
+  if (media.setup === undefined || media.setup === 'passive') return 'active';
+  throw unusableSetup('active or passive');
+}
+
+/**
+ * Where the active side connects: RFC 6714 4.3 the c=/m= address; without CEMA on the far end its MSRP URI (RFC 4975 5.4).
+ * @throws ProtocolError for an end-to-end stream whose far end lacks CEMA while both differ (profile 3.2).
+ */
+export function remoteAddress(media: MsrpMedia, endToEnd: boolean): SocketAddress {
+  const signalled = { host: media.address, port: media.port };
+  if (media.cema) return signalled;
+  const first = media.path[0] ?? '';
+  const match = /^msrps?:\/\/(?:[^@/]*@)?(\[[^\]]+\]|[^:/;]+)(?::(\d{1,5}))?/i.exec(first);
+  const named = { host: (match?.[1] ?? '').replace(/^\[|\]$/g, ''), port: Number(match?.[2] ?? 2855) };
+  if (named.host.toLowerCase() === signalled.host.toLowerCase() && named.port === signalled.port) return signalled;
+  if (endToEnd) {
+    throw new ProtocolError('peer-incompatible', 'address and path differ without CEMA', {
+      field: 'sdp.msrp-cema',
+      expected: 'a=msrp-cema',
+      hint: { sip: 488 },
+    });
+  }
+  return named;
+}
+
+function streamSection(local: LocalStream, security: StreamSecurityLines, setup: 'actpass' | StreamRole): MediaSection {
+  const { fingerprint, keyManagement } = security;
+  return buildMsrpMedia({
+    protocol: security.secure ? 'TCP/TLS/MSRP' : 'TCP/MSRP',
+    port: local.address.port,
+    address: local.address.host,
+    path: [local.path],
+    setup,
+    acceptTypes,
+    acceptWrappedTypes,
+    ...(fingerprint === undefined ? {} : { fingerprints: [fingerprint] }),
+    ...(keyManagement === undefined ? {} : { keyMgmt: keyManagement }),
+    ...(security.requested === true ? { e2ae: 'requested' as const } : {}),
+  });
+}
+
+function describe(local: LocalStream, media: readonly MediaSection[], random: Random): string {
+  // RFC 3264 clause 5: the session id must fit a 64-bit signed integer; 48 random bits do.
+  const id = random.bytes(6).reduce((value, octet) => value * 256 + octet, 0);
+  return formatSdp(createSessionDescription({ id: String(id), version: '1', address: local.address.host, media }));
+}
+
+function unusableSetup(expected: string): ProtocolError {
+  return new ProtocolError('peer-misbehaved', 'unusable role', {
+    field: 'sdp.setup',
+    expected,
+    hint: { sip: 488 },
+  });
+}
