@@ -1,0 +1,134 @@
+import { createServer, type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer } from 'ws';
+import { utf8 } from '../../base/bytes.ts';
+import type { Logger } from '../../base/log.ts';
+import { createBridge } from '../../node/bridge/bridge.ts';
+import type { BridgeHost } from '../../node/bridge/host.ts';
+import { Access } from './access.ts';
+import { serveBridge } from './bridge-socket.ts';
+import { loadPages, type Page } from './pages.ts';
+
+export interface ConsoleOptions {
+  readonly host: BridgeHost;
+  /** Title of the page until it knows its account. */
+  readonly title: string;
+  /** Folder of the built screens: dist/renderer. */
+  readonly rendererDir: string;
+  /** Port on 127.0.0.1; 0, the default, takes a free one. */
+  readonly port?: number;
+  readonly log?: Logger;
+}
+
+export interface Console {
+  /** Opens the screens once, in one browser; reloading that page keeps working. */
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+const callOctets = 1024 * 1024;
+const connectionsPerPage = 16;
+
+/**
+ * Serves the screens of one host to a browser of this machine.
+ * @throws Error when the screens are not built or the port is taken.
+ */
+export async function startConsole(options: ConsoleOptions): Promise<Console> {
+  const pages = await loadPages(options.rendererDir, options.title);
+  const server = createServer({ maxHeaderSize: 16 * 1024 });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port ?? 0, '127.0.0.1', resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  const access = new Access(port);
+  const bridge = createBridge(options);
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: callOctets, perMessageDeflate: false });
+
+  server.on('request', (request, response) => respond(request, response, answerTo(request, access, pages)));
+  server.on('upgrade', (request, stream: Duplex, head) => {
+    const isWelcome =
+      request.url === '/bridge' &&
+      access.isRightHost(request) &&
+      access.isRightOrigin(request) &&
+      access.hasSession(request) &&
+      sockets.clients.size < connectionsPerPage;
+    if (!isWelcome) stream.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+    else sockets.handleUpgrade(request, stream, head, (socket) => serveBridge(socket, bridge));
+  });
+
+  return {
+    url: `http://127.0.0.1:${port}/enter?token=${access.token}`,
+    async stop() {
+      bridge.close();
+      for (const socket of sockets.clients) socket.terminate();
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      });
+    },
+  };
+}
+
+interface Answer {
+  readonly status: number;
+  readonly headers: OutgoingHttpHeaders;
+  readonly body: Uint8Array;
+}
+
+function answerTo(request: IncomingMessage, access: Access, pages: ReadonlyMap<string, Page>): Answer {
+  if (!access.isRightHost(request)) return refusal(403, 'This name does not belong to the console.');
+  if (request.method !== 'GET' && request.method !== 'HEAD') return refusal(405, 'Only GET is answered.');
+  const url = new URL(request.url ?? '/', 'http://console.invalid');
+  if (url.pathname === '/enter') return enter(request, access, url.searchParams.get('token') ?? '');
+  if (!access.hasSession(request)) {
+    return refusal(
+      403,
+      'This page opens by the address that was printed at its start, in the browser that used it first.',
+    );
+  }
+  const page = pages.get(url.pathname);
+  if (page === undefined) return refusal(404, 'There is no such page.');
+  return { status: 200, headers: { 'Content-Type': page.contentType }, body: page.body };
+}
+
+function enter(request: IncomingMessage, access: Access, token: string): Answer {
+  const cookie = access.hasSession(request) ? undefined : access.exchange(token);
+  if (cookie === undefined && !access.hasSession(request)) {
+    return refusal(403, 'This address is not right or was used in another browser. Start again to get a new one.');
+  }
+  const headers = { Location: '/', ...(cookie === undefined ? {} : { 'Set-Cookie': cookie }) };
+  return { status: 303, headers, body: new Uint8Array() };
+}
+
+function refusal(status: number, explanation: string): Answer {
+  return { status, headers: { 'Content-Type': 'text/plain; charset=utf-8' }, body: utf8(`${explanation}\n`) };
+}
+
+function respond(request: IncomingMessage, response: ServerResponse, { status, headers, body }: Answer): void {
+  setSecurityHeaders(response, request.headers.host ?? '');
+  response.writeHead(status, { ...headers, 'Content-Length': body.length });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+function setSecurityHeaders(response: ServerResponse, host: string): void {
+  const socket = /^(127\.0\.0\.1|localhost):\d+$/.test(host) ? ` ws://${host}` : '';
+  response.setHeader(
+    'Content-Security-Policy',
+    [
+      "default-src 'self'",
+      `connect-src 'self'${socket}`,
+      "object-src 'none'",
+      "base-uri 'none'",
+      "form-action 'none'",
+      "frame-ancestors 'none'",
+    ].join('; '),
+  );
+  response.setHeader('Cache-Control', 'no-store');
+  response.setHeader('X-Content-Type-Options', 'nosniff');
+  response.setHeader('X-Frame-Options', 'DENY');
+  response.setHeader('Referrer-Policy', 'no-referrer');
+  response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
+  response.setHeader('Cross-Origin-Resource-Policy', 'same-origin');
+}

@@ -1,0 +1,43 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+
+export interface Page {
+  readonly contentType: string;
+  readonly body: Uint8Array;
+}
+
+const contentTypes: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.png': 'image/png',
+  '.woff2': 'font/woff2',
+  '.json': 'application/json',
+};
+
+/**
+ * Reads the built screens into memory, by URL path. Nothing is looked up on disk later, so no path can escape.
+ * @throws Error when the folder holds no index.html: the screens were not built.
+ */
+export async function loadPages(folder: string, title: string): Promise<ReadonlyMap<string, Page>> {
+  const pages = new Map<string, Page>();
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  for (const entry of entries) {
+    const contentType = contentTypes[extname(entry.name)];
+    if (!entry.isFile() || contentType === undefined) continue;
+    const file = join(entry.parentPath, entry.name);
+    const path = file.slice(folder.length).replaceAll('\\', '/').replace(/^\/*/, '/');
+    pages.set(path, { contentType, body: await readFile(file) });
+  }
+  const index = pages.get('/index.html');
+  if (index === undefined) throw new Error('The screens are not built: run "npm run build:renderer" first.');
+  pages.set('/', { ...index, body: Buffer.from(withTitle(Buffer.from(index.body).toString('utf8'), title)) });
+  pages.delete('/index.html');
+  return pages;
+}
+
+function withTitle(html: string, title: string): string {
+  const escaped = title.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+  return html.replace(/<title>[^<]*<\/title>/, () => `<title>${escaped}</title>`);
+}
