@@ -1,0 +1,9 @@
+export {
+  decodeImdn,
+  encodeImdn,
+  imdnContentType,
+  imdnLimits,
+  type ImdnKind,
+  type ImdnPayload,
+  type ImdnStatus,
+} from './imdn.ts';
