@@ -85,10 +85,17 @@ export interface TransferOptions {
   readonly csId: number;
   /** The key management protocols that the SDP offers, for example `mikey` (RFC 4567 4.1.4). */
   readonly sdpIds?: string;
-  readonly extensions?: readonly MikeyExtension[];
+  /**
+   * General Extensions besides SDP IDs. As a function: for contents that depend on the key of this very crypto session, such
+   * as a proof of origin over a message sealed under it; called once, before the message is written and its MAC computed.
+   */
+  readonly extensions?: readonly MikeyExtension[] | ((session: TransferSession) => readonly MikeyExtension[]);
   readonly now: number;
   readonly random: Random;
 }
+
+/** The crypto session that a TRANSFER_INIT sets up. */
+export type TransferSession = Pick<Transfer, 'csbId' | 'csId' | 'spi' | 'sessionKey'>;
 
 export interface Transfer {
   /** TRANSFER_INIT. */
