@@ -45,9 +45,10 @@ export class ContactPolicies {
     return this.#policies.get(contact) ?? this.#default;
   }
 
-  /** A new policy is a new decision: earlier consent ends. */
-  setPolicy(contact: string, policy: Policy): void {
-    this.#policies.set(contact, policy);
+  /** Undefined returns the contact to the account's policy. A new policy is a new decision: earlier consent ends. */
+  setPolicy(contact: string, policy: Policy | undefined): void {
+    if (policy === undefined) this.#policies.delete(contact);
+    else this.#policies.set(contact, policy);
     this.#agreed.delete(contact);
     this.#offered.delete(contact);
   }
