@@ -1,0 +1,205 @@
+import type { Events } from '../../base/events.ts';
+import type { SecretBytes } from '../../base/secret-bytes.ts';
+import type { SipHeaders } from '../../protocol/sip/message.ts';
+import type { SipTarget, TlsFacts } from '../ports.ts';
+
+/** Who registers, and where. */
+export interface SipAccount {
+  /** Public identity (IMPU), `sip:alice@lab.test`. */
+  readonly identity: string;
+  /** Private identity (IMPI), the digest user name. */
+  readonly privateIdentity: string;
+  readonly password: SecretBytes;
+  /** Home network domain: registrar and expected digest realm of the first REGISTER. */
+  readonly domain: string;
+  readonly target: SipTarget;
+  /** Sends `Require` and `Proxy-Require: mediasec` (profile 1.6). */
+  readonly mediasecOptionTag?: boolean;
+  readonly displayName?: string;
+  /** Requested life of the registration in seconds; the registrar decides. */
+  readonly expiresSeconds?: number;
+  /** UUID of this device in `+sip.instance`; a fresh one for each user agent when absent. */
+  readonly instanceId?: string;
+}
+
+export type RegistrationFailureCode =
+  | 'authentication-failed'
+  | 'refused'
+  | 'security-agreement-failed'
+  | 'extension-required'
+  | 'timeout'
+  | 'unreachable'
+  | 'tls-failed'
+  | 'connection-lost'
+  | 'server-error'
+  | 'invalid-answer'
+  | 'stopped';
+
+export type RegistrationState =
+  | { readonly state: 'unregistered' }
+  | { readonly state: 'registering' }
+  | {
+      readonly state: 'registered';
+      /** Seconds from now for which the registrar keeps the binding; it is renewed before. */
+      readonly expires: number;
+      /** P-Associated-URI: the public identities that this registration serves. */
+      readonly associatedIdentities: readonly string[];
+    }
+  | {
+      readonly state: 'failed';
+      readonly code: RegistrationFailureCode;
+      readonly status?: number;
+      /** For people: what happened. */
+      readonly explanation: string;
+      /** True when another attempt follows by itself. */
+      readonly willRetry: boolean;
+    };
+
+/** What sec-agree settled (RFC 3329, profile 1); every entry as written on the wire. */
+export interface SecurityAgreement {
+  readonly client: readonly string[];
+  readonly server: readonly string[];
+  /** TLS is the agreed mechanism of the signalling plane. */
+  readonly tls: boolean;
+  /** Both sides announced `msrp-tls;mediasec`: e2ae may be asked for (profile 1.8). */
+  readonly msrpTls: boolean;
+}
+
+/** The connection to the SIP server. */
+export interface FlowFacts {
+  readonly protocol: 'tls' | 'tcp';
+  readonly tls?: TlsFacts;
+  /** Present from the end of a registration in which the server stated its list, over TLS only. */
+  readonly securityAgreement?: SecurityAgreement;
+}
+
+/** The final answer to a request, be it the server's or, where there was none, our own 408 or 503. */
+export interface SipReply {
+  readonly status: number;
+  readonly reason: string;
+  readonly headers: SipHeaders;
+  readonly body: Uint8Array;
+  /** Set when no server said this. */
+  readonly local?: 'timeout' | 'connection-lost';
+}
+
+export interface OutgoingMessage {
+  /** sip, sips or tel URI. */
+  readonly to: string;
+  readonly contentType: string;
+  /** At most 64 KiB. */
+  readonly body: Uint8Array;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Makes and judges session descriptions for one session. `close` is called exactly once, when the session is over. */
+export interface SdpNegotiator {
+  createOffer(): Promise<string>;
+  /** A rejection ends the dialog: ACK, then BYE. */
+  acceptAnswer(sdp: string): Promise<void>;
+  /** A rejection refuses the invitation: a ProtocolError's SIP hint, else 488. */
+  createAnswer(offer: string): Promise<string>;
+  close(): void;
+}
+
+export interface OutgoingInvite {
+  readonly to: string;
+  readonly negotiator: SdpNegotiator;
+  /** From the INVITE to its final answer; then it is cancelled. 60 s when absent. */
+  readonly timeoutMilliseconds?: number;
+  /** Cancels. */
+  readonly signal?: AbortSignal;
+}
+
+export type InviteOutcome =
+  | { readonly outcome: 'established'; readonly session: SipSession }
+  | {
+      readonly outcome: 'rejected';
+      readonly status: number;
+      readonly reason: string;
+      /** Texts of the Warning headers. */
+      readonly warning?: string;
+      readonly contentType?: string;
+      readonly body?: Uint8Array;
+    }
+  /** No answer, cancelled, connection lost, or an answer that the negotiator refused. */
+  | { readonly outcome: 'failed'; readonly error: Error };
+
+export interface SipSession {
+  readonly id: string;
+  /** URI of the other side. */
+  readonly remote: string;
+  /** Sends BYE; resolves when it is answered or after 5 s, at once when the session is over already. Never rejects. */
+  end(reason?: string): Promise<void>;
+  /** Called once, at once when the session is over already. */
+  onEnded(listener: (why: string) => void): void;
+}
+
+export interface MessageAnswer {
+  readonly reason?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly contentType?: string;
+  readonly body?: Uint8Array | string;
+}
+
+/** A SIP MESSAGE that waits for `respond`; after 30 s it is answered with 500. */
+export interface IncomingMessage {
+  /** URIs as on the wire, tel URIs included. */
+  readonly from: string;
+  readonly to: string;
+  /** P-Asserted-Identity, worth as much as the flow it came on. */
+  readonly assertedIdentity?: string;
+  readonly contentType: string;
+  /** Octet for octet as received. */
+  readonly body: Uint8Array;
+  header(name: string): string | undefined;
+  /** It came over the connection on which we are registered. */
+  readonly onRegisteredFlow: boolean;
+  /** The first call counts. @param status 200 to 699. */
+  respond(status: number, answer?: MessageAnswer): void;
+}
+
+export interface RejectAnswer extends MessageAnswer {
+  /** Text of a Warning header with code 399. */
+  readonly warning?: string;
+}
+
+/** An INVITE with a well-formed SDP offer that waits for `accept` or `reject`. */
+export interface IncomingInvite {
+  readonly from: string;
+  readonly to: string;
+  readonly assertedIdentity?: string;
+  readonly offer: string;
+  readonly onRegisteredFlow: boolean;
+  header(name: string): string | undefined;
+  /** Rejects when the negotiator does (the caller is answered then) or when the invitation is over. */
+  accept(negotiator: SdpNegotiator): Promise<SipSession>;
+  /** Does nothing when the invitation is answered or over. @param status 400 to 699. */
+  reject(status: number, answer?: RejectAnswer): void;
+  /** Called once when the caller gives up, or nobody answers within 60 s, before accept or reject took effect. */
+  onCancelled(listener: () => void): void;
+}
+
+export interface SipUserAgentEvents {
+  readonly registration: RegistrationState;
+  readonly message: IncomingMessage;
+  readonly invite: IncomingInvite;
+  readonly flow: { readonly connected: boolean; readonly error?: string };
+}
+
+export interface SipUserAgent {
+  readonly events: Events<SipUserAgentEvents>;
+  /** Connects. Rejects when the server cannot be reached or does not prove its name. */
+  start(): Promise<void>;
+  /** Ends sessions, unregisters, disconnects: within 5 s, whatever the server does. Never rejects. */
+  stop(): Promise<void>;
+  /** Connects first where needed. The registration is renewed, and made again on a new connection, until `unregister` or `stop`. */
+  register(): Promise<RegistrationState>;
+  unregister(): Promise<RegistrationState>;
+  readonly registration: RegistrationState;
+  /** Undefined while not connected. */
+  readonly flow: FlowFacts | undefined;
+  /** @throws ProtocolError `local` (hint SIP 413 or 416) for a body above 64 KiB or an address that is no URI. */
+  sendMessage(message: OutgoingMessage): Promise<SipReply>;
+  invite(invite: OutgoingInvite): Promise<InviteOutcome>;
+}
