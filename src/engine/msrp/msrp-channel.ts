@@ -1,0 +1,298 @@
+import type { CancelTimer, Clock } from '../../base/clock.ts';
+import { describeError, ProtocolError } from '../../base/errors.ts';
+import type { Events } from '../../base/events.ts';
+import { randomId, type Random } from '../../base/random.ts';
+import {
+  bytesSource,
+  MsrpSession,
+  type IncomingDecision,
+  type IncomingDescription,
+  type MessageSource,
+  type MsrpHeader,
+  type MsrpOutcome,
+  type MsrpSessionAction,
+  type MsrpSessionEvent,
+  type ReceivedMessage,
+} from '../../protocol/msrp/index.ts';
+import type { MsrpConnection } from '../ports.ts';
+import { HeldEvents } from './held-events.ts';
+import { SinkWriter, type MessageSink } from './sink-writer.ts';
+import { StreamSource } from './stream-source.ts';
+
+export interface MsrpChannelOptions {
+  readonly connection: MsrpConnection;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Our own path as given in SDP; its last URI names our end of the session. */
+  readonly localPath: readonly string[];
+  /** The far end's path of its SDP, used verbatim. */
+  readonly remotePath: readonly string[];
+  /** True when this side opened the connection; it then speaks first. */
+  readonly active: boolean;
+  /** Media types we understand; others are answered 415. Default all. */
+  readonly acceptTypes?: readonly string[];
+  /** Largest message that is taken into memory, in octets; larger ones are answered 413. Default 1 MiB. */
+  readonly maxMessageOctets?: number;
+  /** Decides for each incoming message: a sink for its octets, an MSRP status that refuses it, or undefined for memory. */
+  readonly openSink?: (incoming: IncomingDescription) => MessageSink | number | undefined;
+}
+
+interface OutgoingCommon {
+  /** 4 to 32 letters, digits, `.` `-` `+` `%` `=`; a random one by default. */
+  readonly messageId?: string;
+  readonly contentType: string;
+  /** Header fields before Content-Type, for example Content-Disposition. */
+  readonly other?: readonly MsrpHeader[];
+  /** Wait for the far end's report over the whole message, not only for the answers to its chunks. Default false. */
+  readonly successReport?: boolean;
+}
+
+export type OutgoingContent = OutgoingCommon &
+  (
+    | { readonly bytes: Uint8Array }
+    /** `octets` is the length of the whole, when known. */
+    | { readonly stream: AsyncIterable<Uint8Array>; readonly octets?: number }
+  );
+
+export interface MsrpChannelEvents {
+  /** Both ends know that this connection carries this session. */
+  bound: undefined;
+  message: ReceivedMessage;
+  /** Told once; without `error` one of the ends closed it in order. */
+  closed: { readonly error?: ProtocolError };
+}
+
+/** An MSRP session on a live connection: gives the machine its octets and its time, and keeps either side from flooding the other. */
+export class MsrpChannel {
+  readonly events: Events<MsrpChannelEvents> = new HeldEvents<MsrpChannelEvents>();
+  readonly #connection: MsrpConnection;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #session: MsrpSession;
+  readonly #outcomes = new Map<string, (outcome: MsrpOutcome) => void>();
+  readonly #sources = new Map<string, StreamSource>();
+  readonly #sinks = new Map<string, SinkWriter>();
+  readonly #openSink: (incoming: IncomingDescription) => MessageSink | number | undefined;
+  /** Why we do not read from the connection now. */
+  readonly #pauses = new Set<SinkWriter | 'answers'>();
+  #hasRoom = true;
+  #isClosed = false;
+  #timer: { readonly due: number; readonly cancel: CancelTimer } | undefined;
+
+  /** Starts at once. @throws ProtocolError `malformed` when a path is not made of MSRP URIs. */
+  constructor(options: MsrpChannelOptions) {
+    this.#connection = options.connection;
+    this.#clock = options.clock;
+    this.#random = options.random;
+    this.#openSink = options.openSink ?? ((): undefined => undefined);
+    this.#session = new MsrpSession({
+      localPath: options.localPath.at(-1) ?? '',
+      remotePath: options.remotePath,
+      role: options.active ? 'active' : 'passive',
+      isPeerAuthenticated: options.connection.security !== 'plain',
+      random: options.random,
+      decide: (incoming) => this.#decide(incoming),
+      ...(options.acceptTypes === undefined ? {} : { acceptTypes: options.acceptTypes }),
+      ...(options.maxMessageOctets === undefined ? {} : { maxMessageOctets: options.maxMessageOctets }),
+    });
+    this.#listen();
+    this.#run({ type: 'connected' });
+  }
+
+  get closed(): boolean {
+    return this.#isClosed;
+  }
+
+  /**
+   * Sends a message and resolves when the far end has acknowledged all of it, or when that has failed.
+   * @throws ProtocolError `local` for an impossible message id or header.
+   */
+  async send(content: OutgoingContent): Promise<MsrpOutcome> {
+    const { messageId = randomId(this.#random, 12), contentType, other, successReport } = content;
+    if (this.#isClosed) {
+      if ('stream' in content) await content.stream[Symbol.asyncIterator]().return?.();
+      return { outcome: 'failed', status: 481, failure: 'closed' };
+    }
+    const request = {
+      messageId,
+      contentType,
+      ...(other === undefined ? {} : { other }),
+      ...(successReport === undefined ? {} : { successReport }),
+    };
+    if (this.#outcomes.has(messageId)) throw impossibleMessageId();
+    const outcome = new Promise<MsrpOutcome>((resolve) => this.#outcomes.set(messageId, resolve));
+    try {
+      this.#run({ type: 'send', request: { ...request, source: this.#sourceOf(messageId, content) } });
+    } catch (error) {
+      this.#forget(messageId);
+      throw error;
+    }
+    return outcome;
+  }
+
+  /** Gives a message up that is being sent; its `send` resolves as failed. */
+  cancel(messageId: string): void {
+    this.#run({ type: 'cancel', messageId });
+  }
+
+  /** Ends the session: what is not yet acknowledged counts as failed. */
+  close(): void {
+    this.#run({ type: 'close' });
+  }
+
+  #listen(): void {
+    const connection = this.#connection;
+    connection.onData((bytes) => this.#run({ type: 'received', bytes }));
+    connection.onDrain(() => {
+      this.#hasRoom = true;
+      this.#pump();
+    });
+    connection.onClose((error) => {
+      this.#run({ type: 'disconnected', ...(error === undefined ? {} : { error: lostBecause(error) }) });
+    });
+  }
+
+  #run(event: MsrpSessionEvent): void {
+    for (const action of this.#session.handle(event, this.#clock.now())) this.#perform(action);
+    this.#pump();
+  }
+
+  #pump(): void {
+    while (this.#hasRoom && !this.#isClosed) {
+      const bytes = this.#session.nextOutput(this.#clock.now());
+      if (bytes === undefined) break;
+      this.#hasRoom = this.#connection.write(bytes);
+    }
+    if (this.#isClosed) return;
+    this.#setPause('answers', this.#session.isOutputCongested);
+    this.#armTimer();
+  }
+
+  #perform(action: MsrpSessionAction): void {
+    switch (action.type) {
+      case 'bound':
+        this.events.emit('bound', undefined);
+        return;
+      case 'message':
+        this.events.emit('message', action.message);
+        return;
+      case 'data':
+        this.#sinks.get(action.messageId)?.write(action.position, action.bytes);
+        return;
+      case 'data-end':
+        this.#sinks.get(action.messageId)?.finish(action.octets);
+        return;
+      case 'data-aborted':
+        this.#dropSink(action.messageId);
+        return;
+      case 'outcome':
+        this.#settle(action.messageId, action.result);
+        return;
+      case 'closed':
+        this.#finish(action.error);
+        return;
+      case 'data-begin':
+    }
+  }
+
+  #decide(incoming: IncomingDescription): IncomingDecision {
+    const sink = this.#openSink(incoming);
+    if (sink === undefined) return 'memory';
+    if (typeof sink === 'number') return { refuse: sink };
+    const { messageId } = incoming;
+    const writer = new SinkWriter(sink, {
+      onBusy: (isBusy) => this.#setPause(writer, isBusy),
+      onStored: () => this.#stored(messageId, 200),
+      onFailed: () => this.#stored(messageId, 413),
+    });
+    this.#sinks.set(messageId, writer);
+    return 'stream';
+  }
+
+  #stored(messageId: string, status: number): void {
+    this.#sinks.delete(messageId);
+    this.#run({ type: 'stored', messageId, status });
+  }
+
+  #dropSink(messageId: string): void {
+    const writer = this.#sinks.get(messageId);
+    if (writer === undefined) return;
+    this.#sinks.delete(messageId);
+    this.#setPause(writer, false);
+    writer.abort();
+  }
+
+  #sourceOf(messageId: string, content: OutgoingContent): MessageSource {
+    if ('bytes' in content) return bytesSource(content.bytes);
+    const source = new StreamSource(content.stream, content.octets, {
+      onReady: () => this.#pump(),
+      onError: () => this.cancel(messageId),
+    });
+    this.#sources.set(messageId, source);
+    return source;
+  }
+
+  #settle(messageId: string, result: MsrpOutcome): void {
+    const resolve = this.#outcomes.get(messageId);
+    this.#forget(messageId);
+    resolve?.(result);
+  }
+
+  #forget(messageId: string): void {
+    this.#sources.get(messageId)?.stop();
+    this.#sources.delete(messageId);
+    this.#outcomes.delete(messageId);
+  }
+
+  #setPause(reason: SinkWriter | 'answers', isNeeded: boolean): void {
+    const wasPaused = this.#pauses.size > 0;
+    if (isNeeded) this.#pauses.add(reason);
+    else this.#pauses.delete(reason);
+    const isPaused = this.#pauses.size > 0;
+    if (isPaused === wasPaused) return;
+    if (isPaused) this.#connection.pause();
+    else this.#connection.resume();
+  }
+
+  /** A timer that fires too early only finds nothing to do, so it is moved only when something is due sooner. */
+  #armTimer(): void {
+    const { deadline } = this.#session;
+    if (deadline === undefined) return;
+    const now = this.#clock.now();
+    if (deadline <= now) {
+      this.#run({ type: 'tick' });
+      return;
+    }
+    if (this.#timer !== undefined && this.#timer.due <= deadline) return;
+    this.#timer?.cancel();
+    const cancel = this.#clock.after(deadline - now, () => {
+      this.#timer = undefined;
+      this.#run({ type: 'tick' });
+    });
+    this.#timer = { due: deadline, cancel };
+  }
+
+  #finish(error: ProtocolError | undefined): void {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    for (const messageId of [...this.#sinks.keys()]) this.#dropSink(messageId);
+    for (let last = this.#session.nextOutput(0); last !== undefined; last = this.#session.nextOutput(0)) {
+      this.#connection.write(last);
+    }
+    this.#connection.close();
+    this.events.emit('closed', error === undefined ? {} : { error });
+  }
+}
+
+function impossibleMessageId(): ProtocolError {
+  return new ProtocolError('local', 'already being sent', { field: 'msrp.Message-ID', expected: 'a new one' });
+}
+
+function lostBecause(error: Error): ProtocolError {
+  if (error instanceof ProtocolError) return error;
+  return new ProtocolError('peer-misbehaved', `connection lost: ${describeError(error)}`, {
+    field: 'msrp.connection',
+    expected: 'an open connection',
+    cause: error,
+  });
+}

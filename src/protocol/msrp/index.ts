@@ -1,0 +1,26 @@
+export { formatByteRange, parseByteRange, type ByteRange } from './byte-range.ts';
+export { decodeFrames, encodeFrame, mayRespond, reasonOf, responseTo, type MsrpFrame } from './codec.ts';
+export { defaultMsrpFramerLimits, MsrpFramer, type MsrpFramerEvent, type MsrpFramerLimits } from './framer.ts';
+export type {
+  ContinuationFlag,
+  FailureReport,
+  MsrpHead,
+  MsrpHeader,
+  MsrpHeaders,
+  MsrpRequestHead,
+  MsrpResponseHead,
+  ReportStatus,
+} from './head.ts';
+export { isMsrpIdent } from './head-parser.ts';
+export type { IncomingDecision, IncomingDescription } from './incoming.ts';
+export { bytesSource, type MessageSource, type OutgoingRequest } from './outgoing.ts';
+export { MsrpSession } from './session.ts';
+export type {
+  MsrpFailure,
+  MsrpOutcome,
+  MsrpSessionAction,
+  MsrpSessionEvent,
+  MsrpSessionOptions,
+  ReceivedMessage,
+} from './session-types.ts';
+export { formatMsrpUri, parseMsrpUri, sameMsrpSession, sameMsrpUri, type MsrpUri } from './uri.ts';

@@ -1,0 +1,122 @@
+import type { ByteRange } from './byte-range.ts';
+import type { MsrpHeader } from './head.ts';
+import { isMsrpIdent } from './head-parser.ts';
+import { hasControlCharacter, impossibleMsrp } from './msrp-error.ts';
+import { RangeSet } from './range-set.ts';
+
+/** The content of an outgoing message, taken piece by piece when the connection has room. */
+export interface MessageSource {
+  /** Octets of the whole, when known. */
+  readonly total: number | undefined;
+  /** Up to `max` octets, or `wait` while none are at hand; `last` tells that nothing follows. */
+  take(max: number): { readonly bytes: Uint8Array; readonly last: boolean } | 'wait';
+}
+
+export interface OutgoingRequest {
+  /** 4 to 32 characters, unique for ever. */
+  readonly messageId: string;
+  readonly contentType: string;
+  readonly source: MessageSource;
+  /** Default `yes`: each chunk is acknowledged, or the message fails after 30 s. */
+  readonly failureReport?: 'yes' | 'no';
+  /** Default false. When asked for, the message counts as delivered only with a report over all of it. */
+  readonly successReport?: boolean;
+  /** Header fields before Content-Type, for example Content-Disposition. */
+  readonly other?: readonly MsrpHeader[];
+  /** Octets of a chunk; by default 2048 for messages up to 64 KiB, else 64 KiB. */
+  readonly chunkOctets?: number;
+}
+
+/** RFC 4975 section 7.1.1: larger chunks must be interruptible, smaller ones should not be made. */
+export const smallChunkOctets = 2048;
+const bulkChunkOctets = 64 * 1024;
+
+export function bytesSource(bytes: Uint8Array): MessageSource {
+  let position = 0;
+  return {
+    total: bytes.length,
+    take: (max) => {
+      const piece = bytes.subarray(position, position + max);
+      position += piece.length;
+      return { bytes: piece, last: position === bytes.length };
+    },
+  };
+}
+
+export interface OutgoingChunk {
+  readonly body: Uint8Array;
+  readonly byteRange: ByteRange;
+  readonly last: boolean;
+}
+
+/** One message on its way out: cuts it into chunks and gathers what the peer said to each. */
+export class OutgoingMessage {
+  readonly request: OutgoingRequest;
+  readonly failureReport: 'yes' | 'no';
+  readonly #chunkOctets: number;
+  readonly #reported = new RangeSet();
+  #position = 0;
+  #isSent = false;
+  /** Chunks written and not yet answered. */
+  unanswered = 0;
+
+  /** @throws ProtocolError `local` for a message id or header that cannot be written. */
+  constructor(request: OutgoingRequest) {
+    if (!isMsrpIdent(request.messageId)) throw impossibleMsrp('Message-ID', 'not an identifier', '4 to 32 characters');
+    const fields = [request.contentType, ...(request.other ?? []).flatMap(({ name, value }) => [name, value])];
+    if (fields.some((text) => text === '' || hasControlCharacter(text))) {
+      throw impossibleMsrp('header', 'empty or with a control character', 'text of one line');
+    }
+    this.request = request;
+    this.failureReport = request.failureReport ?? 'yes';
+    const { total } = request.source;
+    this.#chunkOctets =
+      request.chunkOctets ?? (total !== undefined && total <= bulkChunkOctets ? smallChunkOctets : bulkChunkOctets);
+  }
+
+  /** True when the last chunk was written. */
+  get isSent(): boolean {
+    return this.#isSent;
+  }
+
+  get hasBegun(): boolean {
+    return this.#position > 0;
+  }
+
+  nextChunk(): OutgoingChunk | 'wait' {
+    const piece = this.request.source.take(this.#chunkOctets);
+    if (piece === 'wait') return 'wait';
+    const start = this.#position + 1;
+    this.#position += piece.bytes.length;
+    this.#isSent = piece.last;
+    return { body: piece.bytes, byteRange: this.#rangeOf(start, piece.last), last: piece.last };
+  }
+
+  /** Position for the empty chunk that gives a begun message up. */
+  get abortRange(): ByteRange {
+    const { total } = this.request.source;
+    return { start: this.#position + 1, ...(total === undefined ? {} : { total }) };
+  }
+
+  /** Takes a success report; without a range it speaks of the whole message. */
+  addReport(range: ByteRange | undefined): void {
+    const start = (range?.start ?? 1) - 1;
+    this.#reported.add(start, Math.min(range?.end ?? this.#position, this.#position));
+  }
+
+  get isDone(): boolean {
+    if (!this.#isSent || this.unanswered > 0) return false;
+    return this.request.successReport !== true || this.#reported.isExactly(this.#position);
+  }
+
+  #rangeOf(start: number, last: boolean): ByteRange {
+    const total = this.request.source.total ?? (last ? this.#position : undefined);
+    // RFC 4975 section 7.1.1: "any chunk with a body of greater than 2048 octets will have a "*" in the range-end".
+    const isInterruptible = this.#position - start + 1 > smallChunkOctets;
+    return {
+      start,
+      ...(isInterruptible ? {} : { end: this.#position }),
+      ...(total === undefined ? {} : { total }),
+    };
+  }
+}

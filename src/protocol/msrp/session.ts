@@ -1,0 +1,249 @@
+import { ProtocolError } from '../../base/errors.ts';
+import { randomId } from '../../base/random.ts';
+import { encodeFrame, mayRespond, responseTo } from './codec.ts';
+import { MsrpFramer, type MsrpFramerEvent } from './framer.ts';
+import type { MsrpHead, MsrpHeaders, MsrpRequestHead } from './head.ts';
+import type { IncomingMessage } from './incoming.ts';
+import { malformedMsrp } from './msrp-error.ts';
+import { MessageReceiver } from './receiver.ts';
+import { MessageSender, type SenderVerdict } from './sender.ts';
+import type { MsrpSessionAction, MsrpSessionEvent, MsrpSessionOptions } from './session-types.ts';
+import { parseMsrpUri, sameMsrpSession, type MsrpUri } from './uri.ts';
+
+const maxWaitingAnswers = 256;
+
+/**
+ * One MSRP session on one connection (RFC 4975), without input or output of its own.
+ *
+ *   idle --connected--> open --bad frame, 481, 506, close, disconnected--> closed
+ *
+ * Feed events to `handle`; it returns what to do. Whenever the connection has room, write what `nextOutput` gives
+ * until it gives `undefined`: answers and reports first, then chunks of the messages in turn. Call `handle` with
+ * `tick` at `deadline`.
+ */
+export class MsrpSession {
+  readonly #options: MsrpSessionOptions;
+  readonly #local: MsrpUri;
+  readonly #framer: MsrpFramer;
+  readonly #sender: MessageSender;
+  readonly #receiver: MessageReceiver;
+  /** Answers and reports, which go before chunks. */
+  readonly #control: Uint8Array[] = [];
+  #state: 'idle' | 'open' | 'closed' = 'idle';
+  #isBound = false;
+  #owesBinding = false;
+  #isReadingSend = false;
+  #actions: MsrpSessionAction[] = [];
+
+  /** @throws ProtocolError `malformed` when a path is not made of MSRP URIs. */
+  constructor(options: MsrpSessionOptions) {
+    this.#options = options;
+    this.#local = parseMsrpUri(options.localPath, 'localPath');
+    if (options.remotePath.length === 0) throw malformedMsrp('remotePath', 0, 'empty', 'an MSRP URI');
+    for (const uri of options.remotePath) parseMsrpUri(uri, 'remotePath');
+    this.#framer = new MsrpFramer(options.framerLimits);
+    const { localPath, remotePath, random, maxUnanswered = 64 } = options;
+    this.#sender = new MessageSender({ localPath, remotePath, random, maxUnanswered }, (messageId, result) =>
+      this.#actions.push({ type: 'outcome', messageId, result }),
+    );
+    this.#receiver = new MessageReceiver(
+      {
+        decide: options.decide ?? ((): 'memory' => 'memory'),
+        acceptTypes: options.acceptTypes ?? ['*'],
+        maxMessageOctets: options.maxMessageOctets ?? 1024 * 1024,
+        maxStreamOctets: options.maxStreamOctets ?? 2 ** 40,
+        maxIncoming: options.maxIncoming ?? 16,
+      },
+      {
+        respond: (request, status) => this.#respond(request, status),
+        report: (message, status) => this.#report(message, status),
+        emit: (action) => this.#actions.push(action),
+      },
+    );
+  }
+
+  /** Time at which a `tick` is due, in the terms of `now`; 0 when `nextOutput` caused something to tell. */
+  get deadline(): number | undefined {
+    if (this.#actions.length > 0) return 0;
+    return this.#state === 'closed' ? undefined : this.#sender.deadline;
+  }
+
+  /** True when the peer sends but does not read: take nothing more from it until answers could be written. */
+  get isOutputCongested(): boolean {
+    return this.#control.length > maxWaitingAnswers;
+  }
+
+  /** @throws ProtocolError `local` for an impossible `send`; what the peer does never throws. */
+  handle(event: MsrpSessionEvent, now: number): readonly MsrpSessionAction[] {
+    if (this.#state !== 'closed') this.#take(event, now);
+    const actions = this.#actions;
+    this.#actions = [];
+    return actions;
+  }
+
+  /** The next octets to write, a whole frame. */
+  nextOutput(now: number): Uint8Array | undefined {
+    const control = this.#control.shift();
+    if (control !== undefined || this.#state !== 'open') return control;
+    // RFC 4975 section 5.4: without TLS that proves the peer, "the listening device MUST wait until it receives a request".
+    if (this.#options.role === 'passive' && !this.#isBound && !this.#options.isPeerAuthenticated) return undefined;
+    if (this.#owesBinding) {
+      this.#owesBinding = false;
+      // "This initial SEND request MAY have a body if the sender has content to send".
+      if (this.#sender.isIdle) return this.#sender.emptySend(now);
+    }
+    return this.#sender.next(now);
+  }
+
+  #take(event: MsrpSessionEvent, now: number): void {
+    switch (event.type) {
+      case 'connected':
+        this.#state = 'open';
+        // RFC 4975 section 5.4: "the active endpoint MUST immediately issue a SEND request".
+        this.#owesBinding = this.#options.role === 'active';
+        return;
+      case 'received': {
+        this.#receive(event.bytes, now);
+        return;
+      }
+      case 'send': {
+        this.#sender.add(event.request);
+        return;
+      }
+      case 'cancel': {
+        this.#sender.cancel(event.messageId);
+        return;
+      }
+      case 'stored': {
+        this.#receiver.stored(event.messageId, event.status);
+        return;
+      }
+      case 'tick':
+        if (this.#sender.expire(now)) this.#endBecause(408);
+        return;
+      case 'disconnected': {
+        this.#close(event.error, 'connection-lost');
+        return;
+      }
+      case 'close': {
+        this.#close(undefined, 'closed');
+        return;
+      }
+    }
+  }
+
+  #receive(bytes: Uint8Array, now: number): void {
+    this.#framer.push(bytes);
+    try {
+      for (let event = this.#framer.next(); event !== undefined; event = this.#framer.next()) {
+        this.#frameEvent(event, now);
+        if (this.#isClosed) return;
+      }
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#answerMalformed();
+      this.#close(error, 'connection-lost');
+    }
+  }
+
+  #frameEvent(event: MsrpFramerEvent, now: number): void {
+    if (event.type === 'head') this.#head(event.head, event.hasBody, now);
+    else if (!this.#isReadingSend) return;
+    else if (event.type === 'body') this.#receiver.body(event.bytes);
+    else this.#receiver.end(event.flag);
+  }
+
+  #head(head: MsrpHead, hasBody: boolean, now: number): void {
+    this.#isReadingSend = false;
+    if (head.kind === 'response') {
+      this.#judge(this.#sender.answered(head.transactionId, head.status, now));
+      return;
+    }
+    const refusal = this.#refusalOf(head);
+    if (refusal !== undefined) {
+      this.#respond(head, refusal);
+      return;
+    }
+    this.#bind();
+    if (head.method === 'REPORT') {
+      this.#judge(this.#sender.reported(head.headers, now));
+      return;
+    }
+    this.#isReadingSend = true;
+    this.#receiver.begin(head, hasBody);
+  }
+
+  /** RFC 4975 section 7.3: the To-Path is checked before anything else of a request is. */
+  #refusalOf(request: MsrpRequestHead): number | undefined {
+    if (this.#options.isBoundElsewhere === true) return 506;
+    const [first, ...more] = request.headers.toPath;
+    const isOurs = first !== undefined && more.length === 0 && sameMsrpSession(parseMsrpUri(first), this.#local);
+    if (!isOurs) return 481;
+    return request.method === 'SEND' || request.method === 'REPORT' ? undefined : 501;
+  }
+
+  #judge(verdict: SenderVerdict): void {
+    if (verdict === 'bound') this.#bind();
+    else if (verdict !== 'go-on') this.#endBecause(verdict.endSession);
+  }
+
+  #bind(): void {
+    if (this.#isBound) return;
+    this.#isBound = true;
+    this.#actions.push({ type: 'bound' });
+  }
+
+  #respond(request: MsrpRequestHead, status: number): void {
+    if (!mayRespond(request, status)) return;
+    this.#control.push(encodeFrame({ head: responseTo(request, status, this.#options.localPath), flag: '$' }));
+  }
+
+  /** RFC 4975 sections 7.1.3 and 7.1.4. */
+  #report(message: IncomingMessage, status: number): void {
+    const { messageId, fromPath } = message.description;
+    const total = message.length;
+    const headers: MsrpHeaders = {
+      toPath: fromPath,
+      fromPath: [this.#options.localPath],
+      messageId,
+      byteRange: { start: 1, end: total, total },
+      status: { namespace: '000', code: status },
+      other: [],
+    };
+    const transactionId = randomId(this.#options.random, 12);
+    this.#control.push(encodeFrame({ head: { kind: 'request', transactionId, method: 'REPORT', headers }, flag: '$' }));
+  }
+
+  /** A frame that cannot be read is answered 400 if its transaction is known; the way back is that of the session. */
+  #answerMalformed(): void {
+    const transactionId = this.#framer.answerableTransaction;
+    if (transactionId === undefined) return;
+    const headers = { toPath: this.#options.remotePath.slice(0, 1), fromPath: [this.#options.localPath], other: [] };
+    this.#control.push(
+      encodeFrame({
+        head: { kind: 'response', transactionId, status: 400, comment: 'Bad Request', headers },
+        flag: '$',
+      }),
+    );
+  }
+
+  #endBecause(status: number): void {
+    const problem = status === 408 ? 'the peer does not answer' : `the peer answered ${status}`;
+    const error = new ProtocolError(status === 408 ? 'expired' : 'peer-misbehaved', problem, {
+      field: 'msrp.session',
+      expected: '200 within 30 s',
+    });
+    this.#close(error, status === 408 ? 'timeout' : 'closed');
+  }
+
+  #close(error: ProtocolError | undefined, failure: 'connection-lost' | 'closed' | 'timeout'): void {
+    this.#state = 'closed';
+    this.#receiver.abandon();
+    this.#sender.abandon(failure);
+    this.#actions.push({ type: 'closed', ...(error === undefined ? {} : { error }) });
+  }
+
+  get #isClosed(): boolean {
+    return this.#state === 'closed';
+  }
+}
