@@ -1,7 +1,10 @@
 import type { ChatMessage } from './chat-message.ts';
 import { limits } from './limits.ts';
 
-type MessagePatch = Partial<Pick<ChatMessage, 'state' | 'problem' | 'level' | 'evidence' | 'text' | 'from'>>;
+/** `problem: undefined` takes the problem away. */
+type MessagePatch = Partial<Pick<ChatMessage, 'state' | 'level' | 'evidence' | 'text'>> & {
+  readonly problem?: ChatMessage['problem'] | undefined;
+};
 
 /** The messages of one account in memory, by peer. The oldest go when a limit is reached. */
 export class Conversations {
@@ -26,21 +29,12 @@ export class Conversations {
   change(id: string, patch: MessagePatch): ChatMessage | undefined {
     const before = this.#byId.get(id);
     if (before === undefined) return undefined;
-    const after = { ...before, ...patch };
+    const { problem, ...changed } = { ...before, ...patch };
+    const after = problem === undefined ? changed : { ...changed, problem };
     this.#byId.set(id, after);
     const list = this.#messages.get(before.conversation) ?? [];
     list[list.lastIndexOf(before)] = after;
     return after;
-  }
-
-  /** A message that was undecryptable has no problem any more once it is read. */
-  clearProblem(id: string): void {
-    const before = this.#byId.get(id);
-    if (before?.problem === undefined) return;
-    const { problem: _cleared, ...after } = before;
-    this.#byId.set(id, after);
-    const list = this.#messages.get(before.conversation) ?? [];
-    list[list.lastIndexOf(before)] = after;
   }
 
   get(id: string): ChatMessage | undefined {

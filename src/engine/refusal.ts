@@ -132,38 +132,50 @@ const meanings = {
   received: 'The message is not shown.',
   uncertain: 'It is not known whether the message arrived.',
 } as const;
+export type RefusalMeaning = keyof typeof meanings;
 
-export function refusal(
-  code: RefusalCode,
-  about: keyof typeof meanings = 'message',
-  details: RefusalDetails = {},
-): Refusal {
+export function refusal(code: RefusalCode, meaning: RefusalMeaning = 'message', details: RefusalDetails = {}): Refusal {
   const { happened = words[code].happened, ...rest } = details;
-  return { code, explanation: `${happened}. ${meanings[about]} ${words[code].advice}`, ...rest };
+  return { code, explanation: `${happened}. ${meanings[meaning]} ${words[code].advice}`, ...rest };
 }
 
 /** Carries a refusal through layers that answer by throwing. */
 export class RefusalError extends Error {
   override readonly name = 'RefusalError';
-  readonly refusal: Refusal;
+  readonly code: RefusalCode;
+  readonly meaning: RefusalMeaning;
+  readonly details: RefusalDetails;
 
-  constructor(reason: Refusal, cause?: unknown) {
-    super(reason.explanation, cause === undefined ? undefined : { cause });
-    this.refusal = reason;
+  constructor(code: RefusalCode, meaning: RefusalMeaning, details: RefusalDetails, cause?: unknown) {
+    super(details.happened ?? words[code].happened, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.meaning = meaning;
+    this.details = details;
+  }
+
+  /** What happened, without what it means and what to do. */
+  get happened(): string {
+    return this.message;
+  }
+
+  refusal(meaning: RefusalMeaning = this.meaning): Refusal {
+    return refusal(this.code, meaning, this.details);
   }
 }
 
+/** For `throw`. @param meaning what it means where it is thrown; whoever catches it may know better. */
 export function refuse(
   code: RefusalCode,
-  about: keyof typeof meanings = 'message',
+  meaning: RefusalMeaning = 'message',
   details: RefusalDetails & { readonly cause?: unknown } = {},
 ): RefusalError {
   const { cause, ...rest } = details;
-  return new RefusalError(refusal(code, about, rest), cause);
+  return new RefusalError(code, meaning, rest, cause);
 }
 
-/** The refusal inside an error, or `fallback` for an error that carries none. */
-export function refusalOf(error: unknown, fallback: RefusalCode, about: keyof typeof meanings = 'message'): Refusal {
-  if (error instanceof RefusalError) return error.refusal;
-  return refusal(fallback, about, { happened: `${words[fallback].happened} (${describeError(error)})` });
+/** The refusal that an error carries, or `fallback` for an error that carries none. */
+export function asRefusalError(error: unknown, fallback: RefusalCode): RefusalError {
+  if (error instanceof RefusalError) return error;
+  const happened = `${words[fallback].happened} (${describeError(error)})`;
+  return new RefusalError(fallback, 'message', { happened }, error);
 }

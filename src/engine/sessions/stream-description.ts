@@ -43,7 +43,7 @@ export interface StreamSecurityLines {
   readonly keyManagement?: Uint8Array;
 }
 
-const acceptTypes = ['message/cpim', 'text/plain'];
+export const acceptTypes = ['message/cpim', 'text/plain'];
 const acceptWrappedTypes = ['text/plain'];
 /** RFC 6135 4.2.1: a side that only connects names the discard port. */
 const discardPort = 9;

@@ -1,0 +1,167 @@
+import { z } from 'zod';
+import { describeError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import { policies } from '../base/protection-level.ts';
+import type { Account } from '../engine/account.ts';
+import {
+  checkParams,
+  errorLine,
+  notificationLine,
+  parseRequest,
+  resultLine,
+  RpcError,
+  type RpcId,
+} from './json-rpc.ts';
+import type { Line } from './bounded-lines.ts';
+
+export type UeAccount = Pick<
+  Account,
+  'events' | 'register' | 'unregister' | 'sendMessage' | 'openSession' | 'closeSession' | 'status'
+>;
+
+export interface UeRpcOptions {
+  readonly account: UeAccount;
+  readonly log: Logger;
+  /** Takes one line without its line feed. */
+  readonly write: (line: string) => void;
+  /** Called after the answer to `shutdown` is written. */
+  readonly onShutdown: () => void;
+}
+
+const nothing = z.strictObject({});
+const policy = z.enum(policies).optional();
+const address = z.string().trim().min(1).max(1000);
+
+const params = {
+  register: nothing,
+  unregister: nothing,
+  status: nothing,
+  shutdown: nothing,
+  'message.send': z.strictObject({
+    to: address,
+    text: z.string().min(1),
+    way: z.enum(['message', 'msrp']),
+    policy,
+    consent: z.boolean().optional(),
+  }),
+  'session.open': z.strictObject({ to: address, policy, consent: z.boolean().optional() }),
+  'session.close': z.strictObject({ id: z.string() }),
+} as const;
+type Method = keyof typeof params;
+
+/** The scriptable UE's side of docs/ue-rpc.md: requests in, answers and notifications out, one line each. */
+export class UeRpc {
+  readonly #options: UeRpcOptions;
+  readonly #running = new Set<Promise<void>>();
+  readonly #unsubscribe: (() => void)[];
+
+  constructor(options: UeRpcOptions) {
+    this.#options = options;
+    const { events } = options.account;
+    this.#unsubscribe = [
+      events.on('registration', (state) => this.#notify('registration', state)),
+      events.on('messageReceived', (message) => this.#notify('message.received', message)),
+      events.on('messageState', (message) => {
+        this.#notify('message.state', message);
+        // A message that could not be read at first is received only now.
+        if (message.direction === 'in' && message.state === 'received') this.#notify('message.received', message);
+      }),
+      events.on('session', (change) => this.#notify('session', change)),
+      events.on('incomingRefused', (refused) => this.#notify('incoming.refused', refused)),
+    ];
+  }
+
+  /** Requests run side by side, so that `status` is answered while a message is on its way. */
+  handleLine(line: Line): void {
+    if ('problem' in line) {
+      const tooLong = line.problem === 'too-long';
+      this.#write(
+        errorLine(
+          null,
+          tooLong
+            ? new RpcError('line-too-long', 'This line is too long.')
+            : new RpcError('parse-error', 'This line is not UTF-8.'),
+        ),
+      );
+      return;
+    }
+    const running = this.#handle(line.text).finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+
+  /** Resolves when every request taken so far is answered. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#running);
+  }
+
+  close(): void {
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+  }
+
+  async #handle(text: string): Promise<void> {
+    let id: RpcId | undefined = null;
+    try {
+      const request = parseRequest(text);
+      id = request.id;
+      if (!isMethod(request.method)) throw new RpcError('unknown-method', 'There is no such method.');
+      const result = await this.#run(request.method, request.params);
+      if (id !== undefined) this.#write(resultLine(id, result));
+      if (request.method === 'shutdown') this.#options.onShutdown();
+    } catch (error) {
+      if (!(error instanceof RpcError)) {
+        this.#options.log.log('error', 'ue.call-failed', { reason: describeError(error) });
+      }
+      if (id !== undefined) this.#write(errorLine(id, error));
+    }
+  }
+
+  async #run(method: Method, given: unknown): Promise<unknown> {
+    const { account } = this.#options;
+    switch (method) {
+      case 'message.send': {
+        const outcome = await account.sendMessage(withoutUndefined(checkParams(params[method], given)));
+        return outcome.outcome === 'sent' ? { ...outcome, level: outcome.message.level } : outcome;
+      }
+      case 'session.open': {
+        const outcome = await account.openSession(withoutUndefined(checkParams(params[method], given)));
+        return outcome.outcome === 'opened' ? { ...outcome, level: outcome.session.level } : outcome;
+      }
+      case 'session.close': {
+        const { id } = checkParams(params[method], given);
+        if (!(await account.closeSession(id))) throw new RpcError('no-such-session', 'There is no such session.', 'id');
+        return {};
+      }
+      case 'register':
+        checkParams(params[method], given);
+        return account.register();
+      case 'unregister':
+        checkParams(params[method], given);
+        return account.unregister();
+      case 'status':
+        checkParams(params[method], given);
+        return account.status();
+      case 'shutdown':
+        checkParams(params[method], given);
+        return {};
+    }
+  }
+
+  #notify(method: string, content: unknown): void {
+    this.#write(notificationLine(method, content));
+  }
+
+  #write(line: string): void {
+    this.#options.write(line);
+  }
+}
+
+function isMethod(name: string): name is Method {
+  return Object.hasOwn(params, name);
+}
+
+type Present<T> = { [Key in keyof T]: Exclude<T[Key], undefined> };
+
+/** Optional parameters that were not given are left out, not passed as undefined. */
+function withoutUndefined<T extends object>(value: T): Present<T> {
+  return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as Present<T>;
+}

@@ -1,0 +1,68 @@
+import { parseArgs } from 'node:util';
+import { describeError } from '../base/errors.ts';
+import type { LogLevel } from '../base/log.ts';
+import { Engine } from '../engine/engine.ts';
+import { createEnginePorts } from '../node/create-engine-ports.ts';
+import { createJsonLogger } from '../node/json-logger.ts';
+import { BoundedLines } from './bounded-lines.ts';
+import { accountFromUeConfig, readUeConfig, UeConfigError } from './ue-config.ts';
+import { UeRpc } from './ue-rpc.ts';
+
+const maxLineOctets = 1024 * 1024;
+const usage = 'usage: npm run ue -- --config FILE [--log debug|info|warn|error]\n';
+
+/** Scriptable UE: JSON-RPC 2.0 on stdin and stdout, log lines on stderr (docs/ue-rpc.md). */
+async function main(): Promise<number> {
+  const options = readOptions();
+  if (options === undefined) {
+    process.stderr.write(usage);
+    return 2;
+  }
+  const log = createJsonLogger((line) => process.stderr.write(line), options.level);
+  const { config, secrets } = accountFromUeConfig(await readUeConfig(options.file));
+  const engine = new Engine(await createEnginePorts({ log }));
+  const account = engine.addAccount(config, secrets);
+
+  await new Promise<void>((resolve) => {
+    const rpc = new UeRpc({
+      account,
+      log,
+      write: (line) => process.stdout.write(`${line}\n`),
+      onShutdown: resolve,
+    });
+    const lines = new BoundedLines(maxLineOctets);
+    process.stdin.on('data', (chunk: Buffer) => lines.push(chunk).forEach((line) => rpc.handleLine(line)));
+    process.stdin.on('end', () => {
+      lines.end().forEach((line) => rpc.handleLine(line));
+      void rpc.settled().then(resolve);
+    });
+    process.stdin.on('error', () => resolve());
+    // The reader of our answers is gone: nothing that we say is heard any more.
+    process.stdout.on('error', () => resolve());
+    process.on('SIGTERM', () => resolve());
+    process.on('SIGINT', () => resolve());
+  });
+  await engine.stop();
+  return 0;
+}
+
+function readOptions(): { file: string; level: LogLevel } | undefined {
+  try {
+    const { values } = parseArgs({ options: { config: { type: 'string' }, log: { type: 'string', default: 'info' } } });
+    const level = (['debug', 'info', 'warn', 'error'] as const).find((name) => name === values.log);
+    return values.config === undefined || level === undefined ? undefined : { file: values.config, level };
+  } catch {
+    return undefined;
+  }
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  const problem = error instanceof UeConfigError ? `configuration: ${error.message}` : describeError(error);
+  process.stderr.write(`${JSON.stringify({ level: 'error', event: 'ue.cannot-start', reason: problem })}\n`);
+  process.exitCode = 1;
+} finally {
+  // stdin may still be open after `shutdown` or a signal; it must not keep the process.
+  process.stdin.destroy();
+}

@@ -1,0 +1,300 @@
+import { Events } from '../base/events.ts';
+import { randomId } from '../base/random.ts';
+import type { Policy } from '../base/protection-level.ts';
+import { tryKmsUserIdentity } from '../protocol/sip/identities.ts';
+import type { AccountConfig, AccountSecrets } from './account-config.ts';
+import type {
+  ChatMessage,
+  ConversationView,
+  MessageWay,
+  OpenSessionOutcome,
+  SendOutcome,
+  SessionView,
+} from './chat-message.ts';
+import { Conversations } from './conversations.ts';
+import { withDeadline } from './deadline.ts';
+import { limits } from './limits.ts';
+import { MessageReceiver, type Arrival } from './messages/message-receiver.ts';
+import { MessageSender } from './messages/message-sender.ts';
+import { ContactPolicies } from './policy.ts';
+import type { DeviceCertificate, EnginePorts } from './ports.ts';
+import { asRefusalError, refusal, refuse, type Refusal } from './refusal.ts';
+import { SessionBook, type SessionChange } from './sessions/session-book.ts';
+import { SessionKeys } from './sessions/session-keys.ts';
+import type { FlowFacts, RegistrationState, SipUserAgent } from './sip/index.ts';
+import type { ReadText } from './text-content.ts';
+import { TicketService } from './tickets/ticket-service.ts';
+
+export interface AccountEvents {
+  readonly registration: RegistrationState;
+  /** A message that came in, readable or not. */
+  readonly messageReceived: ChatMessage;
+  /** A message of this account changed or, for an own one, came to be. */
+  readonly messageState: ChatMessage;
+  readonly session: SessionChange;
+  /** Something came in and was dropped or refused: a copy, a message or an invitation that the policy forbids. */
+  readonly incomingRefused: IncomingRefusal;
+}
+
+export interface IncomingRefusal {
+  readonly way: MessageWay;
+  /** Who it seemed to be from. */
+  readonly peer: string;
+  readonly refusal: Refusal;
+}
+
+export interface SendRequest {
+  readonly to: string;
+  readonly text: string;
+  readonly way: MessageWay;
+  /** For this message instead of the contact's. */
+  readonly policy?: Policy;
+  /** The user agrees, for this contact from now on, to the level that the last `consent-required` offered. */
+  readonly consent?: boolean;
+}
+
+export interface OpenSessionRequest {
+  readonly to: string;
+  readonly policy?: Policy;
+  readonly consent?: boolean;
+}
+
+export interface AccountStatus {
+  readonly identity: string;
+  readonly policy: Policy;
+  readonly registration: RegistrationState;
+  /** The connection to the SIP server; absent while there is none. */
+  readonly flow?: FlowFacts;
+  readonly sessions: readonly SessionView[];
+  /** What end-to-end protection lacks on this device, if anything. */
+  readonly endToEnd: { readonly keyManagementServer: string | null; readonly pskTls: boolean };
+}
+
+export interface AccountParts {
+  readonly ports: EnginePorts;
+  readonly config: AccountConfig;
+  readonly secrets: AccountSecrets;
+  readonly userAgent: SipUserAgent;
+  readonly certificate: () => Promise<DeviceCertificate>;
+}
+
+/** One identity at one operator: registers, sends and receives under its policies, and keeps its conversations. */
+export class Account {
+  readonly config: AccountConfig;
+  readonly events: Events<AccountEvents>;
+  readonly #ports: EnginePorts;
+  readonly #self: string;
+  readonly #userAgent: SipUserAgent;
+  readonly #policies: ContactPolicies;
+  readonly #conversations = new Conversations();
+  readonly #tickets: TicketService;
+  readonly #sender: MessageSender;
+  readonly #receiver: MessageReceiver;
+  readonly #sessions: SessionBook;
+  #registering: Promise<RegistrationState> | undefined;
+
+  constructor({ ports, config, secrets, userAgent, certificate }: AccountParts) {
+    this.config = config;
+    this.#ports = ports;
+    this.#userAgent = userAgent;
+    this.events = new Events((error) => ports.log.log('error', 'account.listener-failed', { reason: String(error) }));
+    this.#self = tryKmsUserIdentity(config.identity) ?? config.identity;
+    this.#policies = new ContactPolicies(config.policy);
+    for (const [contact, policy] of Object.entries(config.contactPolicies ?? {}))
+      this.setContactPolicy(contact, policy);
+    const { kms } = config;
+    this.#tickets = new TicketService({ ports, self: this.#self, kms, psk: secrets.kmsPsk });
+    const shared = { ports, userAgent, tickets: this.#tickets, self: this.#self };
+    this.#sender = new MessageSender({ ...shared, policies: this.#policies });
+    this.#receiver = new MessageReceiver({
+      ...shared,
+      policyFor: (peer) => this.#policies.policyFor(peer),
+      onArrival: (arrival) => this.#keepArrival('message', arrival).id,
+      onLateArrival: (id, arrival) => this.#lateArrival(id, arrival),
+      onRefused: (peer, problem) => this.events.emit('incomingRefused', { way: 'message', peer, refusal: problem }),
+    });
+    this.#sessions = new SessionBook({
+      context: {
+        ports,
+        userAgent,
+        keys: new SessionKeys(ports, this.#tickets),
+        certificate,
+        inferFromRegistration: config.e2aeInferFromRegistration ?? false,
+      },
+      policies: this.#policies,
+      onChange: (change) => this.events.emit('session', change),
+      onRefused: (peer, problem) => this.events.emit('incomingRefused', { way: 'msrp', peer, refusal: problem }),
+      onText: (session, text) => this.#keepSessionText(session, text),
+    });
+    this.#listen();
+  }
+
+  /** Resolves with the outcome, also when it is a failure; the registration is kept alive until `unregister`. */
+  register(): Promise<RegistrationState> {
+    this.#registering ??= this.#userAgent.register().finally(() => (this.#registering = undefined));
+    return this.#registering;
+  }
+
+  unregister(): Promise<RegistrationState> {
+    return this.#userAgent.unregister();
+  }
+
+  /** Never rejects: what could not be sent is a refusal that says why. */
+  async sendMessage({ to, text, way, policy, consent }: SendRequest): Promise<SendOutcome> {
+    try {
+      const peer = await this.#prepare(to, consent);
+      const demanded = policy ?? this.#policies.policyFor(peer);
+      const message = await (way === 'message'
+        ? this.#sendImmediate(peer, text, demanded)
+        : this.#sendInSession(peer, text, demanded));
+      this.#conversations.add(message);
+      this.events.emit('messageState', message);
+      return { outcome: 'sent', message };
+    } catch (error) {
+      return { outcome: 'refused', refusal: this.#refusalFor(error, 'message') };
+    }
+  }
+
+  async openSession({ to, policy, consent }: OpenSessionRequest): Promise<OpenSessionOutcome> {
+    try {
+      const peer = await this.#prepare(to, consent);
+      const session = await this.#sessions.sessionFor(peer, policy ?? this.#policies.policyFor(peer));
+      return { outcome: 'opened', session: session.view };
+    } catch (error) {
+      return { outcome: 'refused', refusal: this.#refusalFor(error, 'session') };
+    }
+  }
+
+  /** False when there is no such session. */
+  closeSession(id: string): Promise<boolean> {
+    return this.#sessions.close(id);
+  }
+
+  status(): AccountStatus {
+    const { flow, registration } = this.#userAgent;
+    return {
+      identity: this.#self,
+      policy: this.config.policy,
+      registration,
+      ...(flow === undefined ? {} : { flow }),
+      sessions: this.#sessions.views(),
+      endToEnd: {
+        keyManagementServer: this.#tickets.configured ? this.#tickets.kmsIdentity : null,
+        pskTls: this.#ports.msrp.canDoPskTls,
+      },
+    };
+  }
+
+  conversations(): readonly ConversationView[] {
+    return this.#conversations.peers().map((peer) => ({
+      peer,
+      policy: this.#policies.policyFor(peer),
+      messages: this.#conversations.of(peer),
+    }));
+  }
+
+  /** Undefined returns the contact to the account's policy. Consent that was given to it ends. */
+  setContactPolicy(contact: string, policy: Policy | undefined): void {
+    this.#policies.setPolicy(tryKmsUserIdentity(contact) ?? contact, policy);
+  }
+
+  /** Ends sessions, unregisters and disconnects, within a bounded time. Never rejects. */
+  async stop(): Promise<void> {
+    this.#receiver.stop();
+    const ending = this.#sessions.stop().then(() => this.#userAgent.stop());
+    const late = () => new Error('still ending');
+    await withDeadline(this.#ports.clock, limits.stopMilliseconds, ending, late).catch(() => undefined);
+    this.#tickets.clear();
+  }
+
+  #listen(): void {
+    const { events } = this.#userAgent;
+    events.on('registration', (state) => this.events.emit('registration', state));
+    events.on('message', (message) => this.#receiver.receive(message));
+    events.on('invite', (invite) => {
+      const claimed = invite.assertedIdentity ?? invite.from;
+      void this.#sessions.answer(invite, tryKmsUserIdentity(claimed) ?? claimed);
+    });
+  }
+
+  async #prepare(to: string, consent: boolean | undefined): Promise<string> {
+    const peer = tryKmsUserIdentity(to);
+    if (peer === undefined) throw refuse('invalid-address');
+    // A registration under way is waited for: it has its own deadline.
+    await this.#registering;
+    if (this.#userAgent.registration.state !== 'registered') throw refuse('not-registered');
+    if (consent === true) this.#policies.consent(peer);
+    return peer;
+  }
+
+  async #sendImmediate(peer: string, text: string, policy: Policy): Promise<ChatMessage> {
+    const at = this.#ports.clock.now();
+    const { messageId, level, evidence } = await this.#sender.send(peer, text, policy);
+    return this.#outgoing({ id: messageId, peer, text, at, way: 'message', level, evidence, state: 'accepted' });
+  }
+
+  async #sendInSession(peer: string, text: string, policy: Policy): Promise<ChatMessage> {
+    const at = this.#ports.clock.now();
+    const session = await this.#sessions.sessionFor(peer, policy);
+    this.#sessions.requireSatisfied(session, policy);
+    const messageId = randomId(this.#ports.random, 12);
+    await session.send({ from: this.#self, to: peer, at, messageId, text });
+    const { level, evidence } = session.view;
+    return this.#outgoing({ id: messageId, peer, text, at, way: 'msrp', level, evidence, state: 'delivered' });
+  }
+
+  #outgoing({
+    peer,
+    ...rest
+  }: Pick<ChatMessage, 'id' | 'text' | 'at' | 'way' | 'level' | 'evidence' | 'state'> & { peer: string }): ChatMessage {
+    return { ...rest, conversation: peer, direction: 'out', from: this.#self, to: peer };
+  }
+
+  #keepSessionText(session: SessionView, { text, from }: ReadText): void {
+    const { peer, evidence } = session;
+    // A CPIM From that names somebody else makes the sender doubtful, whatever protects the session.
+    const honest = from === undefined || tryKmsUserIdentity(from) === peer;
+    const level = honest || session.level === 'none' ? session.level : 'unverified';
+    this.#keepArrival('msrp', { peer, text, level, evidence });
+  }
+
+  #keepArrival(way: MessageWay, { peer, text, level, evidence, problem }: Arrival): ChatMessage {
+    const message: ChatMessage = {
+      id: randomId(this.#ports.random, 12),
+      conversation: peer,
+      direction: 'in',
+      from: peer,
+      to: this.#self,
+      text,
+      at: this.#ports.clock.now(),
+      way,
+      level,
+      evidence,
+      state: problem === undefined ? 'received' : 'undecryptable',
+      ...(problem === undefined ? {} : { problem }),
+    };
+    this.#conversations.add(message);
+    this.events.emit('messageReceived', message);
+    return message;
+  }
+
+  #lateArrival(id: string, { text, level, evidence, problem }: Arrival): void {
+    const changed = this.#conversations.change(id, {
+      text,
+      level,
+      evidence,
+      state: problem === undefined ? 'received' : 'undecryptable',
+      problem,
+    });
+    if (changed !== undefined) this.events.emit('messageState', changed);
+  }
+
+  #refusalFor(error: unknown, meaning: 'message' | 'session'): Refusal {
+    const known = asRefusalError(error, 'connection-lost');
+    if (known !== error) {
+      this.#ports.log.log('error', 'account.unexpected', { reason: known.happened });
+      return refusal('connection-lost', meaning === 'message' ? 'uncertain' : 'session', known.details);
+    }
+    return known.meaning === 'uncertain' ? known.refusal() : known.refusal(meaning);
+  }
+}

@@ -1,0 +1,69 @@
+import { createDeviceCertificate } from '../crypto/certificate.ts';
+import { Account } from './account.ts';
+import type { AccountConfig, AccountSecrets } from './account-config.ts';
+import type { DeviceCertificate, EnginePorts } from './ports.ts';
+import { createSipUserAgent } from './sip/index.ts';
+
+/** The application without a face: its accounts, and what they share. */
+export class Engine {
+  readonly #ports: EnginePorts;
+  readonly #accounts = new Map<string, Account>();
+  #certificate: Promise<DeviceCertificate> | undefined;
+
+  constructor(ports: EnginePorts) {
+    this.#ports = ports;
+  }
+
+  get accounts(): readonly Account[] {
+    return [...this.#accounts.values()];
+  }
+
+  /** The account does nothing before `register`. @throws Error when the id is taken. */
+  addAccount(config: AccountConfig, secrets: AccountSecrets): Account {
+    if (this.#accounts.has(config.id)) throw new Error('an account with this id exists');
+    const userAgent = createSipUserAgent({
+      ports: this.#ports,
+      account: {
+        identity: config.identity,
+        privateIdentity: config.privateIdentity,
+        password: secrets.password,
+        domain: config.domain,
+        target: config.server,
+        ...(config.mediasecOptionTag === undefined ? {} : { mediasecOptionTag: config.mediasecOptionTag }),
+        ...(config.displayName === undefined ? {} : { displayName: config.displayName }),
+      },
+    });
+    const account = new Account({
+      ports: this.#ports,
+      config,
+      secrets,
+      userAgent,
+      certificate: () => this.#deviceCertificate(),
+    });
+    this.#accounts.set(config.id, account);
+    return account;
+  }
+
+  async removeAccount(id: string): Promise<void> {
+    const account = this.#accounts.get(id);
+    this.#accounts.delete(id);
+    await account?.stop();
+  }
+
+  /** Within a bounded time; never rejects. */
+  async stop(): Promise<void> {
+    await Promise.all(this.accounts.map((account) => account.stop()));
+    this.#accounts.clear();
+  }
+
+  /** One certificate per run of the device: a fingerprint in an SDP is all that names it. */
+  #deviceCertificate(): Promise<DeviceCertificate> {
+    this.#certificate ??= createDeviceCertificate({ commonName: 'tessera', now: this.#ports.clock.now() }).catch(
+      (error: unknown) => {
+        this.#certificate = undefined;
+        throw error;
+      },
+    );
+    return this.#certificate;
+  }
+}

@@ -1,0 +1,166 @@
+import { utf8 } from '../../base/bytes.ts';
+import { describeError, ProtocolError } from '../../base/errors.ts';
+import { isAtLeast, type Policy, type ProtectionLevel } from '../../base/protection-level.ts';
+import { ReplayCache } from '../../protocol/mikey/index.ts';
+import { profile } from '../../protocol/profile.ts';
+import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
+import type { Evidence } from '../evidence.ts';
+import { limits } from '../limits.ts';
+import { acceptsIncoming } from '../policy.ts';
+import type { EnginePorts } from '../ports.ts';
+import { isProtectedMessage, readProtectedMessage, type ReceivedMessage } from '../psk-mime/index.ts';
+import { refusal, type Refusal } from '../refusal.ts';
+import type { IncomingMessage, SipUserAgent } from '../sip/index.ts';
+import { readText, type ReadText } from '../text-content.ts';
+import { replayKey } from '../tickets/replay-key.ts';
+import type { TicketService } from '../tickets/ticket-service.ts';
+import { Decryptor, type Decrypted } from './decryptor.ts';
+import { signallingProtection } from './signalling-level.ts';
+
+/** A message that came in; `text` is empty unless `state` is `received`. */
+export interface Arrival {
+  /** KMS user identity of the sender, as far as known. */
+  readonly peer: string;
+  readonly text: string;
+  readonly level: ProtectionLevel;
+  readonly evidence: Evidence;
+  readonly problem?: Refusal;
+}
+
+export interface MessageReceiverOptions {
+  readonly ports: EnginePorts;
+  readonly userAgent: SipUserAgent;
+  readonly tickets: TicketService;
+  readonly self: string;
+  readonly policyFor: (peer: string) => Policy;
+  /** Returns the id under which the message is kept. */
+  readonly onArrival: (arrival: Arrival) => string;
+  /** A kept message that could not be read at first: read now, or given up for the new reason. */
+  readonly onLateArrival: (id: string, arrival: Arrival) => void;
+  /** Dropped or refused: it is not kept. */
+  readonly onRefused: (peer: string, problem: Refusal) => void;
+}
+
+const acceptTypes = 'multipart/mixed, application/mikey, application/pkcs7-mime, message/cpim, text/plain';
+
+/** Incoming SIP MESSAGE: answers by profile 5.5, decrypts, drops what came before. */
+export class MessageReceiver {
+  readonly #options: MessageReceiverOptions;
+  readonly #seenTransfers = new ReplayCache(limits.replayEntries);
+  readonly #seenIds = new ReplayCache(limits.replayEntries);
+  readonly #decryptor: Decryptor;
+
+  constructor(options: MessageReceiverOptions) {
+    this.#options = options;
+    this.#decryptor = new Decryptor(options.ports, options.tickets);
+  }
+
+  receive(message: IncomingMessage): void {
+    try {
+      if (isProtectedMessage(message.contentType)) this.#receiveProtected(message);
+      else this.#receivePlain(message);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#answerError(message, error);
+    }
+  }
+
+  stop(): void {
+    this.#decryptor.stop();
+  }
+
+  #receivePlain(message: IncomingMessage): void {
+    const { ports, userAgent, policyFor, onArrival, onRefused } = this.#options;
+    const read = readText(message.contentType, message.body);
+    const peer = senderOf(message);
+    const flow = signallingProtection(message.onRegisteredFlow ? userAgent.flow : undefined, ports.clock.now());
+    const honest = namesSender(message, read.from);
+    const level = honest ? flow.level : atMost(flow.level, 'unverified');
+    const policy = policyFor(peer);
+    if (!acceptsIncoming(policy, level)) {
+      message.respond(488, { headers: { Warning: '399 tessera "Weaker protection than the recipient demands"' } });
+      onRefused(peer, refusal('policy-not-met', 'received', { reached: level, required: policy }));
+      return;
+    }
+    message.respond(200);
+    if (this.#isDuplicate(peer, read, ports.clock.now() + profile.replay.messageCacheSeconds * 1000)) {
+      onRefused(peer, refusal('replayed', 'received'));
+      return;
+    }
+    onArrival({ peer, text: read.text, level, evidence: flow.evidence });
+  }
+
+  #receiveProtected(message: IncomingMessage): void {
+    const { ports, tickets, self, onRefused } = this.#options;
+    const peer = senderOf(message);
+    if (!tickets.configured) {
+      // As a device that cannot do it at all: the sender may then choose another way.
+      message.respond(415, { headers: { Accept: 'message/cpim, text/plain' } });
+      onRefused(peer, refusal('no-kms', 'received'));
+      return;
+    }
+    const now = ports.clock.now();
+    const received = readProtectedMessage(message.contentType, message.body, { now, self: [self] });
+    const seen = this.#seenTransfers.add(replayKey(received.transfer), received.rememberUntil, now);
+    if (seen === 'full') {
+      message.respond(503, { headers: { 'Retry-After': '60' } });
+      return;
+    }
+    // A copy is answered like the first one: it may be the network's own repetition.
+    message.respond(200);
+    if (seen === 'replayed') {
+      ports.log.log('warn', 'message.replayed', { keyId: received.keyId });
+      onRefused(peer, refusal('replayed', 'received'));
+      return;
+    }
+    void this.#decrypt(message, received, peer);
+  }
+
+  async #decrypt(message: IncomingMessage, received: ReceivedMessage, peer: string): Promise<void> {
+    const { onArrival, onLateArrival, onRefused } = this.#options;
+    const asserted = message.assertedIdentity ?? message.from;
+    const first = await this.#decryptor.decrypt(received, asserted, peer);
+    if (first.text !== undefined && this.#isDuplicate(first.peer, first, received.rememberUntil)) {
+      onRefused(first.peer, refusal('replayed', 'received'));
+      return;
+    }
+    const id = onArrival(arrivalOf(first));
+    if (!first.retry) return;
+    this.#decryptor.retryLater(received, asserted, peer, (later) => onLateArrival(id, arrivalOf(later)));
+  }
+
+  #isDuplicate(peer: string, { messageId }: Pick<ReadText, 'messageId'>, until: number): boolean {
+    if (messageId === undefined) return false;
+    return this.#seenIds.add(utf8(`${peer} ${messageId}`), until, this.#options.ports.clock.now()) === 'replayed';
+  }
+
+  #answerError(message: IncomingMessage, error: ProtocolError): void {
+    const { ports, onRefused } = this.#options;
+    const status = error.hint.sip ?? 400;
+    ports.log.log('warn', 'message.unreadable', { status, field: error.field, reason: describeError(error) });
+    message.respond(status, status === 415 ? { headers: { Accept: acceptTypes } } : {});
+    const code = status === 493 ? 'decryption-failed' : 'peer-incompatible';
+    const happened = `A message came that cannot be read (${error.message})`;
+    onRefused(senderOf(message), refusal(code, 'received', code === 'decryption-failed' ? {} : { happened }));
+  }
+}
+
+function arrivalOf({ peer, text, level, evidence, problem }: Decrypted): Arrival {
+  return { peer, text: text ?? '', level, evidence, ...(problem === undefined ? {} : { problem }) };
+}
+
+/** The network's word for the sender, else the sender's own. */
+function senderOf(message: IncomingMessage): string {
+  const claimed = message.assertedIdentity ?? message.from;
+  return tryKmsUserIdentity(claimed) ?? claimed;
+}
+
+/** False when From of SIP or of CPIM names somebody else than the network does (profile 5.2, 3.6). */
+function namesSender(message: IncomingMessage, cpimFrom: string | undefined): boolean {
+  const sender = senderOf(message);
+  return [message.from, cpimFrom].every((uri) => uri === undefined || tryKmsUserIdentity(uri) === sender);
+}
+
+function atMost(level: ProtectionLevel, ceiling: ProtectionLevel): ProtectionLevel {
+  return isAtLeast(level, ceiling) ? ceiling : level;
+}

@@ -1,0 +1,185 @@
+import { describeError, ProtocolError } from '../../base/errors.ts';
+import type { Policy } from '../../base/protection-level.ts';
+import { randomId } from '../../base/random.ts';
+import { answerWithError } from '../../protocol/mikey/index.ts';
+import { acceptsIncoming } from '../policy.ts';
+import { asRefusalError, refusal, refuse, RefusalError, type Refusal } from '../refusal.ts';
+import type { IncomingInvite, SdpNegotiator } from '../sip/index.ts';
+import { networkFacts, type SessionContext } from './session-context.ts';
+import { decideStream, type StreamDecision } from './session-decision.ts';
+import type { AnsweredKey } from './session-keys.ts';
+import { establish, type EstablishedStream } from './session-opener.ts';
+import {
+  buildAnswer,
+  buildRefusal,
+  connectingOnly,
+  localStream,
+  readRemoteStream,
+  remoteAddress,
+  roleForOffer,
+  type RemoteStream,
+  type StreamSecurityLines,
+} from './stream-description.ts';
+import type { StreamSecurity } from './stream-media.ts';
+
+type Usable = Exclude<StreamDecision, { mode: 'abort' }>;
+
+/**
+ * Answers an invitation to one MSRP stream, or refuses it with 400 or 488 and a Warning (profile 3.2).
+ * @param peer KMS user identity of the caller, by the network's word.
+ * @throws RefusalError; the caller has its answer then and nothing stays open.
+ */
+export async function answerIncoming(
+  context: SessionContext,
+  invite: IncomingInvite,
+  peer: string,
+  policy: Policy,
+): Promise<EstablishedStream> {
+  const remote = readOffer(context, invite);
+  let prepared: { decision: Usable; security: StreamSecurity; lines: StreamSecurityLines };
+  try {
+    const decision = judgeOffer(context, invite, remote, policy);
+    prepared = { decision, ...(await secure(context, remote, decision, peer)) };
+  } catch (error) {
+    const problem = asRefusalError(error, 'peer-incompatible');
+    rejectOffer(context, invite, remote, problem);
+    throw problem;
+  }
+  return accept(context, invite, remote, prepared);
+}
+
+function readOffer(context: SessionContext, invite: IncomingInvite): RemoteStream {
+  try {
+    return readRemoteStream(invite.offer);
+  } catch (error) {
+    const status = error instanceof ProtocolError && error.hint.sip === 400 ? 400 : 488;
+    const happened = `The offered session cannot be used (${describeError(error)})`;
+    context.ports.log.log('warn', 'session.offer-unusable', { reason: describeError(error) });
+    invite.reject(status, { warning: warningOf(happened) });
+    throw refuse('peer-incompatible', 'session', { happened, cause: error });
+  }
+}
+
+function judgeOffer(context: SessionContext, invite: IncomingInvite, remote: RemoteStream, policy: Policy): Usable {
+  const decision = decideStream(remote.facts, {
+    sent: 'nothing',
+    ...networkFacts(context),
+    ...(invite.onRegisteredFlow ? {} : { signallingProtected: false }),
+  });
+  if (decision.mode === 'abort') throw refuse(decision.code, 'session', { happened: decision.happened });
+  const level = decision.mode === 'psk' ? 'e2e' : decision.level;
+  if (!acceptsIncoming(policy, level)) {
+    const code = level === 'unverified' && policy === 'require-e2ae' ? 'no-network-indication' : 'policy-not-met';
+    throw refuse(code, 'session', { reached: level, required: policy });
+  }
+  return decision;
+}
+
+async function secure(
+  context: SessionContext,
+  remote: RemoteStream,
+  decision: Usable,
+  peer: string,
+): Promise<{ security: StreamSecurity; lines: StreamSecurityLines }> {
+  switch (decision.mode) {
+    case 'plain':
+      return { security: { mode: 'plain' }, lines: { secure: false } };
+    case 'fingerprint': {
+      const certificate = await context.certificate();
+      const fingerprint = { hash: 'sha-256', value: certificate.sha256 };
+      // Profile 2.3: the answer carries no `3ge2ae`.
+      return { security: { mode: 'fingerprint', decision, certificate }, lines: { secure: true, fingerprint } };
+    }
+    case 'psk': {
+      const answered = await answerKey(context, remote, peer);
+      return {
+        security: { mode: 'psk', key: answered.key },
+        lines: { secure: true, keyManagement: answered.message },
+      };
+    }
+  }
+}
+
+function answerKey(context: SessionContext, { media }: RemoteStream, peer: string): Promise<AnsweredKey> {
+  // Checked before the KMS is asked: a stream that cannot be connected end to end needs no key.
+  remoteAddress(media, true);
+  if (media.keyMgmt === undefined) {
+    throw refuse('peer-incompatible', 'session', {
+      happened: 'The other side offers a key management that is not MIKEY',
+    });
+  }
+  return context.keys.answer(media.keyMgmt, media.keyMgmtProtocols, peer);
+}
+
+async function accept(
+  context: SessionContext,
+  invite: IncomingInvite,
+  remote: RemoteStream,
+  { decision, security, lines }: { decision: Usable; security: StreamSecurity; lines: StreamSecurityLines },
+): Promise<EstablishedStream> {
+  const { ports } = context;
+  const listener = await ports.msrp.listen();
+  try {
+    const role = roleForOffer(remote.media);
+    const address = role === 'active' ? connectingOnly(listener.address) : listener.address;
+    const local = localStream(address, randomId(ports.random, 12), lines.secure);
+    const stream = {
+      role,
+      remote,
+      address: remoteAddress(remote.media, decision.mode === 'psk'),
+      security,
+    };
+    const sip = await invite.accept(answering(buildAnswer(remote, local, lines, role, ports.random)));
+    return await establish(context, sip, stream, local, listener);
+  } catch (error) {
+    if (error instanceof ProtocolError) {
+      invite.reject(488, { warning: warningOf(error.message) });
+      throw refuse('peer-incompatible', 'session', { cause: error });
+    }
+    if (error instanceof RefusalError) throw error;
+    throw refuse('connection-lost', 'session', { cause: error });
+  } finally {
+    listener.close();
+  }
+}
+
+function answering(answer: string): SdpNegotiator {
+  return {
+    createOffer: () => Promise.reject(new Error('this negotiator answers only')),
+    acceptAnswer: () => Promise.reject(new Error('this negotiator answers only')),
+    createAnswer: () => Promise.resolve(answer),
+    close: () => undefined,
+  };
+}
+
+/** Profile 3.2: 488 with a Warning; a failure of key management also says so as MIKEY Error in an SDP body. */
+function rejectOffer(
+  context: SessionContext,
+  invite: IncomingInvite,
+  remote: RemoteStream,
+  problem: RefusalError,
+): void {
+  const warning = warningOf(problem.happened);
+  const received = remote.media.keyMgmt;
+  if (received === undefined || problem.code === 'policy-not-met') {
+    invite.reject(488, { warning });
+    return;
+  }
+  const { clock, random } = context.ports;
+  const mikeyError = answerWithError(received, problem.cause, clock.now());
+  if (mikeyError === undefined) invite.reject(488, { warning });
+  else invite.reject(488, { warning, contentType: 'application/sdp', body: buildRefusal(remote, mikeyError, random) });
+}
+
+/** The peer learns the kind of the problem, not the state of our account. */
+function warningOf(text: string): string {
+  return text
+    .replace(/[^\x20-\x7e]/g, "'")
+    .replace(/["\\]/g, "'")
+    .slice(0, 200);
+}
+
+/** For the log and the user: an invitation that was refused before it was looked at. */
+export function tooManySessions(): Refusal {
+  return refusal('peer-refused', 'session', { happened: 'Too many sessions are open' });
+}

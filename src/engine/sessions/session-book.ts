@@ -1,0 +1,188 @@
+import type { Policy, ProtectionLevel } from '../../base/protection-level.ts';
+import { randomId } from '../../base/random.ts';
+import type { SessionView } from '../chat-message.ts';
+import { limits } from '../limits.ts';
+import { aimOf, judgeSending, type ContactPolicies } from '../policy.ts';
+import { asRefusalError, refuse, type Refusal, type RefusalError } from '../refusal.ts';
+import type { IncomingInvite } from '../sip/index.ts';
+import type { ReadText } from '../text-content.ts';
+import { mayOfferLess } from '../downgrade.ts';
+import { MessageSession } from './message-session.ts';
+import { answerIncoming, tooManySessions } from './session-answerer.ts';
+import { networkFacts, type SessionContext } from './session-context.ts';
+import { openOutgoing, type EstablishedStream, type Protection } from './session-opener.ts';
+
+export type SessionChange =
+  | { readonly change: 'opened'; readonly session: SessionView }
+  | { readonly change: 'closed'; readonly session: SessionView; readonly reason: string };
+
+export interface SessionBookOptions {
+  readonly context: SessionContext;
+  readonly policies: ContactPolicies;
+  readonly onChange: (change: SessionChange) => void;
+  /** An invitation was refused. */
+  readonly onRefused: (peer: string, problem: Refusal) => void;
+  readonly onText: (session: SessionView, text: ReadText) => void;
+}
+
+/** The open sessions of one account: finds one that satisfies a policy or opens it, and answers invitations. */
+export class SessionBook {
+  readonly #options: SessionBookOptions;
+  readonly #sessions = new Map<string, MessageSession>();
+  readonly #opening = new Map<string, Promise<MessageSession>>();
+  #answering = 0;
+  #stopped = false;
+
+  constructor(options: SessionBookOptions) {
+    this.#options = options;
+  }
+
+  views(): SessionView[] {
+    return [...this.#sessions.values()].map(({ view }) => view);
+  }
+
+  /**
+   * A session to `peer` in which a message may be sent under `policy`.
+   * @throws RefusalError. After `consent-required` a session of the offered level may already stand, for when the user agrees.
+   */
+  async sessionFor(peer: string, policy: Policy): Promise<MessageSession> {
+    const open = this.#find(peer, policy);
+    if (open !== undefined) return open;
+    if (aimOf(policy) === 'e2e') return this.#endToEndFirst(peer, policy);
+    const facts = networkFacts(this.#options.context);
+    if (facts.signallingProtected && facts.e2aeAllowed) return this.#open(peer, 'requested', policy);
+    if (policy === 'any') return this.#open(peer, 'plain', policy);
+    throw refuse('no-network-indication', 'session', {
+      happened: 'The network did not announce that it protects sessions to its edge',
+      required: policy,
+    });
+  }
+
+  /** Whether a session may carry a message now; the level was proven when it was opened, the policy may have changed. */
+  requireSatisfied(session: MessageSession, policy: Policy): void {
+    const { policies } = this.#options;
+    const { peer, level } = session.view;
+    const verdict = judgeSending(policy, level, policies.agreedLevel(peer));
+    if (verdict === 'satisfied') return;
+    if (verdict === 'not-met') throw refuse('policy-not-met', 'message', { reached: level, required: policy });
+    policies.noteOffer(peer, level);
+    throw refuse('consent-required', 'message', { offered: level, reached: level, required: policy });
+  }
+
+  async answer(invite: IncomingInvite, peer: string): Promise<void> {
+    const { context, policies, onRefused } = this.#options;
+    if (this.#stopped || this.#sessions.size + this.#answering >= limits.sessionsPerAccount) {
+      invite.reject(486);
+      onRefused(peer, tooManySessions());
+      return;
+    }
+    this.#answering += 1;
+    try {
+      const stream = await answerIncoming(context, invite, peer, policies.policyFor(peer));
+      this.#add(peer, 'in', stream);
+    } catch (error) {
+      const problem = asRefusalError(error, 'peer-incompatible').refusal('session');
+      context.ports.log.log('warn', 'session.refused', { code: problem.code });
+      onRefused(peer, problem);
+    } finally {
+      this.#answering -= 1;
+    }
+  }
+
+  /** False when there is no such session. */
+  async close(id: string): Promise<boolean> {
+    const session = this.#sessions.get(id);
+    await session?.close('closed here');
+    return session !== undefined;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all([...this.#sessions.values()].map((session) => session.close('account stopped')));
+  }
+
+  /** With an aim below e2e, a session end to end is left alone: what was asked for is what is shown. */
+  #find(peer: string, policy: Policy): MessageSession | undefined {
+    const agreed = this.#options.policies.agreedLevel(peer);
+    const usable = [...this.#sessions.values()].filter(
+      ({ view, closed }) => !closed && view.peer === peer && judgeSending(policy, view.level, agreed) === 'satisfied',
+    );
+    if (aimOf(policy) === 'e2e') return usable.find(({ view }) => view.level === 'e2e') ?? usable[0];
+    return usable.find(({ view }) => view.level !== 'e2e');
+  }
+
+  async #endToEndFirst(peer: string, policy: Policy): Promise<MessageSession> {
+    try {
+      return await this.#open(peer, 'key-management', policy);
+    } catch (error) {
+      const problem = asRefusalError(error, 'peer-unreachable');
+      if (policy !== 'prefer-e2e' || !mayOfferLess(problem.code)) throw problem;
+      return this.#openLess(peer, problem);
+    }
+  }
+
+  /** `prefer-e2e` without e2e: asks first, then goes as low as was agreed. */
+  async #openLess(peer: string, why: RefusalError): Promise<MessageSession> {
+    const { policies, context } = this.#options;
+    const facts = networkFacts(context);
+    const edge = facts.signallingProtected && facts.e2aeAllowed;
+    const level: ProtectionLevel = edge ? 'e2ae' : 'none';
+    const agreed = policies.agreedLevel(peer);
+    if (judgeSending('prefer-e2e', level, agreed) !== 'satisfied') {
+      policies.noteOffer(peer, level);
+      throw refuse('consent-required', 'session', { happened: why.happened, offered: level, required: 'prefer-e2e' });
+    }
+    return this.#open(peer, edge ? 'requested' : 'plain', 'prefer-e2e');
+  }
+
+  /** Callers that want the same session at the same time share one invitation. */
+  #open(peer: string, protection: Protection, policy: Policy): Promise<MessageSession> {
+    if (this.#stopped) throw refuse('not-registered', 'session');
+    const key = `${protection} ${policy} ${peer}`;
+    const pending = this.#opening.get(key);
+    if (pending !== undefined) return pending;
+    const opening = openOutgoing(this.#options.context, peer, protection, (level) => judgeLevel(policy, level))
+      .then((stream) => this.#add(peer, 'out', stream))
+      .finally(() => this.#opening.delete(key));
+    this.#opening.set(key, opening);
+    return opening;
+  }
+
+  #add(peer: string, direction: 'in' | 'out', stream: EstablishedStream): MessageSession {
+    const { context, onChange, onText } = this.#options;
+    const { ports } = context;
+    const view: SessionView = {
+      id: randomId(ports.random),
+      peer,
+      direction,
+      level: stream.level,
+      evidence: stream.evidence,
+      openedAt: ports.clock.now(),
+    };
+    const session = new MessageSession({
+      ports,
+      view,
+      sip: stream.sip,
+      channel: stream.channel,
+      peerAcceptTypes: stream.peerAcceptTypes,
+      onText: (text) => onText(view, text),
+      onClosed: (reason) => {
+        this.#sessions.delete(view.id);
+        ports.log.log('info', 'session.closed', { session: view.id, reason });
+        onChange({ change: 'closed', session: view, reason });
+      },
+    });
+    this.#sessions.set(view.id, session);
+    ports.log.log('info', 'session.opened', { session: view.id, level: view.level, direction });
+    onChange({ change: 'opened', session: view });
+    if (this.#stopped) void session.close('account stopped');
+    return session;
+  }
+}
+
+/** Profile 2.5: under a requirement a weaker stream ends at once; otherwise it stands, shown as what it is. */
+function judgeLevel(policy: Policy, level: ProtectionLevel): RefusalError | undefined {
+  if (judgeSending(policy, level) !== 'not-met') return undefined;
+  const code = level === 'unverified' && policy === 'require-e2ae' ? 'no-network-indication' : 'policy-not-met';
+  return refuse(code, 'session', { reached: level, required: policy });
+}

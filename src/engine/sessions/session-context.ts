@@ -1,0 +1,28 @@
+import type { DeviceCertificate, EnginePorts } from '../ports.ts';
+import type { SipUserAgent } from '../sip/index.ts';
+import type { StreamCircumstances } from './session-decision.ts';
+import type { SessionKeys } from './session-keys.ts';
+
+/** What setting up a session needs of its account. */
+export interface SessionContext {
+  readonly ports: EnginePorts;
+  readonly userAgent: SipUserAgent;
+  readonly keys: SessionKeys;
+  /** Made once per device, when first needed. */
+  readonly certificate: () => Promise<DeviceCertificate>;
+  /** The account setting `e2aeInferFromRegistration`. */
+  readonly inferFromRegistration: boolean;
+}
+
+/** Profile 1.8 and 2.4: fingerprints and indications count only over protected signalling with the agreement done. */
+export function networkFacts(
+  context: SessionContext,
+): Pick<StreamCircumstances, 'signallingProtected' | 'e2aeAllowed' | 'inferFromRegistration'> {
+  const { flow } = context.userAgent;
+  const agreement = flow?.protocol === 'tls' ? flow.securityAgreement : undefined;
+  return {
+    signallingProtected: agreement?.tls === true,
+    e2aeAllowed: agreement?.msrpTls === true,
+    inferFromRegistration: context.inferFromRegistration,
+  };
+}

@@ -1,0 +1,25 @@
+import type { Logger } from '../base/log.ts';
+import { secureRandom } from '../crypto/random.ts';
+import type { EnginePorts } from '../engine/ports.ts';
+import { createHttpsKeyManagement } from './key-management.ts';
+import { createNodeMsrpSockets } from './msrp-sockets.ts';
+import { createNodeSipTransport } from './sip-transport.ts';
+import { systemClock } from './system-clock.ts';
+
+export interface EnginePortsOptions {
+  readonly log: Logger;
+  /** Address on which sessions are listened for. */
+  readonly host?: string;
+}
+
+/** What the engine needs from a real machine: the same for the desktop app, the scriptable UE and the lab. */
+export async function createEnginePorts({ log, host = '127.0.0.1' }: EnginePortsOptions): Promise<EnginePorts> {
+  return {
+    clock: systemClock,
+    random: secureRandom,
+    log,
+    sip: createNodeSipTransport(),
+    msrp: await createNodeMsrpSockets({ host, clock: systemClock }),
+    keyManagement: createHttpsKeyManagement(),
+  };
+}
