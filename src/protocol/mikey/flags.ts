@@ -26,6 +26,9 @@ export interface TicketFlags {
   readonly O: boolean;
 }
 
+/** In the order of the wire. */
+export const flagNames = ['D', 'E', 'F', 'G', 'H', 'I', 'J', 'K', 'L', 'M', 'N', 'O'] as const;
+
 const none: TicketFlags = {
   D: false,
   E: false,

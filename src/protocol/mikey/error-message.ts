@@ -1,0 +1,112 @@
+import { ByteReader } from '../../base/byte-reader.ts';
+import { ProtocolError } from '../../base/errors.ts';
+import { dataType, mikeyError, mikeyErrorText, prfFunction } from './code-points.ts';
+import { decodeMessage, encodeMessage, type DecodedMessage, type MikeyHeader } from './message.ts';
+import { sealMessage, verifyMessage, type ProtectionKeys } from './protection.ts';
+import type { ErrorPayload } from './payloads.ts';
+import { ntpTimestamp } from './timestamp.ts';
+
+export interface ErrorMessageOptions {
+  /** CSB ID of the failing message. */
+  readonly csbId: number;
+  /** PRF func of the failing message. */
+  readonly prf: number;
+  /** At least one. */
+  readonly errorNumbers: readonly number[];
+  readonly now: number;
+  /** Keys of the failing message; without them the Error is a hint that anybody could have sent. */
+  readonly keys?: ProtectionKeys;
+}
+
+/** An Error message (RFC 6043 5.4). Reading [A13]: no sessions, empty map, protected with the failing message's own keys. */
+export function encodeErrorMessage({ csbId, prf, errorNumbers, now, keys }: ErrorMessageOptions): Uint8Array {
+  const header: MikeyHeader = { dataType: dataType.error, answerWanted: false, prf, csbId, map: { type: 'empty' } };
+  const errors = errorNumbers.map((errorNumber): ErrorPayload => ({ payload: 'ERR', errorNumber, reserved: 0 }));
+  const message = { header, payloads: [ntpTimestamp(now), ...errors] };
+  return keys === undefined ? encodeMessage(message) : sealMessage(message, keys, []).bytes;
+}
+
+/**
+ * The Error message that answers a message which failed with `error`, by the number that the error carries.
+ * @returns `undefined` when no answer is due: the input is itself an Error or has not even a CSB ID.
+ */
+export function answerWithError(
+  failing: Uint8Array,
+  error: unknown,
+  now: number,
+  keys?: ProtectionKeys,
+): Uint8Array | undefined {
+  if (failing.length < 10 || failing[1] === dataType.error) return undefined;
+  const reader = new ByteReader(failing.subarray(3));
+  const prf = reader.u8('mikey.HDR.prf') & 0x7f;
+  const csbId = reader.u32('mikey.HDR.csbId');
+  const errorNumber = errorNumberOf(error);
+  const knownPrf = prf <= prfFunction.hmacSha256 ? prf : prfFunction.hmacSha256;
+  return encodeErrorMessage({
+    csbId,
+    prf: knownPrf,
+    errorNumbers: [errorNumber],
+    now,
+    ...(keys === undefined ? {} : { keys }),
+  });
+}
+
+/** Reading [A14]: the number that tells a peer what was wrong. */
+export function errorNumberOf(error: unknown): number {
+  return (error instanceof ProtocolError ? error.hint.mikey : undefined) ?? mikeyError.unspecified;
+}
+
+export interface ErrorAnswer {
+  readonly csbId: number;
+  readonly errorNumbers: readonly number[];
+  /** False: anybody on the way may have written it. */
+  readonly authenticated: boolean;
+}
+
+/**
+ * Reads an Error message.
+ * @param keys of the message that it answers, to authenticate it.
+ * @throws ProtocolError when it is none, or when its V is wrong.
+ */
+export function readErrorMessage(message: Uint8Array | DecodedMessage, keys?: ProtectionKeys): ErrorAnswer {
+  const decoded = message instanceof Uint8Array ? decodeMessage(message) : message;
+  if (decoded.header.dataType !== dataType.error) {
+    throw new ProtocolError('malformed', `data type ${decoded.header.dataType}`, {
+      field: 'mikey.HDR.dataType',
+      expected: `${dataType.error}`,
+    });
+  }
+  const errorNumbers = decoded.payloads.flatMap((payload) => (payload.payload === 'ERR' ? [payload.errorNumber] : []));
+  if (errorNumbers.length === 0) {
+    throw new ProtocolError('malformed', 'missing', { field: 'mikey.ERR', expected: 'at least one' });
+  }
+  const proven = keys !== undefined && decoded.payloads.at(-1)?.payload === 'V';
+  if (proven) verifyMessage(decoded, keys, []);
+  return { csbId: decoded.header.csbId, errorNumbers, authenticated: proven };
+}
+
+/** Throws what an Error message says, when the answer is one. */
+export function refuseErrorAnswer(answer: DecodedMessage, csbId: number, field: string, keys?: ProtectionKeys): void {
+  if (answer.header.dataType !== dataType.error) return;
+  const { csbId: answered, errorNumbers, authenticated } = readErrorMessage(answer, keys);
+  if (answered !== csbId) {
+    throw new ProtocolError('peer-misbehaved', 'an Error that answers another message', { field });
+  }
+  const texts = errorNumbers.map((number) => `${mikeyErrorText(number)} (${number})`).join(', ');
+  throw new ProtocolError('policy-denied', `refused: ${texts}${authenticated ? '' : ', not authenticated'}`, {
+    field,
+    hint: { mikey: errorNumbers[0] ?? mikeyError.unspecified },
+  });
+}
+
+/** The header of an answer must repeat its question (RFC 6043 4.2). */
+export function checkAnswerHeader(answer: DecodedMessage, question: MikeyHeader, expectedType: number): void {
+  const { header } = answer;
+  const fails = (problem: string, field: string): never => {
+    throw new ProtocolError('peer-misbehaved', problem, { field: `mikey.HDR.${field}` });
+  };
+  if (header.dataType !== expectedType) fails(`data type ${header.dataType}`, 'dataType');
+  if (header.prf !== question.prf) fails('another PRF than the question', 'prf');
+  if (header.csbId !== question.csbId) fails('another CSB ID than the question', 'csbId');
+  if (header.map.type !== question.map.type) fails('another map type than the question', 'mapType');
+}

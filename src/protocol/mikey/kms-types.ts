@@ -1,0 +1,67 @@
+import type { ProtocolError } from '../../base/errors.ts';
+import type { Random } from '../../base/random.ts';
+import type { SecretBytes } from '../../base/secret-bytes.ts';
+import type { TicketProtectionKey } from './base-ticket.ts';
+import type { MikeyIdentity } from './identity.ts';
+import type { GrantRules } from './kms-grant.ts';
+
+/** Somebody who shares a key with the KMS. */
+export interface KmsSubscriber {
+  /** For the log. */
+  readonly name: string;
+  readonly psk: SecretBytes;
+  /** True for every identity that the holder of the key may speak under. */
+  owns(identity: MikeyIdentity): boolean;
+  /** The identity that is meant when a message names none (reading [A34]). */
+  readonly identity: MikeyIdentity;
+}
+
+/** Ticket protection keys: tickets need no other memory at the KMS. */
+export interface TpkRing {
+  /** Protects new tickets. */
+  readonly current: TicketProtectionKey;
+  /** Also finds keys that protect no new tickets but some that still live. */
+  find(id: MikeyIdentity | undefined): SecretBytes | undefined;
+}
+
+/** What the KMS must know about its users. Nothing here may depend on more than its arguments and configuration. */
+export interface KmsDirectory {
+  /** By the name of a pre-shared key, or where a message names none by the identity that it claims. */
+  findSubscriber(pskId: MikeyIdentity | undefined, claimed: MikeyIdentity | undefined): KmsSubscriber | undefined;
+  /** May this user hold a ticket for these responders? */
+  mayRequest(subscriber: KmsSubscriber, responders: readonly MikeyIdentity[]): boolean;
+  /** The identity of the ticket that this user may answer for, if any (reading [A27], and aliases). */
+  responderFor(subscriber: KmsSubscriber, responders: readonly MikeyIdentity[]): MikeyIdentity | undefined;
+}
+
+export interface KmsMachineOptions {
+  readonly identity: MikeyIdentity;
+  readonly tpks: TpkRing;
+  readonly directory: KmsDirectory;
+  readonly rules: GrantRules;
+  readonly random: Random;
+  /** Most authenticated messages remembered against replay. */
+  readonly replayCapacity?: number;
+}
+
+/** How an exchange ended, in the terms of profile 6.2. */
+export type KmsOutcome =
+  | { readonly outcome: 'answered'; readonly message: Uint8Array; readonly subscriber: string }
+  /** Understood, authentic, not granted: `message` is an Error with V. */
+  | {
+      readonly outcome: 'refused';
+      readonly message: Uint8Array;
+      readonly subscriber: string;
+      readonly error: ProtocolError;
+    }
+  /** Authentic, but not for this user: `message` is an Error with V. */
+  | {
+      readonly outcome: 'forbidden';
+      readonly message: Uint8Array;
+      readonly subscriber: string;
+      readonly error: ProtocolError;
+    }
+  /** Unknown key or wrong MAC, told apart by nobody: `message` is an Error without V. */
+  | { readonly outcome: 'not-authenticated'; readonly message: Uint8Array | undefined; readonly error: ProtocolError }
+  | { readonly outcome: 'malformed'; readonly message: Uint8Array | undefined; readonly error: ProtocolError }
+  | { readonly outcome: 'overloaded'; readonly error: ProtocolError };
