@@ -1,0 +1,261 @@
+import { randomId } from '../../base/random.ts';
+import { secureRandom } from '../../crypto/random.ts';
+import { parseVia } from '../../protocol/sip/headers.ts';
+import { SipMessage } from '../../protocol/sip/message.ts';
+import type { Timers } from '../timers.ts';
+import type { Flow } from './flow.ts';
+import { replyTo } from './replies.ts';
+
+/** Times of a transaction in milliseconds; tests shorten them. */
+export interface ForwardingTimes {
+  /** A branch that says nothing at all counts as 408 after this. */
+  readonly silentBranch: number;
+  /** An INVITE that rings is given up after this (timer C). */
+  readonly ringing: number;
+  /** How long an answered INVITE is remembered for repeated 200s (64 * T1). */
+  readonly answered: number;
+}
+
+export const defaultForwardingTimes: ForwardingTimes = { silentBranch: 10_000, ringing: 120_000, answered: 32_000 };
+
+/** One copy of a request on its way to one contact. */
+export interface Branch {
+  readonly id: string;
+  readonly flow: Flow;
+  /** As sent, with our Via on top. */
+  readonly request: SipMessage;
+  state: 'calling' | 'proceeding' | 'completed';
+  final: SipMessage | undefined;
+  cancelled: boolean;
+  stopTimer: () => void;
+}
+
+export interface ForwardingHandlers {
+  /** Passes a response upstream; our Via is already off. */
+  respond(response: SipMessage): void;
+  /** May rewrite the final response of a branch before it is looked at. Also called with made-up 408 and 480. */
+  branchEnded?(branch: Branch, response: SipMessage): SipMessage;
+  /** Nothing more will come. */
+  finished?(response: SipMessage | undefined): void;
+}
+
+/** Finds the branch that a response belongs to. */
+export type BranchIndex = Map<string, { readonly forwarding: Forwarding; readonly branch: Branch }>;
+
+/**
+ * One request forwarded to one or more contacts at once, and the choice of the response (RFC 3261 16.7).
+ * Connections are reliable, so nothing is retransmitted.
+ */
+export class Forwarding {
+  readonly request: SipMessage;
+  readonly #index: BranchIndex;
+  readonly #timers: Timers;
+  readonly #times: ForwardingTimes;
+  readonly #handlers: ForwardingHandlers;
+  readonly #branches: Branch[] = [];
+  #started = false;
+  #cancelled = false;
+  #answered = false;
+  #finished = false;
+
+  constructor(
+    request: SipMessage,
+    index: BranchIndex,
+    timers: Timers,
+    times: ForwardingTimes,
+    handlers: ForwardingHandlers,
+  ) {
+    this.request = request;
+    this.#index = index;
+    this.#timers = timers;
+    this.#times = times;
+    this.#handlers = handlers;
+  }
+
+  get isCancelled(): boolean {
+    return this.#cancelled;
+  }
+
+  /** Sends `request` (which this call completes with a Via) over `flow`. All branches are added before `started`. */
+  add(flow: Flow, request: SipMessage, via: { readonly host: string; readonly port: number }): Branch {
+    const id = `z9hG4bK${randomId(secureRandom)}`;
+    request.headers.prepend('Via', `SIP/2.0/${flow.transport.toUpperCase()} ${via.host}:${via.port};branch=${id}`);
+    const branch: Branch = {
+      id,
+      flow,
+      request,
+      state: 'calling',
+      final: undefined,
+      cancelled: false,
+      stopTimer: () => undefined,
+    };
+    branch.stopTimer = this.#timers.after(this.#times.silentBranch, () => this.#giveUp(branch, 408));
+    this.#branches.push(branch);
+    this.#index.set(id, { forwarding: this, branch });
+    return branch;
+  }
+
+  /** Sends what was added; from now on the request ends when its last branch does. */
+  start(): void {
+    this.#started = true;
+    for (const branch of this.#branches) {
+      if (this.#cancelled) this.#settle(branch, this.#madeUp(487));
+      else if (branch.flow.isOpen) branch.flow.send(branch.request);
+      else this.#settle(branch, this.#madeUp(480));
+    }
+    this.#finishWhenDone();
+  }
+
+  /** Ends before anything was sent. */
+  abandon(response: SipMessage): void {
+    this.#finished = true;
+    for (const branch of this.#branches) {
+      branch.stopTimer();
+      this.#index.delete(branch.id);
+    }
+    this.#handlers.respond(response);
+    this.#handlers.finished?.(response);
+  }
+
+  receive(branch: Branch, response: SipMessage): void {
+    const status = response.status ?? 0;
+    response.headers.shift('Via');
+    if (branch.state === 'completed') {
+      // A repeated 200 to INVITE belongs to the callee's core: the caller must see it and repeat its ACK (RFC 3261 13.3.1.4).
+      if (this.request.method === 'INVITE' && isSuccess(status) && isSuccess(branch.final?.status ?? 0)) {
+        this.#handlers.respond(replaceBody(response, branch.final));
+      } else this.#acknowledgeFailure(branch, response);
+      return;
+    }
+    if (status < 200) this.#provisional(branch, response);
+    else {
+      this.#acknowledgeFailure(branch, response);
+      this.#settle(branch, response);
+    }
+  }
+
+  /** The caller gave up, or is gone. */
+  cancel(): void {
+    if (this.#cancelled || this.#finished) return;
+    this.#cancelled = true;
+    for (const branch of this.#branches) this.#cancelBranch(branch);
+  }
+
+  /** A connection is gone: its branches will not answer. */
+  flowClosed(flow: Flow): void {
+    for (const branch of this.#branches) if (branch.flow === flow) this.#giveUp(branch, 480);
+  }
+
+  #provisional(branch: Branch, response: SipMessage): void {
+    branch.state = 'proceeding';
+    branch.stopTimer();
+    const limit = this.request.method === 'INVITE' ? this.#times.ringing : this.#times.silentBranch;
+    branch.stopTimer = this.#timers.after(limit, () => {
+      if (this.request.method === 'INVITE') this.#sendCancel(branch);
+      this.#giveUp(branch, 408);
+    });
+    if (branch.cancelled) this.#sendCancel(branch);
+    else if (response.status !== 100 && !this.#answered) this.#handlers.respond(withoutBody(response));
+  }
+
+  #giveUp(branch: Branch, status: number): void {
+    if (branch.state !== 'completed') this.#settle(branch, this.#madeUp(status));
+  }
+
+  #settle(branch: Branch, response: SipMessage): void {
+    branch.state = 'completed';
+    branch.stopTimer();
+    const final = this.#handlers.branchEnded?.(branch, response) ?? response;
+    branch.final = final;
+    const status = final.status ?? 0;
+    const keep = this.request.method === 'INVITE' ? this.#times.answered : 0;
+    this.#timers.after(keep, () => this.#index.delete(branch.id));
+    if (isSuccess(status) && (!this.#answered || this.request.method === 'INVITE')) {
+      this.#answered = true;
+      this.#handlers.respond(final);
+    }
+    if (this.#answered || status >= 600) for (const other of this.#branches) this.#cancelBranch(other);
+    this.#finishWhenDone();
+  }
+
+  #finishWhenDone(): void {
+    if (this.#finished || !this.#started || !this.#branches.every((branch) => branch.state === 'completed')) return;
+    this.#finished = true;
+    const best = bestResponse(this.#branches);
+    if (!this.#answered && best !== undefined) this.#handlers.respond(best);
+    this.#handlers.finished?.(best);
+  }
+
+  #cancelBranch(branch: Branch): void {
+    if (branch.cancelled || branch.state === 'completed' || this.request.method !== 'INVITE') return;
+    branch.cancelled = true;
+    // RFC 3261 9.1: before a provisional response there may be nothing to cancel yet; it is sent when one comes.
+    if (branch.state === 'proceeding') this.#sendCancel(branch);
+    else if (!this.#started) return;
+    branch.stopTimer();
+    branch.stopTimer = this.#timers.after(this.#times.silentBranch, () => this.#giveUp(branch, 487));
+  }
+
+  #sendCancel(branch: Branch): void {
+    branch.flow.send(hopByHop(branch.request, 'CANCEL'));
+  }
+
+  #acknowledgeFailure(branch: Branch, response: SipMessage): void {
+    if (this.request.method !== 'INVITE' || isSuccess(response.status ?? 0)) return;
+    const ack = hopByHop(branch.request, 'ACK');
+    ack.headers.set('To', response.headers.get('To') ?? '');
+    branch.flow.send(ack);
+  }
+
+  #madeUp(status: number): SipMessage {
+    return replyTo(this.request, status);
+  }
+}
+
+/** ACK to a failure and CANCEL: same top Via, Request-URI, From, To, Call-ID, CSeq number (RFC 3261 9.1, 17.1.1.3). */
+function hopByHop(request: SipMessage, method: 'ACK' | 'CANCEL'): SipMessage {
+  const uri = request.start.kind === 'request' ? request.start.uri : '';
+  const message = SipMessage.request(method, uri);
+  message.headers.add('Via', request.headers.get('Via') ?? '').add('Max-Forwards', '70');
+  for (const name of ['Route', 'From', 'To', 'Call-ID']) {
+    for (const value of request.headers.getAll(name)) message.headers.add(name, value);
+  }
+  const number = (request.headers.get('CSeq') ?? '').split(/\s/, 1)[0] ?? '';
+  message.headers.add('CSeq', `${number} ${method}`);
+  return message;
+}
+
+function bestResponse(branches: readonly Branch[]): SipMessage | undefined {
+  const finals = branches.flatMap((branch) => (branch.final === undefined ? [] : [branch.final]));
+  return finals.toSorted((a, b) => rank(a) - rank(b))[0];
+}
+
+/** RFC 3261 16.7 step 6: 6xx wins, then the lowest class; a real answer before a branch that was silent or cancelled. */
+function rank(response: SipMessage): number {
+  const status = response.status ?? 699;
+  if (isSuccess(status)) return 0;
+  if (status >= 600) return 1;
+  return status + (status === 408 || status === 480 || status === 487 ? 99 : 0);
+}
+
+function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300;
+}
+
+/** The session is described by the final response alone; an early description would pass the gateway by. */
+function withoutBody(response: SipMessage): SipMessage {
+  response.body = new Uint8Array();
+  response.headers.remove('Content-Type');
+  return response;
+}
+
+function replaceBody(response: SipMessage, first: SipMessage | undefined): SipMessage {
+  response.body = first?.body ?? response.body;
+  return response;
+}
+
+/** The branch parameter of the top Via. */
+export function topBranch(message: SipMessage): string | undefined {
+  const via = message.headers.get('Via');
+  return via === undefined ? undefined : parseVia(via.split(',', 1)[0] ?? '').parameters.get('branch');
+}

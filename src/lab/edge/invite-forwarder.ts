@@ -1,0 +1,121 @@
+import { describeError, ProtocolError } from '../../base/errors.ts';
+import type { SipMessage } from '../../protocol/sip/message.ts';
+import type { MediaParty } from '../media/ims-alg.ts';
+import { addRecordRoute, type Dialog } from './dialogs.ts';
+import type { Flow } from './flow.ts';
+import type { Branch, Forwarding } from './forwarding.ts';
+import type { ForwardingTools } from './proxy.ts';
+import type { Binding } from './registrar.ts';
+import { replyTo } from './replies.ts';
+import { retarget } from './request-rules.ts';
+
+/** INVITE to all contacts of a user, each with its own anchored media, and everything inside the sessions that come of it. */
+export class InviteForwarder {
+  readonly #tools: ForwardingTools;
+
+  constructor(tools: ForwardingTools) {
+    this.#tools = tools;
+  }
+
+  async forward(flow: Flow, request: SipMessage, prepared: SipMessage, bindings: readonly Binding[]): Promise<void> {
+    this.#tools.capture(request);
+    if (!isSdp(request)) {
+      flow.send(noMedia(request, 'the lab needs an SDP offer in the INVITE'));
+      return;
+    }
+    const dialogs = new Map<string, Dialog>();
+    const forwarding = this.#tools.forwarding(flow, request, {
+      branchEnded: (branch, response) => this.#branchEnded(dialogs.get(branch.id), response),
+    });
+    flow.send(replyTo(request, 100));
+    try {
+      for (const binding of bindings) await this.#addBranch(forwarding, flow, prepared, binding, dialogs);
+    } catch (error) {
+      for (const dialog of dialogs.values()) this.#tools.dialogs.remove(dialog);
+      forwarding.abandon(noMedia(request, describeError(error), error instanceof ProtocolError ? error.hint.sip : 500));
+      return;
+    }
+    forwarding.start();
+  }
+
+  forwardInDialog(flow: Flow, dialog: Dialog, request: SipMessage, prepared: SipMessage): void {
+    const { faults, dialogs } = this.#tools;
+    const target = dialog.caller === flow ? dialog.callee : dialog.caller;
+    const side = dialog.caller === flow ? 'caller' : 'callee';
+    const hasOffer = isSdp(request) && (request.method === 'INVITE' || request.method === 'UPDATE');
+    if (hasOffer && dialog.media !== undefined) prepared.body = dialog.media.reoffer(side, prepared.body);
+    if (request.method === 'MESSAGE' && faults.dropMessages === true) return;
+    const forwarding = this.#tools.forwarding(flow, request, {
+      branchEnded: (_branch: Branch, response: SipMessage) => {
+        if (request.method === 'BYE') dialogs.remove(dialog);
+        if (hasOffer && isSuccess(response)) return withBody(response, (sdp) => dialog.media?.reanswer(side, sdp));
+        return response;
+      },
+    });
+    forwarding.add(target, prepared, this.#tools.addressOf(target));
+    forwarding.start();
+  }
+
+  async #addBranch(
+    forwarding: Forwarding,
+    caller: Flow,
+    prepared: SipMessage,
+    binding: Binding,
+    dialogs: Map<string, Dialog>,
+  ): Promise<void> {
+    const tools = this.#tools;
+    const callee = binding.flow;
+    const media = await tools.alg.anchor(prepared.body, partyOf(caller), partyOf(callee));
+    const dialog = tools.dialogs.add(caller, callee, media);
+    const copy = retarget(prepared, binding.contact.uri);
+    copy.body = media.offer;
+    addRecordRoute(copy, dialog, (flow) => {
+      const { host, port } = tools.addressOf(flow);
+      return `sip:${host}:${port};transport=${flow.transport};lr`;
+    });
+    dialogs.set(forwarding.add(callee, copy, tools.addressOf(callee)).id, dialog);
+  }
+
+  #branchEnded(dialog: Dialog | undefined, response: SipMessage): SipMessage {
+    if (dialog === undefined) return response;
+    if (!isSuccess(response)) {
+      this.#tools.dialogs.remove(dialog);
+      return response;
+    }
+    return withBody(response, (sdp) => dialog.media?.answer(sdp));
+  }
+}
+
+/** What the gateway must know of one side: its name for the record, and whether it does e2ae (profile 1.8). */
+function partyOf(flow: Flow): MediaParty {
+  return { name: flow.user?.name ?? 'unknown', msrpTls: flow.agreement?.msrpTls ?? false };
+}
+
+/**
+ * An answer that cannot be read goes on without body: the caller must not see indications that the edge did not check,
+ * and ends the session by itself.
+ */
+function withBody(response: SipMessage, rewrite: (sdp: Uint8Array) => Uint8Array | undefined): SipMessage {
+  try {
+    response.body = (isSdp(response) ? rewrite(response.body) : undefined) ?? new Uint8Array();
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    response.body = new Uint8Array();
+  }
+  if (response.body.length === 0) response.headers.remove('Content-Type');
+  return response;
+}
+
+function noMedia(request: SipMessage, why: string, status = 488): SipMessage {
+  const reply = replyTo(request, status);
+  reply.headers.add('Warning', `399 lab.test "${why.replace(/["\\]/g, "'").replace(/[^\x20-\x7e]/g, ' ')}"`);
+  return reply;
+}
+
+function isSdp(message: SipMessage): boolean {
+  return message.body.length > 0 && /^application\/sdp\b/i.test(message.headers.get('Content-Type') ?? '');
+}
+
+function isSuccess(response: SipMessage): boolean {
+  return response.status !== undefined && response.status >= 200 && response.status < 300;
+}

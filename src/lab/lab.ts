@@ -1,0 +1,174 @@
+import { silentLogger, type Logger } from '../base/log.ts';
+import { createCertificateAuthority } from '../crypto/certificate-authority.ts';
+import { createDeviceCertificate } from '../crypto/certificate.ts';
+import { secureRandom } from '../crypto/random.ts';
+import type { SocketAddress } from '../engine/ports.ts';
+import type { SipMessage } from '../protocol/sip/message.ts';
+import { Captures, type CapturedBody } from './captures.ts';
+import { Edge } from './edge/edge.ts';
+import { defaultForwardingTimes, type ForwardingTimes } from './edge/forwarding.ts';
+import { Registrar } from './edge/registrar.ts';
+import type { LabFaults } from './faults.ts';
+import { startLabKms, type LabKms } from './kms.ts';
+import { ImsAlg } from './media/ims-alg.ts';
+import { Timers } from './timers.ts';
+import { createUeConfig, type LabUeConfig, type UeConfigOverrides } from './ue-config.ts';
+import { createUsers, type LabUser } from './users.ts';
+import { WireRecorder } from './wire-recorder.ts';
+
+export interface LabOptions {
+  /** User names; alice, bob and carol unless said. */
+  readonly users?: readonly string[];
+  /** False records no octets. */
+  readonly record?: boolean;
+  readonly faults?: LabFaults;
+  readonly log?: Logger;
+  /** Ports on 127.0.0.1; a free one for each that is not given. */
+  readonly ports?: { readonly sipTls?: number; readonly sipTcp?: number; readonly kms?: number };
+  /** Shorter times for tests. */
+  readonly times?: Partial<ForwardingTimes>;
+}
+
+/** An IMS in a box. What it is not: src/lab/README.md. */
+export interface Lab {
+  readonly domain: 'lab.test';
+  /** Trust this for SIP over TLS and for the KMS. */
+  readonly caPem: string;
+  readonly sip: { readonly tls: SocketAddress; readonly tcp: SocketAddress };
+  readonly kms: { readonly url: string; readonly identity: string };
+  readonly users: readonly LabUser[];
+  readonly recorder: WireRecorder;
+  /** Switches that take effect at once. */
+  readonly faults: LabFaults;
+  /** MESSAGEs, INVITEs and answers to INVITEs as they reached the edge, the newest 256. */
+  readonly captured: readonly SipMessage[];
+  /** @throws RangeError for somebody who is no user. */
+  ueConfig(userName: string, overrides?: UeConfigOverrides): LabUeConfig;
+  /** The body of the next MESSAGE that reaches the edge. */
+  nextMessageBody(): Promise<CapturedBody>;
+  /** Statuses with which UEs answered what `faults.replayMessages` sent them, since the start. */
+  replays(): readonly number[];
+  /** What is open right now. */
+  load(): { readonly flows: number; readonly dialogs: number; readonly mediaStreams: number };
+  stop(): Promise<void>;
+}
+
+const domain = 'lab.test';
+const kmsHost = 'kms.lab.test';
+const mediaConnectDeadline = 30_000;
+
+/** Starts registrar, proxy, IMS-ALG with access gateway and KMS on loopback. Rejects when a port is taken. */
+export async function startLab(options: LabOptions = {}): Promise<Lab> {
+  const now = Date.now();
+  const log = options.log ?? silentLogger;
+  const users = createUsers(options.users ?? ['alice', 'bob', 'carol'], domain, secureRandom);
+  const faults: LabFaults = { ...options.faults };
+  const recorder = new WireRecorder(options.record === false ? 0 : undefined);
+  const authority = await createCertificateAuthority({ commonName: 'Tessera lab CA', now });
+  const names = { dnsNames: [domain, kmsHost, 'localhost'], ipAddresses: ['127.0.0.1'] };
+  const server = await authority.issue(names);
+  const kms = await startLabKms({
+    users,
+    faults,
+    recorder,
+    log,
+    port: options.ports?.kms ?? 0,
+    host: kmsHost,
+    ...server,
+  });
+  const parts: Parts = { kms, timers: new Timers(), captures: new Captures(), replays: [] };
+  try {
+    const { alg, edge } = await startEdge(options, { users, faults, recorder, log, server, now }, parts);
+    return createLab({ users, faults, recorder, caPem: authority.certificatePem }, parts, alg, edge);
+  } catch (error) {
+    parts.timers.stop();
+    await kms.stop();
+    throw error;
+  }
+}
+
+interface Parts {
+  readonly kms: LabKms;
+  readonly timers: Timers;
+  readonly captures: Captures;
+  readonly replays: number[];
+}
+
+interface EdgeSetup {
+  readonly users: ReadonlyMap<string, LabUser>;
+  readonly faults: LabFaults;
+  readonly recorder: WireRecorder;
+  readonly log: Logger;
+  readonly server: { readonly certificatePem: string; readonly privateKeyPem: string };
+  readonly now: number;
+}
+
+async function startEdge(
+  options: LabOptions,
+  { users, faults, recorder, log, server, now }: EdgeSetup,
+  { timers, captures, replays }: Parts,
+): Promise<{ alg: ImsAlg; edge: Edge }> {
+  const certificate = await createDeviceCertificate({ commonName: `agw.${domain}`, now });
+  const decoy = await createDeviceCertificate({ commonName: `agw.${domain}`, now });
+  const alg = new ImsAlg({
+    certificate,
+    decoyFingerprint: decoy.sha256,
+    faults,
+    recorder,
+    log,
+    timers,
+    connectDeadline: mediaConnectDeadline,
+  });
+  const registrar = new Registrar({ domain, users, timers, serviceRoute: (flow) => edge.routeOf(flow) });
+  const edge = await Edge.start({
+    domain,
+    registrar,
+    alg,
+    faults,
+    timers,
+    recorder,
+    log,
+    times: { ...defaultForwardingTimes, ...options.times },
+    ...server,
+    tlsPort: options.ports?.sipTls ?? 0,
+    tcpPort: options.ports?.sipTcp ?? 0,
+    capture: (message) => captures.add(message),
+    replayed: (status) => replays.push(status),
+  });
+  return { alg, edge };
+}
+
+function createLab(
+  facts: Pick<EdgeSetup, 'users' | 'faults' | 'recorder'> & { readonly caPem: string },
+  { kms, timers, captures, replays }: Parts,
+  alg: ImsAlg,
+  edge: Edge,
+): Lab {
+  const { users, faults, recorder, caPem } = facts;
+  const sip = { tls: edge.tls, tcp: edge.tcp };
+  const kmsFacts = { url: kms.url, identity: kms.identity };
+  return {
+    domain,
+    caPem,
+    sip,
+    kms: kmsFacts,
+    users: [...users.values()],
+    recorder,
+    faults,
+    captured: captures.messages,
+    ueConfig(userName, overrides) {
+      const user = users.get(userName);
+      if (user === undefined) throw new RangeError(`no such user: ${userName}`);
+      return createUeConfig(user, { domain, caPem, sip, kms: kmsFacts }, overrides);
+    },
+    nextMessageBody: () => captures.nextMessageBody(),
+    replays: () => [...replays],
+    load: () => ({ flows: edge.flowCount, dialogs: edge.proxy.openDialogs, mediaStreams: alg.openStreams }),
+    async stop() {
+      timers.stop();
+      edge.stop();
+      alg.stop();
+      await kms.stop();
+    },
+  };
+}

@@ -1,0 +1,54 @@
+import { toHex } from '../base/bytes.ts';
+import type { Policy } from '../base/protection-level.ts';
+import type { LabUser } from './users.ts';
+
+/** The configuration file of `npm run ue -- --config FILE` for one user of this lab (docs/ue-rpc.md). */
+export interface LabUeConfig {
+  identity: string;
+  privateIdentity: string;
+  displayName?: string;
+  domain: string;
+  password: string;
+  server: { host: string; port: number; transport: 'tls' | 'tcp'; serverName?: string };
+  ca?: string;
+  kms?: {
+    url: string;
+    identity: string;
+    pskId: string;
+    psk: string;
+    suite?: '256' | '128';
+    bodyEncoding?: 'base64' | 'binary';
+  };
+  policy?: Policy;
+  contacts?: Record<string, { policy: Policy }>;
+  e2aeInferFromRegistration?: boolean;
+  mediasecOptionTag?: boolean;
+}
+
+export interface UeConfigOverrides extends Partial<LabUeConfig> {
+  /** `tcp` for a UE without protection on its access leg; `tls` unless said. */
+  readonly transport?: 'tls' | 'tcp';
+}
+
+export interface UeConfigFacts {
+  readonly domain: string;
+  readonly caPem: string;
+  readonly sip: Readonly<Record<'tls' | 'tcp', { readonly host: string; readonly port: number }>>;
+  readonly kms: { readonly url: string; readonly identity: string };
+}
+
+/** Holds the user's secrets in clear: for a file that only its owner can read, or for a process of the same test. */
+export function createUeConfig(user: LabUser, facts: UeConfigFacts, overrides: UeConfigOverrides = {}): LabUeConfig {
+  const { transport = 'tls', ...changes } = overrides;
+  return {
+    identity: user.identity,
+    privateIdentity: user.privateIdentity,
+    displayName: user.name.charAt(0).toUpperCase() + user.name.slice(1),
+    domain: facts.domain,
+    password: user.password,
+    server: { ...facts.sip[transport], transport, serverName: facts.domain },
+    ca: facts.caPem,
+    kms: { ...facts.kms, pskId: user.pskId, psk: user.psk.use(toHex) },
+    ...changes,
+  };
+}

@@ -1,0 +1,41 @@
+import { toHex, utf8 } from '../base/bytes.ts';
+import type { Random } from '../base/random.ts';
+import { SecretBytes } from '../base/secret-bytes.ts';
+
+/** One subscriber of the lab. All secrets are made at start and live as long as the lab. */
+export interface LabUser {
+  readonly name: string;
+  /** IMPU, `sip:alice@lab.test`. */
+  readonly identity: string;
+  /** IMPI, the digest user name. */
+  readonly privateIdentity: string;
+  readonly password: string;
+  /** Names the key at the KMS (IDRpsk). */
+  readonly pskId: string;
+  /** 32 octets. */
+  readonly psk: SecretBytes;
+}
+
+/** @throws RangeError for a name that is no plain user part, or a repeated one. */
+export function createUsers(names: readonly string[], domain: string, random: Random): ReadonlyMap<string, LabUser> {
+  const users = new Map<string, LabUser>();
+  for (const name of names) {
+    if (!/^[a-z0-9][a-z0-9.-]{0,31}$/.test(name) || users.has(name)) {
+      throw new RangeError(`user names are different lower-case words: ${name}`);
+    }
+    users.set(name, {
+      name,
+      identity: `sip:${name}@${domain}`,
+      privateIdentity: `${name}@${domain}`,
+      password: toHex(random.bytes(12)),
+      pskId: `${name}-${toHex(random.bytes(4))}`,
+      psk: new SecretBytes(random.bytes(32)),
+    });
+  }
+  return users;
+}
+
+/** The octets of IDRpsk. */
+export function pskIdOctets(user: LabUser): Uint8Array {
+  return utf8(user.pskId);
+}
