@@ -1,0 +1,95 @@
+import { silentLogger, type Logger } from '../../../src/base/log.ts';
+import { FakeClock } from '../../../src/base/clock.ts';
+import { utf8 } from '../../../src/base/bytes.ts';
+import { SecretBytes } from '../../../src/base/secret-bytes.ts';
+import { createDeviceCertificate } from '../../../src/crypto/certificate.ts';
+import { secureRandom } from '../../../src/crypto/random.ts';
+import { Account, type IncomingRefusal } from '../../../src/engine/account.ts';
+import type { AccountConfig } from '../../../src/engine/account-config.ts';
+import type { ChatMessage } from '../../../src/engine/chat-message.ts';
+import type { EnginePorts } from '../../../src/engine/ports.ts';
+import type { FlowFacts } from '../../../src/engine/sip/index.ts';
+import { MemoryKms } from './memory-kms.ts';
+import { MemoryMsrpNetwork } from './memory-msrp.ts';
+import { MemorySipNetwork, type MemoryUserAgent } from './memory-sip.ts';
+
+export interface User {
+  readonly account: Account;
+  readonly userAgent: MemoryUserAgent;
+  readonly received: ChatMessage[];
+  readonly states: ChatMessage[];
+  readonly refused: IncomingRefusal[];
+}
+
+export type UserOptions = Partial<AccountConfig> & {
+  readonly flow?: FlowFacts;
+  readonly noKms?: boolean;
+  readonly noPskTls?: boolean;
+};
+
+/** Accounts of two or more engines, a network between them and a KMS, all in memory on one clock. */
+export class World {
+  readonly clock = new FakeClock(Date.UTC(2026, 3, 1, 12));
+  readonly kms = new MemoryKms(this.clock);
+  readonly sip = new MemorySipNetwork();
+  readonly msrp = new MemoryMsrpNetwork();
+  readonly logLines: string[] = [];
+  readonly #log: Logger = {
+    log: (level, event, fields) => {
+      this.logLines.push(JSON.stringify({ level, event, ...fields }));
+      silentLogger.log(level, event, fields);
+    },
+  };
+
+  /** A registered user `sip:<name>@lab.test`. */
+  async user(name: string, options: UserOptions = {}): Promise<User> {
+    const { flow, noKms = false, noPskTls = false, ...overrides } = options;
+    const identity = `sip:${name}@lab.test`;
+    const userAgent = this.sip.agent(identity, flow);
+    const ports = this.#ports(!noPskTls);
+    const config: AccountConfig = {
+      id: identity,
+      identity,
+      privateIdentity: `${name}@lab.test`,
+      domain: 'lab.test',
+      server: { host: '192.0.2.1', port: 5061, protocol: 'tls' },
+      policy: 'prefer-e2e',
+      ...(noKms ? {} : { kms: this.#kmsConfig(identity) }),
+      ...overrides,
+    };
+    const secrets = { password: new SecretBytes(utf8('secret')), kmsPsk: this.kms.pskOf(identity) };
+    const certificate = createDeviceCertificate({ commonName: 'test', now: this.clock.now() });
+    const account = new Account({ ports, config, secrets, userAgent, certificate: () => certificate });
+    const user: User = { account, userAgent, received: [], states: [], refused: [] };
+    account.events.on('messageReceived', (message) => user.received.push(message));
+    account.events.on('messageState', (message) => user.states.push(message));
+    account.events.on('incomingRefused', (refused) => user.refused.push(refused));
+    await account.register();
+    return user;
+  }
+
+  #ports(canDoPskTls: boolean): EnginePorts {
+    return {
+      clock: this.clock,
+      random: secureRandom,
+      log: this.#log,
+      sip: { connect: () => Promise.reject(new Error('not used')) },
+      msrp: this.msrp.sockets('192.0.2.10', canDoPskTls),
+      keyManagement: this.kms,
+    };
+  }
+
+  #kmsConfig(pskId: string): NonNullable<AccountConfig['kms']> {
+    return {
+      address: { url: 'https://kms.lab.test', bodyEncoding: 'base64' },
+      identity: this.kms.identity,
+      pskId,
+      suite: '256',
+    };
+  }
+}
+
+/** Lets everything happen that needs no time. */
+export async function settle(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
