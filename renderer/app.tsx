@@ -1,0 +1,49 @@
+import { useEffect } from 'react';
+import { useAccount, useRemote, useScreen } from './app-context.tsx';
+import styles from './app.module.css';
+import { keyText } from './bridge/state.ts';
+import { AccountHeader } from './features/accounts/account-header.tsx';
+import { RegistrationNotice } from './features/accounts/registration-notice.tsx';
+import { ConversationList } from './features/conversations/conversation-list.tsx';
+import { ConversationPane } from './features/conversations/conversation-pane.tsx';
+import { useAnnouncements } from './features/conversations/use-announcements.ts';
+import { LevelLegend } from './features/security/level-legend.tsx';
+import { useTexts } from './i18n/text.tsx';
+import { Announcer } from './ui/announcer.tsx';
+import { classes } from './ui/class-names.ts';
+import { LinkBanner } from './ui/link-banner.tsx';
+import { shortName } from './ui/names.ts';
+
+export function App() {
+  const selected = useScreen((state) => state.selected);
+  useAnnouncements();
+  useTitle();
+  return (
+    <div className={classes(styles.app, selected !== undefined && styles.hasSelected)}>
+      <LinkBanner />
+      <div className={styles.side}>
+        <AccountHeader />
+        <ConversationList />
+        <RegistrationNotice />
+      </div>
+      <main className={styles.main}>
+        {selected === undefined ? (
+          <LevelLegend />
+        ) : (
+          <ConversationPane key={keyText(selected)} conversationKey={selected} />
+        )}
+      </main>
+      <Announcer />
+    </div>
+  );
+}
+
+function useTitle(): void {
+  const { text } = useTexts();
+  const account = useAccount();
+  const unread = useRemote((state) => state.conversations.reduce((sum, conversation) => sum + conversation.unread, 0));
+  useEffect(() => {
+    if (account === undefined) return;
+    document.title = text('app.title', { unread, account: account.displayName ?? shortName(account.identity) });
+  });
+}

@@ -1,0 +1,172 @@
+import { createStore, type StoreApi } from 'zustand/vanilla';
+import type { AccountView, ConversationView, EventEnvelope, MessageView, Snapshot } from '../../src/contract/index.ts';
+import type { BridgeClient } from './client.ts';
+
+/** Identifies a conversation: account and address of the peer. */
+export interface ConversationKey {
+  readonly accountId: string;
+  readonly peer: string;
+}
+
+export function keyText({ accountId, peer }: ConversationKey): string {
+  return JSON.stringify([accountId, peer]);
+}
+
+export interface MessageList {
+  /** Oldest first. */
+  readonly messages: readonly MessageView[];
+  readonly hasMore: boolean;
+}
+
+/** What the engine told so far. */
+export interface RemoteState {
+  /** `connecting` until the first snapshot; `down` while the engine cannot be reached. */
+  readonly link: 'connecting' | 'up' | 'down';
+  readonly accounts: readonly AccountView[];
+  readonly conversations: readonly ConversationView[];
+  /** Only of conversations that were opened, by `keyText`. */
+  readonly messages: Readonly<Record<string, MessageList>>;
+}
+
+const pageSize = 60;
+const emptyList: MessageList = { messages: [], hasMore: false };
+
+/** Mirrors the engine's state: a snapshot, then numbered events; a gap or a new connection starts over. */
+export class Remote {
+  readonly store: StoreApi<RemoteState> = createStore(() => ({
+    link: 'connecting',
+    accounts: [],
+    conversations: [],
+    messages: {},
+  }));
+  readonly client: BridgeClient;
+  readonly #messageListeners = new Set<(message: MessageView) => void>();
+  /** Version of the last event that is contained in the store; undefined while a snapshot is on its way. */
+  #version: number | undefined;
+  #early: EventEnvelope[] = [];
+
+  constructor(client: BridgeClient) {
+    this.client = client;
+    client.onEvent((event) => this.#receive(event));
+    client.onLink((isUp) => {
+      if (isUp) void this.#synchronise();
+      else if (this.store.getState().link === 'up') this.store.setState({ link: 'down' });
+    });
+  }
+
+  /** Hears every message that comes in or changes while connected. */
+  onMessage(listener: (message: MessageView) => void): () => void {
+    this.#messageListeners.add(listener);
+    return () => this.#messageListeners.delete(listener);
+  }
+
+  /** Loads the newest messages of a conversation, unless they are there. */
+  async openConversation(key: ConversationKey): Promise<void> {
+    if (this.store.getState().messages[keyText(key)] === undefined) await this.#load(key);
+  }
+
+  async loadEarlier(key: ConversationKey): Promise<void> {
+    const oldest = this.store.getState().messages[keyText(key)]?.messages[0];
+    await this.#load(key, oldest?.id);
+  }
+
+  async #load(key: ConversationKey, before?: string): Promise<void> {
+    const page = await this.#fetchPage(key, before);
+    this.store.setState(({ messages }) => {
+      // What events brought meanwhile is newer than the page.
+      const known = messages[keyText(key)]?.messages ?? [];
+      const knownIds = new Set(known.map((message) => message.id));
+      const added = page.messages.filter((message) => !knownIds.has(message.id));
+      return { messages: { ...messages, [keyText(key)]: { messages: [...added, ...known], hasMore: page.hasMore } } };
+    });
+  }
+
+  /** Replaces what was known of a conversation, which stays on the screen until then. */
+  async #reload(key: ConversationKey): Promise<void> {
+    const page = await this.#fetchPage(key);
+    this.store.setState(({ messages }) => ({ messages: { ...messages, [keyText(key)]: page } }));
+  }
+
+  #fetchPage(key: ConversationKey, before?: string): Promise<MessageList> {
+    return this.client.call('listMessages', { ...key, limit: pageSize, ...(before === undefined ? {} : { before }) });
+  }
+
+  async #synchronise(): Promise<void> {
+    this.#version = undefined;
+    this.#early = [];
+    let snapshot: Snapshot;
+    try {
+      snapshot = await this.client.call('getSnapshot', {});
+    } catch {
+      // The link broke again; its return starts this over.
+      return;
+    }
+    const { accounts, conversations } = snapshot;
+    this.#version = snapshot.version;
+    const lists = this.store.getState().messages;
+    const opened = conversations.filter((conversation) => lists[keyText(conversation)] !== undefined);
+    const messages = Object.fromEntries(opened.map((key) => [keyText(key), lists[keyText(key)] ?? emptyList]));
+    this.store.setState({ link: 'up', accounts, conversations, messages });
+    const early = this.#early;
+    this.#early = [];
+    for (const event of early) this.#receive(event);
+    await Promise.allSettled(opened.map(({ accountId, peer }) => this.#reload({ accountId, peer })));
+  }
+
+  #receive(event: EventEnvelope): void {
+    if (this.#version === undefined) {
+      this.#early.push(event);
+      return;
+    }
+    const { version } = event.payload;
+    if (version <= this.#version) return;
+    if (version > this.#version + 1) {
+      void this.#synchronise();
+      return;
+    }
+    this.#version = version;
+    this.store.setState((state) => applyEvent(state, event));
+    if (event.event === 'message') {
+      for (const listener of this.#messageListeners) listener(event.payload.message);
+    }
+  }
+}
+
+/** The state after an event. */
+export function applyEvent(state: RemoteState, event: EventEnvelope): Partial<RemoteState> {
+  switch (event.event) {
+    case 'account': {
+      const { account } = event.payload;
+      return { accounts: replaced(state.accounts, account, (known) => known.id === account.id) };
+    }
+    case 'conversation': {
+      const { conversation } = event.payload;
+      const isSame = (known: ConversationView) => keyText(known) === keyText(conversation);
+      return { conversations: replaced(state.conversations, conversation, isSame) };
+    }
+    case 'message': {
+      const { message } = event.payload;
+      const key = { accountId: message.accountId, peer: message.conversation };
+      return changeMessages(state, key, (messages) => replaced(messages, message, (known) => known.id === message.id));
+    }
+    case 'messageRemoved': {
+      const { accountId, conversation, messageId } = event.payload;
+      const key = { accountId, peer: conversation };
+      return changeMessages(state, key, (messages) => messages.filter((known) => known.id !== messageId));
+    }
+  }
+}
+
+function changeMessages(
+  { messages }: RemoteState,
+  key: ConversationKey,
+  change: (messages: readonly MessageView[]) => readonly MessageView[],
+): Partial<RemoteState> {
+  const list = messages[keyText(key)];
+  if (list === undefined) return {};
+  return { messages: { ...messages, [keyText(key)]: { ...list, messages: change(list.messages) } } };
+}
+
+function replaced<T>(items: readonly T[], item: T, isSame: (known: T) => boolean): readonly T[] {
+  return items.some(isSame) ? items.map((known) => (isSame(known) ? item : known)) : [...items, item];
+}

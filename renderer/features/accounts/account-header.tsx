@@ -1,0 +1,42 @@
+import { ChevronsUpDown } from 'lucide-react';
+import { Button as AriaButton, Dialog, DialogTrigger, Popover } from 'react-aria-components';
+import { useAccount } from '../../app-context.tsx';
+import { useTexts } from '../../i18n/text.tsx';
+import { plainAddress, shortName } from '../../ui/names.ts';
+import { Tile } from '../../ui/tile.tsx';
+import { AccountDetails } from './account-details.tsx';
+import styles from './account-header.module.css';
+import { RegistrationMark } from './registration-mark.tsx';
+
+/** Who I am here, and whether the network knows it. Opens the details. */
+export function AccountHeader() {
+  const { text } = useTexts();
+  const account = useAccount();
+  if (account === undefined) return <header className={styles.header} />;
+  const name = account.displayName ?? shortName(account.identity);
+  const state = text(`registration.${account.registration.state}`);
+  return (
+    <header className={styles.header}>
+      <DialogTrigger>
+        <AriaButton
+          className={styles.account ?? ''}
+          aria-label={text('account.details', { identity: plainAddress(account.identity), state })}
+        >
+          <Tile name={name} />
+          <span className={styles.who}>
+            <strong>{name}</strong>
+            <span className={styles.state}>
+              <RegistrationMark registration={account.registration} />
+            </span>
+          </span>
+          <ChevronsUpDown size={16} aria-hidden="true" className={styles.more} />
+        </AriaButton>
+        <Popover placement="bottom start" offset={6} className={styles.popover ?? ''}>
+          <Dialog className={styles.dialog ?? ''} aria-label={name}>
+            <AccountDetails account={account} />
+          </Dialog>
+        </Popover>
+      </DialogTrigger>
+    </header>
+  );
+}

@@ -1,0 +1,115 @@
+import { ArrowUp } from 'lucide-react';
+import { useState, type KeyboardEvent, type RefObject } from 'react';
+import { ToggleButton, ToggleButtonGroup } from 'react-aria-components';
+import { maxTextLength, messageWay, type ConversationView } from '../../../src/contract/index.ts';
+import { useApp, useRemote, useScreen } from '../../app-context.tsx';
+import { keyText } from '../../bridge/state.ts';
+import { useTexts } from '../../i18n/text.tsx';
+import { Button } from '../../ui/button.tsx';
+import { shortName } from '../../ui/names.ts';
+import { emptyDraft } from '../../screen-state.ts';
+import { PolicySelect } from '../security/policy-select.tsx';
+import styles from './composer.module.css';
+import { useSend } from './use-send.ts';
+
+interface Props {
+  readonly conversation: ConversationView;
+  readonly inputRef: RefObject<HTMLTextAreaElement | null>;
+}
+
+/** Where the next message is written, with the way it takes and the protection it demands. */
+export function Composer({ conversation, inputRef }: Props) {
+  const { text } = useTexts();
+  const { screen } = useApp();
+  const draft = useScreen((state) => state.drafts[keyText(conversation)] ?? emptyDraft);
+  const isUp = useRemote((state) => state.link === 'up');
+  const { send } = useSend(conversation);
+  const [problem, setProblem] = useState<string>();
+  const peer = shortName(conversation.peer);
+  const { changeDraft } = screen.getState();
+  const canSend = isUp && draft.text.trim() !== '';
+
+  const submit = async () => {
+    if (!canSend) return;
+    setProblem(undefined);
+    changeDraft(conversation, { text: '' });
+    const error = await send({ text: draft.text, way: draft.way });
+    if (error === undefined) return;
+    // Nothing written is lost, and nothing is sent twice without the user's doing.
+    const { drafts } = screen.getState();
+    if ((drafts[keyText(conversation)] ?? emptyDraft).text === '') changeDraft(conversation, { text: draft.text });
+    setProblem(error.code === 'disconnected' ? text('composer.uncertain') : error.message);
+  };
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return;
+    event.preventDefault();
+    void submit();
+  };
+
+  return (
+    <form
+      className={styles.composer}
+      onSubmit={(event) => {
+        event.preventDefault();
+        void submit();
+      }}
+    >
+      {problem !== undefined && (
+        <p className={styles.problem} role="alert">
+          {problem}
+        </p>
+      )}
+      <div className={styles.box}>
+        <textarea
+          ref={inputRef}
+          className={styles.input}
+          rows={1}
+          maxLength={maxTextLength}
+          aria-label={text('composer.label', { peer })}
+          aria-keyshortcuts="Enter"
+          placeholder={text('composer.placeholder', { peer })}
+          value={draft.text}
+          onChange={(event) => changeDraft(conversation, { text: event.target.value })}
+          onKeyDown={onKeyDown}
+        />
+        <div className={styles.tools}>
+          <ToggleButtonGroup
+            className={styles.ways ?? ''}
+            aria-label={text('composer.way')}
+            selectionMode="single"
+            disallowEmptySelection
+            selectedKeys={[draft.way]}
+            onSelectionChange={(keys) => {
+              const chosen = messageWay.safeParse([...keys][0]);
+              if (chosen.success) changeDraft(conversation, { way: chosen.data });
+            }}
+          >
+            {messageWay.options.map((way) => (
+              <ToggleButton key={way} id={way} className={styles.way ?? ''}>
+                {text(`composer.way.${way}`)}
+              </ToggleButton>
+            ))}
+          </ToggleButtonGroup>
+          <PolicySelect conversation={conversation} />
+          <span className={styles.send}>
+            <Button isIcon look="primary" type="submit" aria-label={text('composer.send')} isDisabled={!canSend}>
+              <ArrowUp size={18} aria-hidden="true" />
+            </Button>
+          </span>
+        </div>
+      </div>
+      <p className={styles.hint}>
+        <WayHint conversation={conversation} way={draft.way} /> <span>{text('composer.hint')}</span>
+      </p>
+    </form>
+  );
+}
+
+function WayHint({ conversation, way }: { readonly conversation: ConversationView; readonly way: 'message' | 'msrp' }) {
+  const { text } = useTexts();
+  const peer = shortName(conversation.peer);
+  if (way === 'message') return <span>{text('composer.way.message.hint', { peer })}</span>;
+  const isOpen = conversation.session?.state === 'open';
+  return <span>{isOpen ? text('composer.way.msrp.open') : text('composer.way.msrp.hint', { peer })}</span>;
+}

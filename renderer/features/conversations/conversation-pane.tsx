@@ -1,0 +1,80 @@
+import { useCallback, useEffect, useRef, useState } from 'react';
+import type { ConversationView, MessageView } from '../../../src/contract/index.ts';
+import { useApp, useRemote } from '../../app-context.tsx';
+import { keyText, type ConversationKey, type MessageList } from '../../bridge/state.ts';
+import { MessageProof } from '../security/message-proof.tsx';
+import { SessionProof } from '../security/session-proof.tsx';
+import { Composer } from './composer.tsx';
+import { ConversationHeader } from './conversation-header.tsx';
+import styles from './conversation-pane.module.css';
+import { Transcript } from './transcript.tsx';
+
+type Proof = { readonly of: 'message'; readonly id: string } | { readonly of: 'session' };
+
+const nothing: MessageList = { messages: [], hasMore: false };
+
+/** One conversation: who, what was said, what to say next. */
+export function ConversationPane({ conversationKey }: { readonly conversationKey: ConversationKey }) {
+  const { remote } = useApp();
+  const conversation = useConversation(conversationKey);
+  const list = useRemote((state) => state.messages[keyText(conversationKey)]);
+  const composer = useRef<HTMLTextAreaElement>(null);
+  const [proof, setProof] = useState<Proof>();
+  const proven = list?.messages.find((message) => proof?.of === 'message' && message.id === proof.id);
+
+  useEffect(() => {
+    // Fails only with the link, whose return loads what is open.
+    void remote.openConversation(conversationKey).catch(() => undefined);
+    composer.current?.focus();
+  }, [remote, conversationKey]);
+  useMarkRead(conversation);
+
+  const focusComposer = useCallback(() => composer.current?.focus(), []);
+  const showProof = useCallback((message: MessageView) => setProof({ of: 'message', id: message.id }), []);
+  const loadEarlier = useCallback(
+    () => void remote.loadEarlier(conversationKey).catch(() => undefined),
+    [remote, conversationKey],
+  );
+
+  return (
+    <div className={styles.pane}>
+      <ConversationHeader conversation={conversation} onSessionProof={() => setProof({ of: 'session' })} />
+      <Transcript
+        conversation={conversation}
+        list={list ?? nothing}
+        isLoading={list === undefined}
+        onProof={showProof}
+        onEarlier={loadEarlier}
+        onSettled={focusComposer}
+      />
+      <Composer conversation={conversation} inputRef={composer} />
+      <MessageProof message={proven} onClose={() => setProof(undefined)} />
+      <SessionProof
+        conversation={conversation}
+        isOpen={proof?.of === 'session' && conversation.session?.evidence !== undefined}
+        onClose={() => setProof(undefined)}
+      />
+    </div>
+  );
+}
+
+function useConversation(key: ConversationKey): ConversationView {
+  const known = useRemote((state) => state.conversations.find((one) => keyText(one) === keyText(key)));
+  return known ?? { ...key, unread: 0 };
+}
+
+/** What is on the screen of a window in use has been read. */
+function useMarkRead({ accountId, peer, unread }: ConversationView): void {
+  const { remote } = useApp();
+  const isUp = useRemote((state) => state.link === 'up');
+  useEffect(() => {
+    if (unread === 0 || !isUp) return undefined;
+    const mark = () => {
+      // Fails only with the link; the count is still there when it returns.
+      if (document.hasFocus()) void remote.client.call('markRead', { accountId, peer }).catch(() => undefined);
+    };
+    mark();
+    window.addEventListener('focus', mark);
+    return () => window.removeEventListener('focus', mark);
+  }, [remote, accountId, peer, unread, isUp]);
+}

@@ -1,0 +1,23 @@
+import type { ConversationView } from '../../../src/contract/index.ts';
+import { useAccount } from '../../app-context.tsx';
+import { useTexts } from '../../i18n/text.tsx';
+import { shortName } from '../../ui/names.ts';
+import styles from './empty-conversation.module.css';
+
+export function EmptyConversation({ conversation }: { readonly conversation: ConversationView }) {
+  const { text } = useTexts();
+  const account = useAccount();
+  const policy = conversation.policy ?? account?.policy ?? 'prefer-e2e';
+  return (
+    <div className={styles.empty}>
+      <p className={styles.title}>{text('conversation.empty')}</p>
+      <p>
+        {text('conversation.empty.meaning', {
+          peer: shortName(conversation.peer),
+          policy: text(`policy.${policy}`),
+        })}{' '}
+        {text(`policy.${policy}.meaning`)}
+      </p>
+    </div>
+  );
+}

@@ -1,0 +1,96 @@
+import { memo } from 'react';
+import type { MessageView } from '../../../src/contract/index.ts';
+import { useTexts } from '../../i18n/text.tsx';
+import { classes } from '../../ui/class-names.ts';
+import { Progress } from '../../ui/progress.tsx';
+import { Spoken } from '../../ui/spoken.tsx';
+import { LevelBadge } from '../security/level-mark.tsx';
+import { hasLevel, isStranded } from './message-facts.ts';
+import styles from './message-item.module.css';
+import { moveBetweenMarks } from './move-between-marks.ts';
+import { StrandedMessage } from './stranded-message.tsx';
+
+interface Props {
+  readonly message: MessageView;
+  readonly sender: string;
+  readonly isReachable: boolean;
+  readonly onReach: (id: string) => void;
+  readonly onProof: (message: MessageView) => void;
+  readonly onSettled: () => void;
+}
+
+export const MessageItem = memo(function MessageItem(props: Props) {
+  const { message, sender, onSettled } = props;
+  if (isStranded(message)) return <StrandedMessage message={message} onSettled={onSettled} />;
+  return (
+    <li className={styles.item}>
+      <div className={classes(styles.bubble, styles[message.direction], hasLevel(message) && styles[message.level])}>
+        <Spoken>{sender}: </Spoken>
+        <MessageText message={message} />
+      </div>
+      <Caption {...props} />
+    </li>
+  );
+});
+
+function MessageText({ message }: { readonly message: MessageView }) {
+  const { text } = useTexts();
+  if (message.state === 'undecryptable' || message.state === 'refused') {
+    return (
+      <>
+        <p className={styles.missing}>
+          {text(message.state === 'refused' ? 'message.refused.text' : 'message.undecryptable.text')}
+        </p>
+        {message.problem !== undefined && <p className={styles.problem}>{message.problem.explanation}</p>}
+      </>
+    );
+  }
+  return (
+    <p className={styles.text} dir="auto">
+      {message.text}
+    </p>
+  );
+}
+
+/** Under each message: how it is protected, when it was, what became of it. */
+function Caption({ message, isReachable, onReach, onProof }: Props) {
+  const { text, time } = useTexts();
+  const level = text(`level.${message.level}`);
+  const hasProof = message.evidence !== undefined;
+  return (
+    <div className={styles.caption}>
+      {hasLevel(message) &&
+        (hasProof ? (
+          <button
+            type="button"
+            className={styles.proof}
+            data-mark
+            tabIndex={isReachable ? 0 : -1}
+            aria-haspopup="dialog"
+            aria-label={text('message.proof', { level })}
+            onFocus={() => onReach(message.id)}
+            onClick={() => onProof(message)}
+            onKeyDown={moveBetweenMarks}
+          >
+            <LevelBadge level={message.level} />
+          </button>
+        ) : (
+          <LevelBadge level={message.level} />
+        ))}
+      {message.state === 'sending' && <Progress />}
+      <span className={styles.rest}>
+        {message.way === 'msrp' && message.state !== 'sending' && <span>{text('message.via.msrp')}</span>}
+        <time dateTime={new Date(message.at).toISOString()}>{time(message.at)}</time>
+        {message.state !== 'received' && (
+          <span>
+            {text(
+              message.direction === 'in' && message.state === 'refused'
+                ? 'message.refused.in'
+                : `message.state.${message.state}`,
+            )}
+          </span>
+        )}
+      </span>
+    </div>
+  );
+}

@@ -1,0 +1,133 @@
+import { ArrowDown } from 'lucide-react';
+import { useId, useMemo, useRef, useState } from 'react';
+import type { ConversationView, MessageView } from '../../../src/contract/index.ts';
+import type { MessageList } from '../../bridge/state.ts';
+import { useTexts } from '../../i18n/text.tsx';
+import { Button } from '../../ui/button.tsx';
+import { shortName } from '../../ui/names.ts';
+import { Progress } from '../../ui/progress.tsx';
+import { Spoken } from '../../ui/spoken.tsx';
+import { EmptyConversation } from './empty-conversation.tsx';
+import { groupByDay, type MessageGroup } from './grouping.ts';
+import { MessageItem } from './message-item.tsx';
+import styles from './transcript.module.css';
+import { useDayName } from './use-day-name.ts';
+
+interface Props {
+  readonly conversation: ConversationView;
+  readonly list: MessageList;
+  readonly isLoading: boolean;
+  readonly onProof: (message: MessageView) => void;
+  readonly onEarlier: () => void;
+  /** A question in the conversation was answered: the keyboard goes back to writing. */
+  readonly onSettled: () => void;
+}
+
+/** Pixels above the end from which on the way back is offered. */
+const farFromEnd = 240;
+
+/**
+ * What was said. The list is laid out from its end (column-reverse): it stays at the newest message by itself, and older
+ * messages loaded above move nothing.
+ */
+export function Transcript({ conversation, list, isLoading, onProof, onEarlier, onSettled }: Props) {
+  const { text } = useTexts();
+  const scroller = useRef<HTMLDivElement>(null);
+  const keysId = useId();
+  const [isFar, setFar] = useState(false);
+  const days = useMemo(() => groupByDay(list.messages), [list.messages]);
+  const dayName = useDayName();
+  const name = shortName(conversation.peer);
+  const last = list.messages.at(-1)?.id;
+  const [current, setCurrent] = useState<string>();
+  const reachable = list.messages.some((message) => message.id === current) ? current : last;
+
+  return (
+    <div className={styles.place}>
+      <div
+        ref={scroller}
+        className={styles.scroller}
+        onScroll={(event) => setFar(event.currentTarget.scrollTop < -farFromEnd)}
+      >
+        <section
+          className={styles.messages}
+          aria-label={text('conversation.messages', { peer: name })}
+          aria-describedby={keysId}
+        >
+          <Spoken>
+            <span id={keysId}>{text('conversation.keys')}</span>
+          </Spoken>
+          {list.hasMore && (
+            <div className={styles.earlier}>
+              <Button size="small" look="quiet" onPress={onEarlier}>
+                {text('conversation.earlier')}
+              </Button>
+            </div>
+          )}
+          {isLoading && (
+            <p className={styles.loading}>
+              <Progress />
+            </p>
+          )}
+          {!isLoading && list.messages.length === 0 && <EmptyConversation conversation={conversation} />}
+          {days.map((day) => (
+            <section key={day.start} className={styles.day} aria-label={dayName(day.start)}>
+              <h3 className={styles.date}>
+                <span>{dayName(day.start)}</span>
+              </h3>
+              {day.groups.map((group) => (
+                <Group
+                  key={group.id}
+                  group={group}
+                  peer={name}
+                  reachable={reachable}
+                  onReach={setCurrent}
+                  onProof={onProof}
+                  onSettled={onSettled}
+                />
+              ))}
+            </section>
+          ))}
+        </section>
+      </div>
+      {isFar && (
+        <div className={styles.newest}>
+          <Button size="small" onPress={() => scroller.current?.scrollTo({ top: 0, behavior: 'smooth' })}>
+            <ArrowDown size={14} aria-hidden="true" />
+            {text('conversation.newest')}
+          </Button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+interface GroupProps {
+  readonly group: MessageGroup;
+  readonly peer: string;
+  /** The one message whose mark the Tab key reaches; the arrow keys go on from there. */
+  readonly reachable: string | undefined;
+  readonly onReach: (id: string) => void;
+  readonly onProof: (message: MessageView) => void;
+  readonly onSettled: () => void;
+}
+
+function Group({ group, peer, reachable, onReach, onProof, onSettled }: GroupProps) {
+  const { text } = useTexts();
+  const sender = group.direction === 'out' ? text('message.you') : peer;
+  return (
+    <ol className={group.direction === 'out' ? styles.out : styles.in} aria-label={sender}>
+      {group.messages.map((message) => (
+        <MessageItem
+          key={message.id}
+          message={message}
+          sender={sender}
+          isReachable={message.id === reachable}
+          onReach={onReach}
+          onProof={onProof}
+          onSettled={onSettled}
+        />
+      ))}
+    </ol>
+  );
+}

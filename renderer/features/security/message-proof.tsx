@@ -1,0 +1,31 @@
+import { useState } from 'react';
+import type { MessageView } from '../../../src/contract/index.ts';
+import { useTexts } from '../../i18n/text.tsx';
+import { ProofSheet } from './proof-sheet.tsx';
+
+/** Why a message is protected as it is. Keeps showing the last one while it closes. */
+export function MessageProof({
+  message,
+  onClose,
+}: {
+  readonly message: MessageView | undefined;
+  readonly onClose: () => void;
+}) {
+  const { text, moment } = useTexts();
+  const [shown, setShown] = useState(message);
+  if (message !== undefined && message !== shown) setShown(message);
+  const content =
+    shown?.evidence === undefined
+      ? undefined
+      : {
+          level: shown.level,
+          evidence: shown.evidence,
+          subject: { peer: shown.conversation, direction: shown.direction },
+          about: text('proof.message', { time: moment(shown.at) }),
+          more: [
+            { name: text('tech.way'), value: text(`tech.way.${shown.way}`) },
+            { name: text('tech.messageId'), value: shown.id },
+          ],
+        };
+  return <ProofSheet isOpen={message !== undefined} onClose={onClose} content={content} />;
+}
