@@ -50,6 +50,8 @@ export const profile = {
       'ECDHE-PSK-AES256-CBC-SHA',
       'PSK-AES256-CBC-SHA',
     ],
+    /** TLS 1.3, before `fingerprintSuites` of TLS 1.2. */
+    fingerprintTls13Suites: ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'],
     fingerprintSuites: [
       'ECDHE-ECDSA-AES128-GCM-SHA256',
       'ECDHE-ECDSA-AES256-GCM-SHA384',
