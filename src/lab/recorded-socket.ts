@@ -9,6 +9,7 @@ export interface SocketTracks {
 
 /**
  * A TCP socket with a recorder on both directions. TLS is laid over it, so that what is recorded is what is on the wire.
+ * The socket must allow half-open connections, so that one side's end does not cut off what the other still sends.
  */
 export class RecordedSocket extends Duplex {
   readonly #socket: Socket;
@@ -26,7 +27,10 @@ export class RecordedSocket extends Duplex {
     });
     socket.on('end', () => this.push(null));
     socket.on('error', (error) => this.destroy(error));
-    socket.on('close', () => this.destroy());
+    socket.on('close', () => {
+      // After an end there may be octets left that nobody has read yet; the stream closes when they are.
+      if (!socket.readableEnded) this.destroy();
+    });
   }
 
   override _read(): void {

@@ -32,8 +32,7 @@ export class Edge {
   #flowCount = 0;
 
   static async start(options: EdgeOptions): Promise<Edge> {
-    const tlsServer = createServer();
-    const tcpServer = createServer();
+    const [tlsServer, tcpServer] = [createServer({ allowHalfOpen: true }), createServer({ allowHalfOpen: true })];
     const tls = await listenOnLoopback(tlsServer, options.tlsPort);
     try {
       return new Edge(options, [tlsServer, tcpServer], tls, await listenOnLoopback(tcpServer, options.tcpPort));

@@ -41,6 +41,7 @@ export class Flow {
   /** Whoever registered here; a flow serves one user. */
   user: LabUser | undefined;
   agreement: SecurityAgreement | undefined;
+  readonly #recorded: RecordedSocket;
   readonly #stream: Duplex;
   readonly #handlers: FlowHandlers;
   readonly #inside: RecordedStream;
@@ -55,6 +56,7 @@ export class Flow {
     this.#handlers = handlers;
     this.#inside = inside;
     const recorded = new RecordedSocket(socket, tracks);
+    this.#recorded = recorded;
     this.#stream =
       secureContext === undefined
         ? recorded
@@ -92,6 +94,7 @@ export class Flow {
     if (!this.#open) return;
     this.#open = false;
     this.#stream.destroy();
+    this.#recorded.destroy();
     this.#handlers.closed(this);
   }
 

@@ -30,7 +30,7 @@ export class AccessLeg {
   #closed = false;
 
   static async open(options: LegOptions): Promise<AccessLeg> {
-    const server = createServer({ pauseOnConnect: true });
+    const server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
     const { port } = await listenOnLoopback(server);
     return new AccessLeg(options, server, port);
   }
@@ -79,7 +79,7 @@ export class AccessLeg {
   #dial(remote: SocketAddress): Promise<Socket> {
     return new Promise((resolve, reject) => {
       if (this.#closed) throw legError(this.name, 'closed');
-      const socket = connect({ host: remote.host, port: remote.port });
+      const socket = connect({ host: remote.host, port: remote.port, allowHalfOpen: true });
       this.#adopt(socket);
       socket.once('connect', () => resolve(socket));
       socket.once('close', () => reject(legError(this.name, 'UE cannot be reached')));
