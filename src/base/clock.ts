@@ -27,6 +27,11 @@ export class FakeClock implements Clock {
     return () => this.#timers.delete(timer);
   }
 
+  /** How many timers wait: after everything has stopped there should be none. */
+  get waiting(): number {
+    return this.#timers.size;
+  }
+
   advance(milliseconds: number): void {
     const end = this.#now + milliseconds;
     for (;;) {
