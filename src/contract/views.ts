@@ -46,6 +46,8 @@ export const refusal = z.object({
   required: policy.optional(),
   /** For `consent-required`: the level that a send with consent would reach. */
   offered: protectionLevel.optional(),
+  /** True when it may have been done all the same: a message may have arrived. */
+  uncertain: z.literal(true).optional(),
 });
 export type Refusal = z.infer<typeof refusal>;
 
@@ -60,6 +62,8 @@ export const registrationState = z.discriminatedUnion('state', [
     /** SIP status code, where there was an answer. */
     status: z.number().optional(),
     explanation: z.string(),
+    /** True when another attempt follows by itself. */
+    willRetry: z.boolean().optional(),
   }),
 ]);
 export type RegistrationState = z.infer<typeof registrationState>;

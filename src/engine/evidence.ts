@@ -91,8 +91,8 @@ const operator = 'the text inside the operator’s network, and on the way behin
 
 /** What stays readable to others at each kind of protection, in words for the user. */
 export const notProtectedBy = {
-  endToEnd: [metadata, 'against whoever runs the key management server'],
+  endToEnd: [metadata, 'the text, from whoever runs the key management server'],
   accessEdge: [operator, metadata],
-  unverifiedEnd: ['against an end point that nobody vouched for', operator, metadata],
+  unverifiedEnd: ['the text, from an end point that nobody vouched for', operator, metadata],
   nothing: ['the text, to everybody on the way', metadata],
 } as const;

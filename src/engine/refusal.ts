@@ -37,9 +37,11 @@ export interface Refusal {
   readonly required?: Policy;
   /** For `consent-required`: the level to which the user may agree. */
   readonly offered?: ProtectionLevel;
+  /** True when it may have been done all the same: a message may have arrived. */
+  readonly uncertain?: true;
 }
 
-export type RefusalDetails = Omit<Refusal, 'code' | 'explanation'> & {
+export type RefusalDetails = Omit<Refusal, 'code' | 'explanation' | 'uncertain'> & {
   /** Replaces the first sentence of the explanation by something more exact; without the full stop. */
   readonly happened?: string;
 };
@@ -136,7 +138,8 @@ export type RefusalMeaning = keyof typeof meanings;
 
 export function refusal(code: RefusalCode, meaning: RefusalMeaning = 'message', details: RefusalDetails = {}): Refusal {
   const { happened = words[code].happened, ...rest } = details;
-  return { code, explanation: `${happened}. ${meanings[meaning]} ${words[code].advice}`, ...rest };
+  const explanation = `${happened}. ${meanings[meaning]} ${words[code].advice}`;
+  return { code, explanation, ...rest, ...(meaning === 'uncertain' ? { uncertain: true } : {}) };
 }
 
 /** Carries a refusal through layers that answer by throwing. */

@@ -13,7 +13,7 @@ export function evidenceFor(level: ProtectionLevel, way: MessageWay, at: number,
   const ticket = { issuedAt: at - 95_000, validUntil: at + 3_500_000 };
   const tls = { version: 'TLSv1.3', suite: 'TLS_AES_256_GCM_SHA384' };
   if (level === 'e2e') {
-    const notProtected = [metadata, 'against whoever runs the key management server'];
+    const notProtected = [metadata, 'the text, from whoever runs the key management server'];
     const common = { kms: 'sip:kms.lab.test', ticket, vouchedBy: 'kms', verifiedAt: at, notProtected } as const;
     return way === 'msrp'
       ? {
@@ -45,7 +45,7 @@ export function evidenceFor(level: ProtectionLevel, way: MessageWay, at: number,
       vouchedBy,
       verifiedAt: at,
       notProtected:
-        level === 'e2ae' ? [operator, metadata] : ['against an end point that nobody vouched for', operator, metadata],
+        level === 'e2ae' ? [operator, metadata] : ['the text, from an end point that nobody vouched for', operator, metadata],
     };
   }
   return {

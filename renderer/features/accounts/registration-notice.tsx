@@ -23,7 +23,13 @@ function Notice({ account }: { readonly account: AccountView }) {
       <p className={styles.title}>
         <RegistrationMark registration={registration} />
       </p>
-      <p>{registration.state === 'failed' ? registration.explanation : text('registration.unregistered.meaning')}</p>
+      {registration.state === 'failed' ? (
+        <p>
+          {registration.explanation} {registration.willRetry === true && text('registration.retry')}
+        </p>
+      ) : (
+        <p>{text('registration.unregistered.meaning')}</p>
+      )}
       <Button size="small" isDisabled={isBusy} onPress={register}>
         {text('account.register')}
       </Button>

@@ -2,8 +2,7 @@ import type { MessageView } from '../../../src/contract/index.ts';
 
 /** Whether `level` says something: a message that is still going, never went, or could not be opened has none. */
 export function hasLevel(message: MessageView): boolean {
-  if (message.state === 'sending' || message.state === 'undecryptable') return false;
-  return !(message.direction === 'out' && message.state === 'refused');
+  return message.state !== 'sending' && message.state !== 'undecryptable' && message.state !== 'refused';
 }
 
 /** Outgoing, and not gone: the conversation shows why and what can be done. */

@@ -39,7 +39,7 @@ function MessageText({ message }: { readonly message: MessageView }) {
     return (
       <>
         <p className={styles.missing}>
-          {text(message.state === 'refused' ? 'message.refused.text' : 'message.undecryptable.text')}
+          {text(message.state === 'refused' ? `message.refused.${message.way}` : 'message.undecryptable.text')}
         </p>
         {message.problem !== undefined && <p className={styles.problem}>{message.problem.explanation}</p>}
       </>

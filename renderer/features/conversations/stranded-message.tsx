@@ -21,11 +21,7 @@ export function StrandedMessage({ message, onSettled }: Props) {
   const { text, time } = useTexts();
   const { problem } = message;
   const isQuestion = problem?.code === 'consent-required' && problem.offered !== undefined;
-  const title = isQuestion
-    ? 'refusal.consent.title'
-    : message.state === 'failed'
-      ? 'refusal.failed.title'
-      : 'refusal.title';
+  const title = isQuestion ? 'refusal.consent.title' : titleOf(message);
   return (
     <li className={styles.item}>
       <div className={styles.text} dir="auto">
@@ -46,6 +42,11 @@ export function StrandedMessage({ message, onSettled }: Props) {
       </div>
     </li>
   );
+}
+
+function titleOf({ problem, state }: MessageView) {
+  if (problem?.uncertain === true) return 'refusal.uncertain.title';
+  return state === 'failed' ? 'refusal.failed.title' : 'refusal.title';
 }
 
 function Explanation({ problem }: { readonly problem: Refusal }) {

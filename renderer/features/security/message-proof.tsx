@@ -22,10 +22,7 @@ export function MessageProof({
           evidence: shown.evidence,
           subject: { peer: shown.conversation, direction: shown.direction },
           about: text('proof.message', { time: moment(shown.at) }),
-          more: [
-            { name: text('tech.way'), value: text(`tech.way.${shown.way}`) },
-            { name: text('tech.messageId'), value: shown.id },
-          ],
+          more: [{ name: text('tech.way'), value: text(`tech.way.${shown.way}`) }],
         };
   return <ProofSheet isOpen={message !== undefined} onClose={onClose} content={content} />;
 }
