@@ -1,4 +1,5 @@
-import './reflect-metadata.ts';
+// tsyringe, inside @peculiar/x509, wants it at load time.
+import 'reflect-metadata';
 import {
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
