@@ -145,6 +145,13 @@ export class ScriptedUe {
   }
 
   reply(request: SipMessage, status: number, body?: { readonly type: string; readonly text: string }): SipMessage {
+    const reply = this.answer(request, status, body);
+    this.send(reply);
+    return reply;
+  }
+
+  /** A response, not yet sent. */
+  answer(request: SipMessage, status: number, body?: { readonly type: string; readonly text: string }): SipMessage {
     const reply = SipMessage.response(status, 'Scripted');
     for (const name of ['Via', 'Record-Route', 'From', 'Call-ID', 'CSeq']) {
       for (const value of request.headers.getAll(name)) reply.headers.add(name, value);
@@ -156,7 +163,6 @@ export class ScriptedUe {
       reply.headers.add('Content-Type', body.type);
       reply.body = utf8(body.text);
     }
-    this.send(reply);
     return reply;
   }
 
