@@ -57,10 +57,10 @@ module.exports = {
     ...siblingRules,
     only(
       'only crypto imports ciphers',
-      '^(crypto$|node:crypto$|node_modules/(node-forge|@noble|@peculiar)/)',
+      '^(crypto$|node:crypto$|(^|/)node_modules/(node-forge|@noble|@peculiar)/)',
       '^src/crypto/',
     ),
-    only('only electron imports electron', '^node_modules/electron/', '^electron/'),
+    only('only electron imports electron', '((^|/)node_modules/electron/|^electron$)', '^electron/'),
     {
       name: 'sans-IO below node',
       comment: 'Sockets, files and processes belong to the adapters.',
@@ -72,7 +72,7 @@ module.exports = {
       name: 'contract uses only types and zod',
       severity: 'error',
       from: { path: '^src/contract/' },
-      to: { path: '^node_modules/', pathNot: '^node_modules/zod/' },
+      to: { path: '(^|/)node_modules/', pathNot: '(^|/)node_modules/zod/' },
     },
     { name: 'no cycles', severity: 'error', from: { path: '^(src|electron|renderer)/' }, to: { circular: true } },
   ],
