@@ -57,7 +57,7 @@ module.exports = {
     ...siblingRules,
     only(
       'only crypto imports ciphers',
-      '^(crypto$|node:crypto$|(^|/)node_modules/(node-forge|@noble|@peculiar)/)',
+      '^crypto$|^node:crypto$|(^|/)node_modules/(node-forge|@noble|@peculiar)/',
       '^src/crypto/',
     ),
     only('only electron imports electron', '((^|/)node_modules/electron/|^electron$)', '^electron/'),
