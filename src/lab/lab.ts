@@ -166,9 +166,8 @@ function createLab(
     load: () => ({ flows: edge.flowCount, dialogs: edge.proxy.openDialogs, mediaStreams: alg.openStreams }),
     async stop() {
       timers.stop();
-      edge.stop();
       alg.stop();
-      await kms.stop();
+      await Promise.all([edge.stop(), kms.stop()]);
     },
   };
 }

@@ -17,3 +17,8 @@ export function listenOnLoopback(server: Server, port = 0): Promise<LoopbackAddr
     });
   });
 }
+
+/** Resolves when the port is free; the caller ends the connections. */
+export function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()));
+}

@@ -2,10 +2,11 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import type { Logger } from '../../base/log.ts';
 import type { SipMessage } from '../../protocol/sip/message.ts';
-import { listenOnLoopback, type LoopbackAddress } from '../loopback.ts';
+import { closeServer, listenOnLoopback, type LoopbackAddress } from '../loopback.ts';
 import type { WireRecorder } from '../wire-recorder.ts';
 import { Flow, type FlowHandlers } from './flow.ts';
-import { Proxy, type ProxyOptions } from './proxy.ts';
+import type { ProxyOptions } from './forwarding-tools.ts';
+import { Proxy } from './proxy.ts';
 import type { Registrar } from './registrar.ts';
 import { noteSource } from './request-rules.ts';
 
@@ -75,10 +76,11 @@ export class Edge {
     return this.#flows.size;
   }
 
-  stop(): void {
-    for (const server of this.#servers) server.close();
+  async stop(): Promise<void> {
+    const closed = this.#servers.map(closeServer);
     for (const flow of this.#flows) flow.close();
     this.proxy.stop();
+    await Promise.all(closed);
   }
 
   #accept(socket: Socket, secureContext: SecureContext | undefined): void {

@@ -4,7 +4,7 @@ import type { MediaParty } from '../media/ims-alg.ts';
 import { addRecordRoute, type Dialog } from './dialogs.ts';
 import type { Flow } from './flow.ts';
 import type { Branch, Forwarding } from './forwarding.ts';
-import type { ForwardingTools } from './proxy.ts';
+import type { ForwardingTools } from './forwarding-tools.ts';
 import type { Binding } from './registrar.ts';
 import { replyTo } from './replies.ts';
 import { retarget } from './request-rules.ts';

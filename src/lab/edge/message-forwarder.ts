@@ -5,7 +5,7 @@ import { flipCmsBit } from '../faults.ts';
 import type { LabUser } from '../users.ts';
 import type { Flow } from './flow.ts';
 import { MessageStore } from './message-store.ts';
-import type { ForwardingTools } from './proxy.ts';
+import type { ForwardingTools } from './forwarding-tools.ts';
 import type { Binding } from './registrar.ts';
 import { replyTo } from './replies.ts';
 import { retarget } from './request-rules.ts';

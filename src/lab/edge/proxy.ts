@@ -1,9 +1,6 @@
 import { ProtocolError } from '../../base/errors.ts';
 import { parseSipUri } from '../../protocol/sip/headers.ts';
 import type { SipMessage } from '../../protocol/sip/message.ts';
-import type { LabFaults } from '../faults.ts';
-import type { ImsAlg } from '../media/ims-alg.ts';
-import type { Timers } from '../timers.ts';
 import type { LabUser } from '../users.ts';
 import { Dialogs, type Dialog } from './dialogs.ts';
 import type { Flow } from './flow.ts';
@@ -14,34 +11,13 @@ import {
   type ForwardingHandlers,
   type ForwardingTimes,
 } from './forwarding.ts';
+import type { ForwardingTools, ProxyOptions } from './forwarding-tools.ts';
 import { InviteForwarder } from './invite-forwarder.ts';
 import { MessageForwarder } from './message-forwarder.ts';
-import { badExtension, securityRequired, type Binding, type Registrar } from './registrar.ts';
+import { badExtension, securityRequired, type Binding } from './registrar.ts';
 import { replyTo } from './replies.ts';
 import { assertIdentity, isFrom, prepareForForwarding, separateVias } from './request-rules.ts';
 import { unsupportedOptions, verifies } from './security-agreement.ts';
-
-export interface ProxyOptions {
-  readonly domain: string;
-  readonly registrar: Registrar;
-  readonly alg: ImsAlg;
-  readonly faults: LabFaults;
-  readonly timers: Timers;
-  readonly times: ForwardingTimes;
-  /** Where the edge listens for flows of that kind. */
-  addressOf(flow: Flow): { readonly host: string; readonly port: number };
-  /** Sees every MESSAGE and INVITE, and every answer to an INVITE, as the edge received it. */
-  capture(message: SipMessage): void;
-  /** Hears how a UE answered a replayed MESSAGE. */
-  replayed(status: number): void;
-}
-
-/** What the proxy lends to the parts that know one method. */
-export interface ForwardingTools extends ProxyOptions {
-  readonly dialogs: Dialogs;
-  /** A transaction from `upstream` (or, when undefined, from the edge itself) to be given branches. */
-  forwarding(upstream: Flow | undefined, request: SipMessage, handlers?: Partial<ForwardingHandlers>): Forwarding;
-}
 
 /** Routes requests between registered UEs and keeps their transactions (RFC 3261 16). */
 export class Proxy {
