@@ -6,7 +6,7 @@ import { z } from 'zod';
  */
 const tls = z.object({ version: z.string(), suite: z.string() });
 
-const ticket = z.object({ issuedAt: z.number(), validUntil: z.number().optional() });
+const ticket = z.object({ issuedAt: z.number(), validUntil: z.number().exactOptional() });
 
 const notProtected = z.array(z.string()).readonly();
 
@@ -57,7 +57,7 @@ const messagePskMime = z.object({
 const messageSignalling = z.object({
   kind: z.literal('message-signalling'),
   transport: z.enum(['tls', 'tcp']),
-  tls: tls.optional(),
+  tls: tls.exactOptional(),
   /** Security-Server entries in force. */
   securityAgreement: z.array(z.string()).readonly(),
   vouchedBy: z.enum(['network', 'nobody']),

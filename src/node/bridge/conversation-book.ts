@@ -31,6 +31,15 @@ export class ConversationBook {
     return [...this.#conversations.values()].map(viewOf);
   }
 
+  /** Number of conversations. */
+  get size(): number {
+    return this.#conversations.size;
+  }
+
+  has(key: Key): boolean {
+    return this.#conversations.has(keyText(key));
+  }
+
   /** Makes the conversation when there is none yet. */
   start(key: Key): ConversationView {
     const existing = this.#conversations.get(keyText(key));

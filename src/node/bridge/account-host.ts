@@ -1,0 +1,103 @@
+import type { Clock } from '../../base/clock.ts';
+import { Events, type Unsubscribe } from '../../base/events.ts';
+import type { Random } from '../../base/random.ts';
+import type { CheckedInput } from '../../contract/index.ts';
+import { secureRandom } from '../../crypto/random.ts';
+import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
+import { systemClock } from '../system-clock.ts';
+import { AccountDesk, type HostedAccount } from './account-desk.ts';
+import { ConversationBook } from './conversation-book.ts';
+import { BridgeFault, type BridgeHost, type HostEvent } from './host.ts';
+
+export interface AccountHostOptions {
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+
+/** Puts accounts of the engine behind a bridge. They are the ones that the screens show, for the whole life of the host. */
+export function createAccountHost(accounts: readonly HostedAccount[], options: AccountHostOptions = {}): AccountHost {
+  return new AccountHost(accounts, options);
+}
+
+export class AccountHost implements BridgeHost {
+  readonly #events = new Events<{ readonly host: HostEvent }>();
+  readonly #book: ConversationBook;
+  readonly #desks: readonly AccountDesk[];
+
+  constructor(accounts: readonly HostedAccount[], { clock = systemClock, random = secureRandom }: AccountHostOptions) {
+    const emit = (event: HostEvent) => this.#events.emit('host', event);
+    this.#book = new ConversationBook(emit);
+    this.#desks = accounts.map((account) => new AccountDesk({ account, book: this.#book, clock, random, emit }));
+  }
+
+  close(): void {
+    for (const desk of this.#desks) desk.close();
+  }
+
+  snapshot() {
+    return { accounts: this.#desks.map((desk) => desk.view()), conversations: this.#book.views() };
+  }
+
+  subscribe(listener: (event: HostEvent) => void): Unsubscribe {
+    return this.#events.on('host', listener);
+  }
+
+  listMessages(input: CheckedInput<'listMessages'>) {
+    return this.#book.listMessages(input);
+  }
+
+  sendMessage(input: CheckedInput<'sendMessage'>) {
+    return this.#desk(input.accountId).sendMessage(input);
+  }
+
+  discardMessage({ messageId, ...key }: CheckedInput<'discardMessage'>) {
+    const message = this.#book.findMessage(key, messageId);
+    if (message !== undefined && message.state !== 'refused' && message.state !== 'failed') {
+      throw new BridgeFault('invalid-input', 'Only an attempt that did not arrive can be removed.');
+    }
+    this.#book.removeMessage(key, messageId);
+    return {};
+  }
+
+  openSession(input: CheckedInput<'openSession'>) {
+    return this.#desk(input.accountId).openSession(input);
+  }
+
+  async closeSession({ accountId, sessionId }: CheckedInput<'closeSession'>) {
+    await this.#desk(accountId).closeSession(sessionId);
+    return {};
+  }
+
+  startConversation({ accountId, peer }: CheckedInput<'startConversation'>) {
+    this.#desk(accountId);
+    const canonical = tryKmsUserIdentity(peer);
+    if (canonical === undefined) {
+      throw new BridgeFault('invalid-input', 'This is not an address. Write it like sip:name@example.org.');
+    }
+    return this.#book.start({ accountId, peer: canonical });
+  }
+
+  markRead(key: CheckedInput<'markRead'>) {
+    this.#book.markRead(key);
+    return {};
+  }
+
+  setContactPolicy(input: CheckedInput<'setContactPolicy'>) {
+    this.#desk(input.accountId).setContactPolicy(input);
+    return {};
+  }
+
+  register({ accountId }: CheckedInput<'register'>) {
+    return this.#desk(accountId).register();
+  }
+
+  unregister({ accountId }: CheckedInput<'unregister'>) {
+    return this.#desk(accountId).unregister();
+  }
+
+  #desk(accountId: string): AccountDesk {
+    const desk = this.#desks.find(({ id }) => id === accountId);
+    if (desk === undefined) throw new BridgeFault('no-such-account', 'There is no such account.');
+    return desk;
+  }
+}

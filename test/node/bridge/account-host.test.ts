@@ -1,0 +1,211 @@
+import { describe, expect, it } from 'vitest';
+import { FakeClock } from '../../../src/base/clock.ts';
+import { Events } from '../../../src/base/events.ts';
+import type { MessageView } from '../../../src/contract/index.ts';
+import type { AccountEvents, SendRequest } from '../../../src/engine/account.ts';
+import type { ChatMessage, SendOutcome, SessionView } from '../../../src/engine/chat-message.ts';
+import { refusal } from '../../../src/engine/refusal.ts';
+import type { HostedAccount } from '../../../src/node/bridge/account-desk.ts';
+import { createAccountHost } from '../../../src/node/bridge/account-host.ts';
+import { createBridge } from '../../../src/node/bridge/bridge.ts';
+import { evidenceFor } from '../../support/evidence.ts';
+
+const alice = 'sip:alice@lab.test';
+const bob = 'sip:bob@lab.test';
+
+class FakeAccount implements HostedAccount {
+  readonly config = {
+    id: 'alice',
+    identity: alice,
+    privateIdentity: 'alice',
+    domain: 'lab.test',
+    server: { host: '127.0.0.1', port: 5061, protocol: 'tls' as const, serverName: 'lab.test' },
+    policy: 'prefer-e2e' as const,
+    contactPolicies: { 'sip:carol@lab.test': 'require-e2e' as const },
+  };
+  readonly events = new Events<AccountEvents>();
+  readonly sends: { request: SendRequest; settle: (outcome: SendOutcome) => void }[] = [];
+  sessions: SessionView[] = [];
+  policies: unknown[] = [];
+  past: ChatMessage[] = [];
+
+  register() {
+    return Promise.resolve({ state: 'registered' as const, expires: 60, associatedIdentities: [alice] });
+  }
+  unregister() {
+    return Promise.resolve({ state: 'unregistered' as const });
+  }
+  sendMessage(request: SendRequest) {
+    return new Promise<SendOutcome>((settle) => this.sends.push({ request, settle }));
+  }
+  openSession() {
+    const session = sessionTo(bob);
+    this.sessions.push(session);
+    this.events.emit('session', { change: 'opened', session });
+    return Promise.resolve({ outcome: 'opened' as const, session });
+  }
+  closeSession(id: string) {
+    const session = this.sessions.find((open) => open.id === id);
+    this.sessions = this.sessions.filter((open) => open.id !== id);
+    if (session !== undefined) this.events.emit('session', { change: 'closed', session, reason: 'asked' });
+    return Promise.resolve(session !== undefined);
+  }
+  status() {
+    return {
+      identity: alice,
+      policy: this.config.policy,
+      registration: { state: 'unregistered' as const },
+      sessions: this.sessions,
+      endToEnd: { keyManagementServer: null, pskTls: true },
+    };
+  }
+  conversations() {
+    return this.past.length === 0 ? [] : [{ peer: bob, policy: this.config.policy, messages: this.past }];
+  }
+  setContactPolicy(...args: unknown[]) {
+    this.policies.push(args);
+  }
+}
+
+function sessionTo(peer: string): SessionView {
+  return { id: 's1', peer, direction: 'out', level: 'e2e', evidence: evidenceFor('e2e', 'msrp', 1, peer), openedAt: 1 };
+}
+
+function chatMessage(change: Partial<ChatMessage>): ChatMessage {
+  return {
+    id: 'engine-1',
+    conversation: bob,
+    direction: 'out',
+    from: alice,
+    to: bob,
+    text: 'hello',
+    at: 5,
+    way: 'message',
+    level: 'e2e',
+    evidence: evidenceFor('e2e', 'message', 5, bob),
+    state: 'accepted',
+    ...change,
+  };
+}
+
+function setUp(prepare: (account: FakeAccount) => void = () => undefined) {
+  const account = new FakeAccount();
+  prepare(account);
+  const host = createAccountHost([account], { clock: new FakeClock() });
+  const bridge = createBridge({ host });
+  const call = async (name: string, input: object): Promise<never> => {
+    const reply = await bridge.handle({ id: 1, call: name, input: { accountId: 'alice', ...input } });
+    return (reply.ok ? reply.output : reply) as never;
+  };
+  const messages = (): readonly MessageView[] =>
+    host.listMessages({ accountId: 'alice', peer: bob, limit: 100 }).messages;
+  const states = () => messages().map(({ text, state }) => `${text} ${state}`);
+  const send = (text: string, more: object = {}) => {
+    const outcome = call('sendMessage', { to: bob, text, way: 'message', ...more });
+    return { outcome, settle: async (result: SendOutcome) => (account.sends.at(-1)!.settle(result), outcome) };
+  };
+  return { account, host, bridge, call, messages, states, send };
+}
+
+describe('account host', () => {
+  it('shows a message from the moment it is sent and keeps its place and id to the end', async () => {
+    const { account, messages, states, send } = setUp();
+    const sending = send('hello');
+    expect(states()).toEqual(['hello sending']);
+    const { id } = messages()[0]!;
+    account.events.emit('messageReceived', chatMessage({ id: 'in-1', direction: 'in', text: 'hi', state: 'received' }));
+    account.events.emit('messageState', chatMessage({}));
+    await sending.settle({ outcome: 'sent', message: chatMessage({}) });
+    expect(states()).toEqual(['hello accepted', 'hi received']);
+    account.events.emit('messageState', chatMessage({ state: 'delivered' }));
+    expect(states()).toEqual(['hello delivered', 'hi received']);
+    expect(messages()[0]!.id).toBe(id);
+  });
+
+  it('never falls back behind what the engine said while the send was under way', async () => {
+    const { account, states, send } = setUp();
+    const sending = send('hello');
+    account.events.emit('messageState', chatMessage({}));
+    account.events.emit('messageState', chatMessage({ state: 'delivered' }));
+    await sending.settle({ outcome: 'sent', message: chatMessage({}) });
+    expect(states()).toEqual(['hello delivered']);
+  });
+
+  it('shows what somebody else sends through the same account, once', async () => {
+    const { account, states, send } = setUp();
+    const sending = send('mine');
+    account.events.emit('messageState', chatMessage({ id: 'other', text: 'theirs' }));
+    await sending.settle({ outcome: 'sent', message: chatMessage({ text: 'mine' }) });
+    account.events.emit('messageState', chatMessage({ id: 'later', text: 'later' }));
+    expect(states()).toEqual(['mine accepted', 'theirs accepted', 'later accepted']);
+  });
+
+  it('keeps a refused attempt until it is replaced with consent', async () => {
+    const { account, states, messages, send } = setUp();
+    const problem = refusal('consent-required', 'message', { offered: 'e2ae' });
+    const refused = await send('hello').settle({ outcome: 'refused', refusal: problem });
+    expect(refused).toMatchObject({ outcome: 'refused', refusal: { code: 'consent-required', offered: 'e2ae' } });
+    expect(states()).toEqual(['hello refused']);
+    const again = send('hello', { consent: true, replaces: messages()[0]!.id });
+    expect(account.sends.at(-1)!.request).toMatchObject({ consent: true });
+    await again.settle({ outcome: 'sent', message: chatMessage({ level: 'e2ae' }) });
+    expect(states()).toEqual(['hello accepted']);
+  });
+
+  it('lets a refused attempt be discarded, and nothing that was sent', async () => {
+    const { call, states, messages, send } = setUp();
+    await send('no').settle({ outcome: 'refused', refusal: refusal('no-kms') });
+    await send('yes').settle({ outcome: 'sent', message: chatMessage({ text: 'yes' }) });
+    const [no, yes] = messages();
+    expect(await call('discardMessage', { peer: bob, messageId: yes!.id })).toMatchObject({ ok: false });
+    await call('discardMessage', { peer: bob, messageId: no!.id });
+    expect(states()).toEqual(['yes accepted']);
+  });
+
+  it('joins different spellings of an address in one conversation', async () => {
+    const { call, host, send } = setUp();
+    await call('startConversation', { peer: 'sip:bob@LAB.test;transport=tls' });
+    send('hello', { to: 'sip:bob@Lab.Test' });
+    expect(host.snapshot().conversations.map(({ peer }) => peer)).toEqual(['sip:carol@lab.test', bob]);
+    expect(await call('startConversation', { peer: 'nobody' })).toMatchObject({ ok: false });
+  });
+
+  it('shows the session that is open', async () => {
+    const { call, host } = setUp();
+    const session = () => host.snapshot().conversations.find(({ peer }) => peer === bob)?.session;
+    expect(await call('openSession', { to: bob })).toMatchObject({ outcome: 'opened', session: { level: 'e2e' } });
+    expect(session()).toMatchObject({ id: 's1', state: 'open', level: 'e2e' });
+    await call('closeSession', { sessionId: 's1' });
+    expect(session()).toBeUndefined();
+  });
+
+  it('shows what came in and was refused, but not copies', () => {
+    const { account, messages } = setUp();
+    const problem = refusal('policy-not-met', 'received', { reached: 'none' });
+    account.events.emit('incomingRefused', { way: 'message', peer: bob, refusal: problem });
+    account.events.emit('incomingRefused', { way: 'message', peer: bob, refusal: refusal('replayed', 'received') });
+    expect(messages()).toMatchObject([{ direction: 'in', state: 'refused', text: '', problem: { reached: 'none' } }]);
+  });
+
+  it('takes over what was said before, as read, and the policies of contacts', () => {
+    const { host, states } = setUp((account) => {
+      account.past = [chatMessage({ direction: 'in', state: 'received', text: 'earlier' })];
+    });
+    expect(states()).toEqual(['earlier received']);
+    expect(host.snapshot().conversations).toMatchObject([
+      { peer: 'sip:carol@lab.test', policy: 'require-e2e' },
+      { peer: bob, unread: 0 },
+    ]);
+  });
+
+  it('passes a policy on and returns a contact to the policy of the account', async () => {
+    const { account, call, host } = setUp();
+    await call('setContactPolicy', { peer: bob, policy: 'any' });
+    await call('setContactPolicy', { peer: bob, policy: null });
+    expect(account.policies).toEqual([
+      [bob, 'any'],
+      [bob, undefined],
+    ]);
+    expect(host.snapshot().conversations.find(({ peer }) => peer === bob)?.policy).toBeUndefined();
+  });
+});
