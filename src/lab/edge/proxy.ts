@@ -4,13 +4,7 @@ import type { SipMessage } from '../../protocol/sip/message.ts';
 import type { LabUser } from '../users.ts';
 import { Dialogs, type Dialog } from './dialogs.ts';
 import type { Flow } from './flow.ts';
-import {
-  Forwarding,
-  topBranch,
-  type BranchIndex,
-  type ForwardingHandlers,
-  type ForwardingTimes,
-} from './forwarding.ts';
+import { Forwarding, topBranch, type BranchIndex, type ForwardingHandlers } from './forwarding.ts';
 import type { ForwardingTools, ProxyOptions } from './forwarding-tools.ts';
 import { InviteForwarder } from './invite-forwarder.ts';
 import { MessageForwarder } from './message-forwarder.ts';
