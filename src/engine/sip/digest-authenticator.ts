@@ -1,0 +1,114 @@
+import { Core } from 'sip.js';
+import { toHex } from '../../base/bytes.ts';
+import { randomId, type Random } from '../../base/random.ts';
+import { quoted } from '../../protocol/sip/auth-params.ts';
+import {
+  answerChallenge,
+  initialAuthorization,
+  selectChallenge,
+  type DigestChallenge,
+} from '../../protocol/sip/digest.ts';
+import type { SipMessage } from '../../protocol/sip/message.ts';
+import { showTelUris } from './tel-uri.ts';
+import type { SipAccount } from './types.ts';
+import { decodeBody } from './wire-translation.ts';
+
+const challengeHeaders = { 401: 'WWW-Authenticate', 407: 'Proxy-Authenticate' } as const;
+const maxPending = 64;
+
+/**
+ * Digest for SIP.js, which knows MD5 only, reads one challenge (the last) and may fail to parse what it does not know:
+ * `hideChallenges` keeps the strongest challenge here and leaves SIP.js a ticket for it, `createAuthentication` redeems it.
+ */
+export class DigestAuthenticator {
+  readonly #account: SipAccount;
+  readonly #random: Random;
+  readonly #pending = new Map<string, DigestChallenge>();
+  /** Of the last challenge of the registrar, so that renewals need no round trip more. */
+  #registrar: { readonly challenge: DigestChallenge; uses: number } | undefined;
+
+  constructor(account: SipAccount, random: Random) {
+    this.#account = account;
+    this.#random = random;
+  }
+
+  /** @returns false for a 401 or 407 that holds no challenge that we can answer. */
+  hideChallenges(response: SipMessage): boolean {
+    const { status, headers } = response;
+    if (status !== 401 && status !== 407) return true;
+    const name = challengeHeaders[status];
+    const challenge = selectChallenge(headers.getAll(name));
+    for (const header of Object.values(challengeHeaders)) headers.remove(header);
+    if (challenge === undefined) return false;
+    const ticket = toHex(this.#random.bytes(16));
+    this.#pending.set(ticket, challenge);
+    const [oldest] = this.#pending.keys();
+    if (this.#pending.size > maxPending && oldest !== undefined) this.#pending.delete(oldest);
+    headers.add(
+      name,
+      `Digest realm="hidden", nonce=${quoted(ticket, 'sip.ticket')}${challenge.stale ? ', stale=true' : ''}`,
+    );
+    return true;
+  }
+
+  /** Forgets the registrar's nonce: the next REGISTER starts anew. */
+  reset(): void {
+    this.#registrar = undefined;
+  }
+
+  /** `Authorization` of a REGISTER that nobody challenged yet. */
+  registerAuthorization(method: string, uri: string): string {
+    const known = this.#registrar;
+    if (known === undefined) return initialAuthorization(this.#account.privateIdentity, this.#account.domain, uri);
+    return this.#answer(known.challenge, ++known.uses, method, uri, new Uint8Array());
+  }
+
+  /** What SIP.js calls for each request that was challenged; it allows one retry, and one more when stale. */
+  createAuthentication(loggerFactory: Core.LoggerFactory): Core.DigestAuthentication {
+    const redeem = (ticket: unknown): DigestChallenge | undefined => {
+      const challenge = typeof ticket === 'string' ? this.#pending.get(ticket) : undefined;
+      if (typeof ticket === 'string') this.#pending.delete(ticket);
+      return challenge;
+    };
+    const answer = (challenge: DigestChallenge, request: Core.OutgoingRequestMessage): string => {
+      const uri = showTelUris(request.ruri.toRaw());
+      const body = typeof request.body === 'object' ? decodeBody(request.body.body) : decodeBody(request.body);
+      if (request.method === 'REGISTER') this.#registrar = { challenge, uses: 1 };
+      return this.#answer(challenge, 1, request.method, uri, body);
+    };
+    return new TicketAuthentication(loggerFactory, redeem, answer);
+  }
+
+  #answer(challenge: DigestChallenge, nonceCount: number, method: string, uri: string, body: Uint8Array): string {
+    const { privateIdentity: username, password } = this.#account;
+    const cnonce = randomId(this.#random, 16);
+    return answerChallenge({ challenge, username, password, method, uri, body, nonceCount, cnonce });
+  }
+}
+
+class TicketAuthentication extends Core.DigestAuthentication {
+  readonly #redeem: (ticket: unknown) => DigestChallenge | undefined;
+  readonly #answer: (challenge: DigestChallenge, request: Core.OutgoingRequestMessage) => string;
+  #header = '';
+
+  constructor(
+    loggerFactory: Core.LoggerFactory,
+    redeem: (ticket: unknown) => DigestChallenge | undefined,
+    answer: (challenge: DigestChallenge, request: Core.OutgoingRequestMessage) => string,
+  ) {
+    super(loggerFactory, undefined, undefined, undefined);
+    this.#redeem = redeem;
+    this.#answer = answer;
+  }
+
+  override authenticate(request: Core.OutgoingRequestMessage, challenge: { readonly nonce?: unknown }): boolean {
+    const real = this.#redeem(challenge.nonce);
+    if (real === undefined) return false;
+    this.#header = this.#answer(real, request);
+    return true;
+  }
+
+  override toString(): string {
+    return this.#header;
+  }
+}

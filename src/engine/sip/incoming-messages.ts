@@ -1,0 +1,92 @@
+import type { Message } from 'sip.js';
+import { describeError } from '../../base/errors.ts';
+import { parseNameAddress, splitHeaderList } from '../../protocol/sip/headers.ts';
+import { assertedIdentity } from '../../protocol/sip/identities.ts';
+import type { SipHeaders } from '../../protocol/sip/message.ts';
+import type { EnginePorts } from '../ports.ts';
+import { answerOptions, checkStatus } from './answer-options.ts';
+import { readReceived } from './sip-reply.ts';
+import type { IncomingMessage, MessageAnswer } from './types.ts';
+
+/** Octets of one MESSAGE body, both ways. */
+export const maxMessageOctets = 64 * 1024;
+/** Messages that may wait for an answer; more are refused with 503. */
+const maxPending = 64;
+/** Before the sender's transaction ends at 32 s (RFC 3261 clause 17.1.2.2); RFC 4320 forbids 408 here. */
+const answerMilliseconds = 30_000;
+
+/** From, To and the network's word, of any incoming request. */
+export interface Parties {
+  readonly from: string;
+  readonly to: string;
+  readonly assertedIdentity?: string;
+}
+
+export function readParties(headers: SipHeaders): Parties {
+  const asserted = assertedIdentity(headers.getAll('P-Asserted-Identity').flatMap(splitHeaderList));
+  return {
+    from: parseNameAddress(headers.get('From') ?? '', 'sip.From').uri,
+    to: parseNameAddress(headers.get('To') ?? '', 'sip.To').uri,
+    ...(asserted === undefined ? {} : { assertedIdentity: asserted }),
+  };
+}
+
+/** Hands MESSAGE requests to the application and sees to it that each is answered in time. */
+export class IncomingMessages {
+  readonly #ports: Pick<EnginePorts, 'clock' | 'log'>;
+  readonly #deliver: (message: IncomingMessage) => void;
+  readonly #pending = new Set<IncomingMessage>();
+
+  constructor(ports: Pick<EnginePorts, 'clock' | 'log'>, deliver: (message: IncomingMessage) => void) {
+    this.#ports = ports;
+    this.#deliver = deliver;
+  }
+
+  receive(message: Message, onRegisteredFlow: boolean): void {
+    const { headers, body } = readReceived(message.request);
+    const incoming = this.#wrap(message, headers, body, onRegisteredFlow);
+    if (this.#pending.size >= maxPending) {
+      incoming.respond(503, { headers: { 'Retry-After': '10' } });
+    } else if (body.length > maxMessageOctets) {
+      incoming.respond(413);
+    } else {
+      this.#pending.add(incoming);
+      this.#deliver(incoming);
+    }
+  }
+
+  /** Nobody will answer any more. */
+  stop(): void {
+    for (const message of this.#pending) message.respond(480);
+  }
+
+  #wrap(message: Message, headers: SipHeaders, body: Uint8Array, onRegisteredFlow: boolean): IncomingMessage {
+    let isAnswered = false;
+    const respond = (status: number, answer: MessageAnswer = {}): void => {
+      checkStatus(status, [
+        [200, 299],
+        [400, 699],
+      ]);
+      const options = answerOptions(status, answer);
+      if (isAnswered) return;
+      isAnswered = true;
+      cancel();
+      this.#pending.delete(incoming);
+      try {
+        void (status < 300 ? message.accept(options) : message.reject(options));
+      } catch (error) {
+        this.#ports.log.log('warn', 'sip.answer-failed', { reason: describeError(error) });
+      }
+    };
+    const cancel = this.#ports.clock.after(answerMilliseconds, () => respond(500));
+    const incoming: IncomingMessage = {
+      ...readParties(headers),
+      contentType: headers.get('Content-Type') ?? '',
+      body,
+      header: (name) => headers.get(name),
+      onRegisteredFlow,
+      respond,
+    };
+    return incoming;
+  }
+}

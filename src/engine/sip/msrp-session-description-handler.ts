@@ -1,0 +1,77 @@
+import type { BodyAndContentType, SessionDescriptionHandler } from 'sip.js';
+import { describeError, ProtocolError } from '../../base/errors.ts';
+import { fromUtf8 } from '../../base/bytes.ts';
+import { parseSdp } from '../../protocol/sdp/index.ts';
+import type { SdpNegotiator } from './types.ts';
+import { decodeBody, encodeBody } from './wire-translation.ts';
+
+/**
+ * Between SIP.js and an `SdpNegotiator`: gives our description, takes the other side's first answer, and afterwards
+ * lets an unchanged description pass (session refresh) and refuses a changed one with 488: profile 3.6 re-keys by a
+ * new session.
+ */
+export class MsrpSessionDescriptionHandler implements SessionDescriptionHandler {
+  readonly #local: string;
+  readonly #negotiator: SdpNegotiator;
+  #remote: string | undefined;
+  #failure: Error | undefined;
+  #isClosed = false;
+
+  /**
+   * @param local our offer, or our answer to `remote`.
+   * @param remote the offer that was answered already; undefined when we offered.
+   */
+  constructor(negotiator: SdpNegotiator, local: string, remote?: string) {
+    this.#negotiator = negotiator;
+    this.#local = local;
+    this.#remote = remote;
+  }
+
+  /** Why the answer was not taken. */
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
+  getDescription(): Promise<BodyAndContentType> {
+    return Promise.resolve({ body: encodeBody(this.#local), contentType: 'application/sdp' });
+  }
+
+  hasDescription(contentType: string): boolean {
+    return contentType === 'application/sdp';
+  }
+
+  async setDescription(encoded: string): Promise<void> {
+    try {
+      const sdp = fromUtf8(decodeBody(encoded), 'sdp');
+      parseSdp(sdp);
+      if (this.#remote === undefined) {
+        await this.#negotiator.acceptAnswer(sdp);
+        this.#remote = sdp;
+      } else if (originOf(sdp) !== originOf(this.#remote)) {
+        throw new ProtocolError('unsupported', 'changed within the session', { field: 'sdp.o', hint: { sip: 488 } });
+      }
+    } catch (error) {
+      this.#failure ??= error instanceof Error ? error : new Error(describeError(error));
+      throw this.#failure;
+    }
+  }
+
+  rollbackDescription(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  sendDtmf(): boolean {
+    return false;
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#negotiator.close();
+  }
+}
+
+/** RFC 3264 clause 8: the version in the origin line stays while the description does. */
+function originOf(sdp: string): string | undefined {
+  return parseSdp(sdp).session.find(({ type }) => type === 'o')?.value;
+}

@@ -1,0 +1,102 @@
+import { Inviter, SessionState, type Core, type URI, type UserAgent } from 'sip.js';
+import { describeError, ProtocolError } from '../../base/errors.ts';
+import { warningText } from './answer-options.ts';
+import { establish, type InviteContext } from './invite-context.ts';
+import { MsrpSessionDescriptionHandler } from './msrp-session-description-handler.ts';
+import { readReply } from './sip-reply.ts';
+import type { InviteOutcome, OutgoingInvite, SipReply } from './types.ts';
+
+const defaultTimeoutMilliseconds = 60_000;
+
+export interface InviteTarget {
+  readonly userAgent: UserAgent;
+  readonly uri: URI;
+  readonly callId: string;
+}
+
+/** Sends one INVITE and follows it to its end; never rejects. */
+export async function sendInvite(
+  context: InviteContext,
+  target: InviteTarget,
+  invite: OutgoingInvite,
+): Promise<InviteOutcome> {
+  const { negotiator, signal } = invite;
+  let offer: string;
+  try {
+    offer = await negotiator.createOffer();
+    signal?.throwIfAborted();
+  } catch (error) {
+    negotiator.close();
+    return failed(error);
+  }
+  const handler = new MsrpSessionDescriptionHandler(negotiator, offer);
+  const outcome = await follow(context, target, invite, handler);
+  if (outcome.outcome !== 'established') handler.close();
+  return outcome;
+}
+
+function follow(
+  context: InviteContext,
+  { userAgent, uri, callId }: InviteTarget,
+  { to, timeoutMilliseconds = defaultTimeoutMilliseconds, signal }: OutgoingInvite,
+  handler: MsrpSessionDescriptionHandler,
+): Promise<InviteOutcome> {
+  const { ports, handlers, pending } = context;
+  const delegate = context.createDelegate();
+  // SIP.js passes every parameter on, its type does not say so; its own Call-IDs come from Math.random.
+  const params = { toDisplayName: '', callId };
+  const inviter = new Inviter(userAgent, uri, { params, delegate });
+  handlers.set(inviter, handler);
+  return new Promise((resolve) => {
+    const settle = (outcome: InviteOutcome): void => {
+      cancelTimer();
+      signal?.removeEventListener('abort', onAbort);
+      pending.delete(onAbort);
+      resolve(outcome);
+    };
+    const giveUp = (outcome: InviteOutcome): void => {
+      settle(outcome);
+      if (inviter.state === SessionState.Initial || inviter.state === SessionState.Establishing) void inviter.cancel();
+    };
+    const onAbort = (): void => giveUp(failed(new Error('cancelled')));
+    const cancelTimer = ports.clock.after(timeoutMilliseconds, () => giveUp(timedOut()));
+    signal?.addEventListener('abort', onAbort);
+    pending.add(onAbort);
+    inviter.stateChange.addListener((state) => {
+      if (state === SessionState.Established) {
+        settle({ outcome: 'established', session: establish(context, inviter, to, delegate) });
+      }
+      // SIP.js tells of a rejection only after this; the first to settle wins.
+      if (state === SessionState.Terminated) queueMicrotask(() => settle(failed(handler.failure ?? noDescription())));
+    });
+    const onRefusal = ({ message }: Core.IncomingResponse): void => settle(refused(readReply(message)));
+    const requestDelegate = { onReject: onRefusal, onRedirect: onRefusal };
+    inviter.invite({ requestDelegate }).catch((error: unknown) => settle(failed(error)));
+  });
+}
+
+function refused({ status, reason, headers, body, local }: SipReply): InviteOutcome {
+  if (local === 'connection-lost') return failed(new Error('the connection to the server broke'));
+  const warning = warningText(headers.getAll('Warning'));
+  const contentType = headers.get('Content-Type');
+  return {
+    outcome: 'rejected',
+    status,
+    reason,
+    ...(warning === undefined ? {} : { warning }),
+    ...(body.length === 0 || contentType === undefined ? {} : { contentType, body }),
+  };
+}
+
+/** RFC 3261 clause 8.1.3.1: no answer counts as 408. */
+function timedOut(): InviteOutcome {
+  return { outcome: 'rejected', status: 408, reason: 'Request Timeout' };
+}
+
+function failed(error: unknown): InviteOutcome {
+  return { outcome: 'failed', error: error instanceof Error ? error : new Error(describeError(error)) };
+}
+
+function noDescription(): ProtocolError {
+  return new ProtocolError('peer-misbehaved', 'the session ended without a usable answer', { field: 'sip.answer' });
+}

@@ -1,0 +1,61 @@
+import type { Clock } from '../../base/clock.ts';
+import { parseCSeq, parseVia } from '../../protocol/sip/headers.ts';
+import { serialiseSipMessage, SipMessage } from '../../protocol/sip/message.ts';
+import { fromUtf8 } from '../../base/bytes.ts';
+
+/** Marks an answer that no server gave. */
+export const localAnswerHeader = 'Tessera-Local-Answer';
+
+/** RFC 3261 clause 17.1.2.2: 64 times T1, after which SIP.js answers 408 itself. */
+const transactionMilliseconds = 32_000;
+
+/**
+ * Requests sent without a final answer yet. When the connection breaks, nobody will answer them, and SIP.js would wait
+ * out its timers: then each gets a 503 at once (RFC 3261 clause 8.1.3.1).
+ */
+export class OutstandingRequests {
+  readonly #clock: Clock;
+  readonly #requests = new Map<string, { readonly message: SipMessage; readonly sentAt: number }>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** @param message as SIP.js wrote it. */
+  sent(message: SipMessage): void {
+    if (message.method === undefined || message.method === 'ACK') return;
+    this.#forgetOld();
+    this.#requests.set(keyOf(message), { message, sentAt: this.#clock.now() });
+  }
+
+  /** @param response as SIP.js will read it. */
+  received(response: SipMessage): void {
+    if ((response.status ?? 0) >= 200) this.#requests.delete(keyOf(response));
+  }
+
+  /** 503 answers for all that is open, as SIP.js reads them; nothing is open afterwards. */
+  connectionLost(): string[] {
+    const answers = [...this.#requests.values()].map(({ message }) => {
+      const answer = SipMessage.response(503, 'Connection Lost');
+      for (const name of ['Via', 'From', 'To', 'Call-ID', 'CSeq']) {
+        answer.headers.add(name, message.headers.get(name) ?? '');
+      }
+      answer.headers.add(localAnswerHeader, 'connection-lost');
+      return fromUtf8(serialiseSipMessage(answer));
+    });
+    this.#requests.clear();
+    return answers;
+  }
+
+  #forgetOld(): void {
+    const oldest = this.#clock.now() - transactionMilliseconds;
+    for (const [key, { message, sentAt }] of this.#requests) {
+      if (sentAt < oldest && message.method !== 'INVITE') this.#requests.delete(key);
+    }
+  }
+}
+
+function keyOf({ headers }: SipMessage): string {
+  const branch = parseVia(headers.get('Via') ?? '').parameters.get('branch') ?? '';
+  return `${branch} ${parseCSeq(headers.get('CSeq') ?? '').method}`;
+}

@@ -1,0 +1,108 @@
+import { fromBase64, fromUtf8, toBase64, toHex, utf8 } from '../../base/bytes.ts';
+import { ProtocolError } from '../../base/errors.ts';
+import { hmacSha256 } from '../../crypto/digest.ts';
+import { constantTimeEqual } from '../../crypto/constant-time.ts';
+import { formatVia, parseCSeq, parseVia } from '../../protocol/sip/headers.ts';
+import type { SipMessage } from '../../protocol/sip/message.ts';
+import { parseSipMessage, serialiseSipMessage } from '../../protocol/sip/message.ts';
+import { hideTelUris, showTelUris } from './tel-uri.ts';
+
+/** Stands for our address in Via and Contact inside SIP.js, which accepts no port in the Via of a response. */
+export const localHost = 'tessera.invalid';
+/** Carries the real Content-Type into SIP.js, whose grammar drops messages over types it cannot parse. */
+export const originalContentType = 'Original-Content-Type';
+
+const suffixOctets = 8;
+const branchPattern = new RegExp(`^(.+)\\.([0-9a-f]{${2 * suffixOctets}})$`);
+
+export interface LocalAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * Translates between the messages of SIP.js and the wire, without memory:
+ * - SIP.js carries bodies as text: to it every body is base64, on the wire it is octets;
+ * - SIP.js draws branches from 10^7 `Math.random` values: on the wire each has 64 more bits, a MAC under `key` over
+ *   branch, Call-ID and CSeq number, the same for INVITE, its CANCEL and its ACK, and checked in responses;
+ * - our address in Via and Contact is put in on the way out;
+ * - tel URIs in From, To and the request line are hidden from it.
+ */
+export class WireTranslation {
+  readonly #key: Uint8Array;
+
+  /** @param key 32 random octets. */
+  constructor(key: Uint8Array) {
+    this.#key = key;
+  }
+
+  outgoing(text: string, local: LocalAddress): SipMessage {
+    const message = parseSipMessage(utf8(text));
+    const { headers } = message;
+    if (message.start.kind === 'request') {
+      message.start = { ...message.start, uri: showTelUris(message.start.uri) };
+      const via = parseVia(headers.get('Via') ?? '');
+      const branch = via.parameters.get('branch') ?? '';
+      via.parameters.set('branch', `${branch}.${this.#suffix(branch, message)}`);
+      headers.set('Via', formatVia({ ...via, host: bracketed(local.host), port: local.port }));
+    }
+    for (const name of ['From', 'To']) headers.set(name, showTelUris(headers.get(name) ?? ''));
+    const contact = headers.get('Contact');
+    if (contact !== undefined) {
+      headers.set('Contact', contact.replace(localHost, `${bracketed(local.host)}:${local.port}`));
+    }
+    message.body = decodeBody(fromUtf8(message.body));
+    return message;
+  }
+
+  /** @throws ProtocolError for a response that answers no request of ours. */
+  incoming(wire: SipMessage): string {
+    const message = wire.clone();
+    const { headers } = message;
+    if (message.start.kind === 'request') message.start = { ...message.start, uri: hideTelUris(message.start.uri) };
+    else this.#restoreVia(message);
+    for (const name of ['From', 'To']) headers.set(name, hideTelUris(headers.get(name) ?? ''));
+    const contentType = headers.get('Content-Type');
+    headers.remove(originalContentType);
+    if (contentType !== undefined) {
+      headers.add(originalContentType, contentType);
+      headers.set('Content-Type', isSdp(contentType) ? 'application/sdp' : 'application/octet-stream');
+    }
+    message.body = utf8(toBase64(wire.body));
+    return fromUtf8(serialiseSipMessage(message));
+  }
+
+  #restoreVia(message: SipMessage): void {
+    const via = parseVia(message.headers.get('Via') ?? '');
+    const [, branch = '', suffix = ''] = branchPattern.exec(via.parameters.get('branch') ?? '') ?? [];
+    if (!constantTimeEqual(utf8(suffix), utf8(this.#suffix(branch, message)))) {
+      throw new ProtocolError('peer-misbehaved', 'not a branch of ours', { field: 'sip.Via', expected: 'our branch' });
+    }
+    via.parameters.set('branch', branch);
+    message.headers.set('Via', formatVia({ ...via, host: localHost, port: undefined }));
+  }
+
+  #suffix(branch: string, { headers }: SipMessage): string {
+    const { number } = parseCSeq(headers.get('CSeq') ?? '');
+    const input = [branch, headers.get('Call-ID') ?? '', String(number)].join('\n');
+    return toHex(hmacSha256(this.#key, utf8(input)).subarray(0, suffixOctets));
+  }
+}
+
+/** For bodies that are handed to SIP.js. */
+export function encodeBody(body: Uint8Array | string): string {
+  return toBase64(typeof body === 'string' ? utf8(body) : body);
+}
+
+/** For bodies that SIP.js hands to us. */
+export function decodeBody(body: string | undefined): Uint8Array {
+  return fromBase64(body ?? '', 'sip.body');
+}
+
+export function isSdp(contentType: string): boolean {
+  return /^\s*application\/sdp\s*(;|$)/i.test(contentType);
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
+}
