@@ -3,6 +3,7 @@ import { describeError } from '../base/errors.ts';
 import type { LogLevel } from '../base/log.ts';
 import { Engine } from '../engine/engine.ts';
 import { createEnginePorts } from '../node/create-engine-ports.ts';
+import { localAddressTowards } from '../node/local-address.ts';
 import { createJsonLogger } from '../node/json-logger.ts';
 import { BoundedLines } from './bounded-lines.ts';
 import { accountFromUeConfig, readUeConfig, UeConfigError } from './ue-config.ts';
@@ -20,7 +21,8 @@ async function main(): Promise<number> {
   }
   const log = createJsonLogger((line) => process.stderr.write(line), options.level);
   const { config, secrets } = accountFromUeConfig(await readUeConfig(options.file));
-  const engine = new Engine(await createEnginePorts({ log }));
+  const host = await localAddressTowards(config.server.host);
+  const engine = new Engine(await createEnginePorts({ log, host }));
   const account = engine.addAccount(config, secrets);
 
   await new Promise<void>((resolve) => {

@@ -66,7 +66,7 @@ export async function openStream(
     }
   } catch (error) {
     ports.log.log('warn', 'session.media-failed', { role: stream.role, reason: describeError(error) });
-    throw mediaRefusal(error, stream);
+    throw error instanceof ProtocolError ? refusalForMedia(error) : error;
   } finally {
     listener.close();
     if (stream.security.mode === 'psk') stream.security.key.psk.dispose();
@@ -144,15 +144,10 @@ function peerFingerprint(tls: TlsFacts, remote: RemoteStream): string {
   return tls.peerCertificate?.sha256 ?? remote.fingerprints[0]?.value ?? '';
 }
 
-function mediaRefusal(error: unknown, stream: NegotiatedStream): unknown {
-  if (!(error instanceof ProtocolError)) return error;
-  return refusalForMedia(error, stream);
-}
-
-function refusalForMedia(error: ProtocolError, { security }: NegotiatedStream): RefusalError {
+function refusalForMedia(error: ProtocolError): RefusalError {
   const cause = error;
   if (error.field.includes('fingerprint')) return refuse('fingerprint-mismatch', 'session', { cause });
   if (error.kind === 'expired') return refuse('timeout', 'session', { cause });
-  if (error.field.includes('tls') || security.mode === 'psk') return refuse('tls-failed', 'session', { cause });
+  if (error.field.includes('tls')) return refuse('tls-failed', 'session', { cause });
   return refuse('peer-unreachable', 'session', { cause });
 }

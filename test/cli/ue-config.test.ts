@@ -1,0 +1,54 @@
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { accountFromUeConfig, checkUeConfig, readUeConfig, type UeConfig } from '../../src/cli/ue-config.ts';
+
+const config: UeConfig = {
+  identity: 'sip:alice@lab.test',
+  privateIdentity: 'alice@lab.test',
+  domain: 'lab.test',
+  password: 'pass word',
+  server: { host: '127.0.0.1', port: 5061, transport: 'tls' },
+  kms: { url: 'https://kms.lab.test:8443', identity: 'sip:kms.lab.test', pskId: 'alice', psk: 'ab'.repeat(32) },
+};
+const pem = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n';
+
+test('what is left out gets its default', () => {
+  const { config: account, secrets } = accountFromUeConfig(config);
+  expect(account).toMatchObject({
+    policy: 'prefer-e2e',
+    server: { protocol: 'tls', serverName: 'lab.test' },
+    kms: { suite: '256', address: { bodyEncoding: 'base64' } },
+  });
+  expect(secrets.kmsPsk?.length).toBe(32);
+  expect(JSON.stringify(secrets)).not.toContain('pass word');
+});
+
+test('the CA may stand in the file or beside it', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tessera-'));
+  await writeFile(join(folder, 'ca.pem'), pem);
+  await writeFile(join(folder, 'beside.json'), JSON.stringify({ ...config, ca: 'ca.pem' }));
+  await writeFile(join(folder, 'inside.json'), JSON.stringify({ ...config, ca: pem }));
+  await writeFile(join(folder, 'missing.json'), JSON.stringify({ ...config, ca: 'other.pem' }));
+  expect((await readUeConfig(join(folder, 'beside.json'))).ca).toBe(pem);
+  expect((await readUeConfig(join(folder, 'inside.json'))).ca).toBe(pem);
+  await expect(readUeConfig(join(folder, 'missing.json'))).rejects.toThrow(/cannot read .*other\.pem/);
+  await expect(readUeConfig(join(folder, 'none.json'))).rejects.toThrow(/cannot read/);
+});
+
+test.each([
+  ['identity', { ...config, identity: 'alice' }],
+  ['server.port', { ...config, server: { ...config.server, port: 0 } }],
+  ['kms.url', { ...config, kms: { ...config.kms, url: 'http://kms.lab.test' } }],
+  ['kms.psk', { ...config, kms: { ...config.kms, psk: 'secret in words' } }],
+  ['policy', { ...config, policy: 'whatever' }],
+  ['contacts.sip:bob@lab.test.policy', { ...config, contacts: { 'sip:bob@lab.test': { policy: 'x' } } }],
+])('a wrong %s is named, its value is not told', (field, wrong) => {
+  expect(() => checkUeConfig(wrong)).toThrow(`${field}: `);
+  expect(() => checkUeConfig(wrong)).not.toThrow(/secret in words/);
+});
+
+test('an unknown setting is refused: it may be a misspelt one', () => {
+  expect(() => checkUeConfig({ ...config, polciy: 'any' })).toThrow(/polciy/);
+});

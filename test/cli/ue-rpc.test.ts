@@ -1,0 +1,220 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { silentLogger } from '../../src/base/log.ts';
+import { UeRpc, type UeAccount } from '../../src/cli/ue-rpc.ts';
+import { settle, World, type User } from '../engine/support/world.ts';
+
+interface Answer {
+  readonly jsonrpc: string;
+  readonly id?: unknown;
+  readonly method?: string;
+  readonly params?: Record<string, unknown>;
+  readonly result?: Record<string, unknown>;
+  readonly error?: { code: number; message: string; data: { code: string; field?: string } };
+}
+
+let world: World;
+let alice: User;
+let bob: User;
+let rpc: UeRpc;
+let lines: Answer[];
+const onShutdown = vi.fn();
+
+function start(account: UeAccount): UeRpc {
+  lines = [];
+  return new UeRpc({
+    account,
+    log: silentLogger,
+    write: (line) => {
+      expect(line).not.toContain('\n');
+      lines.push(JSON.parse(line) as Answer);
+    },
+    onShutdown,
+  });
+}
+
+async function ask(request: unknown): Promise<Answer> {
+  rpc.handleLine({ text: typeof request === 'string' ? request : JSON.stringify(request) });
+  await rpc.settled();
+  return lines.findLast((line) => 'id' in line)!;
+}
+
+function call(method: string, params?: object): Promise<Answer> {
+  return ask({ jsonrpc: '2.0', id: 1, method, ...(params === undefined ? {} : { params }) });
+}
+
+function notifications(method: string): Answer['params'][] {
+  return lines.filter((line) => line.method === method).map(({ params }) => params);
+}
+
+beforeEach(async () => {
+  onShutdown.mockReset();
+  world = new World();
+  alice = await world.user('alice');
+  bob = await world.user('bob');
+  rpc = start(alice.account);
+});
+
+afterEach(async () => {
+  rpc.close();
+  await Promise.all([alice.account.stop(), bob.account.stop()]);
+});
+
+describe('methods', () => {
+  test('register and unregister answer with the state, and tell it', async () => {
+    expect(await call('unregister')).toMatchObject({ id: 1, result: { state: 'unregistered' } });
+    expect(await call('register')).toMatchObject({ result: { state: 'registered' } });
+    expect(notifications('registration').map((params) => params?.['state'])).toEqual(['unregistered', 'registered']);
+  });
+
+  test.each(['message', 'msrp'])('message.send by %s says the level reached', async (way) => {
+    const answer = await call('message.send', { to: 'sip:bob@lab.test', text: 'hello', way, policy: 'require-e2e' });
+    expect(answer.result).toMatchObject({
+      outcome: 'sent',
+      level: 'e2e',
+      message: { way, evidence: { vouchedBy: 'kms' } },
+    });
+    expect(notifications('message.state')).toMatchObject([{ state: way === 'msrp' ? 'delivered' : 'accepted' }]);
+  });
+
+  test('a refused message is a result', async () => {
+    world.kms.fault = 'down';
+    const answer = await call('message.send', { to: 'sip:bob@lab.test', text: 'hello', way: 'message' });
+    expect(answer.result).toMatchObject({ outcome: 'refused', refusal: { code: 'consent-required', offered: 'e2ae' } });
+    const agreed = await call('message.send', { to: 'sip:bob@lab.test', text: 'hello', way: 'message', consent: true });
+    expect(agreed.result).toMatchObject({ outcome: 'sent', level: 'e2ae' });
+  });
+
+  test('session.open, status and session.close', async () => {
+    const opened = await call('session.open', { to: 'sip:bob@lab.test', policy: 'require-e2e' });
+    expect(opened.result).toMatchObject({ outcome: 'opened', level: 'e2e', session: { peer: 'sip:bob@lab.test' } });
+    const { id } = opened.result?.['session'] as { id: string };
+    expect(await call('status')).toMatchObject({
+      result: {
+        identity: 'sip:alice@lab.test',
+        registration: { state: 'registered' },
+        sessions: [{ id, level: 'e2e' }],
+      },
+    });
+    expect(await call('session.close', { id })).toMatchObject({ result: {} });
+    expect(await call('session.close', { id })).toMatchObject({ error: { data: { code: 'no-such-session' } } });
+    expect(notifications('session').map((params) => params?.['change'])).toEqual(['opened', 'closed']);
+  });
+
+  test('shutdown answers, then tells its owner', async () => {
+    expect(await call('shutdown')).toMatchObject({ result: {} });
+    expect(onShutdown).toHaveBeenCalledOnce();
+  });
+});
+
+describe('notifications', () => {
+  test.each(['message', 'msrp'] as const)('message.received by %s with level and evidence', async (way) => {
+    await bob.account.sendMessage({ to: 'sip:alice@lab.test', text: 'hello', way, policy: 'require-e2e' });
+    await settle();
+    expect(notifications('message.received')).toMatchObject([
+      { from: 'sip:bob@lab.test', text: 'hello', way, level: 'e2e', state: 'received', evidence: { vouchedBy: 'kms' } },
+    ]);
+  });
+
+  test('message.received comes once more when a kept message could be read', async () => {
+    await bob.account.sendMessage({ to: 'sip:alice@lab.test', text: 'one', way: 'message', policy: 'require-e2e' });
+    await settle();
+    world.kms.fault = 'down';
+    await bob.account.sendMessage({ to: 'sip:alice@lab.test', text: 'two', way: 'message', policy: 'require-e2e' });
+    await settle();
+    world.kms.fault = 'none';
+    world.clock.advance(4_000);
+    await settle();
+    const received = notifications('message.received').map((params) => [params?.['state'], params?.['text']]);
+    expect(received).toEqual([
+      ['received', 'one'],
+      ['undecryptable', ''],
+      ['received', 'two'],
+    ]);
+  });
+
+  test('incoming.refused', async () => {
+    alice.account.setContactPolicy('sip:bob@lab.test', 'require-e2e');
+    await bob.account.sendMessage({ to: 'sip:alice@lab.test', text: 'x', way: 'message', policy: 'any' });
+    expect(notifications('incoming.refused')).toMatchObject([
+      { way: 'message', peer: 'sip:bob@lab.test', refusal: { code: 'policy-not-met' } },
+    ]);
+  });
+});
+
+describe('bad input is answered, and the next request is served', () => {
+  const bad: readonly [string, unknown, number, string][] = [
+    ['not JSON', '{"jsonrpc":', -32700, 'parse-error'],
+    ['a batch', [{ jsonrpc: '2.0', id: 1, method: 'status' }], -32600, 'invalid-request'],
+    ['a number', '7', -32600, 'invalid-request'],
+    ['no version', { id: 1, method: 'status' }, -32600, 'invalid-request'],
+    ['an object as id', { jsonrpc: '2.0', id: {}, method: 'status' }, -32600, 'invalid-request'],
+    ['an unknown method', { jsonrpc: '2.0', id: 1, method: 'toString' }, -32601, 'unknown-method'],
+    [
+      'a missing parameter',
+      { jsonrpc: '2.0', id: 1, method: 'message.send', params: { to: 'x' } },
+      -32602,
+      'invalid-params',
+    ],
+    ['an unknown parameter', { jsonrpc: '2.0', id: 1, method: 'status', params: { x: 1 } }, -32602, 'invalid-params'],
+    ['parameters by position', { jsonrpc: '2.0', id: 1, method: 'status', params: [] }, -32602, 'invalid-params'],
+    [
+      'a wrong way',
+      { jsonrpc: '2.0', id: 1, method: 'message.send', params: { to: 'sip:b@c', text: 'x', way: 'pigeon' } },
+      -32602,
+      'invalid-params',
+    ],
+  ];
+
+  test.each(bad)('%s', async (_name, request, number, code) => {
+    const answer = await ask(typeof request === 'string' ? request : JSON.stringify(request));
+    expect(answer.error).toMatchObject({ code: number, data: { code } });
+    expect(await call('status')).toMatchObject({ id: 1, result: { identity: 'sip:alice@lab.test' } });
+  });
+
+  test('a line that is too long', () => {
+    rpc.handleLine({ problem: 'too-long' });
+    expect(lines).toMatchObject([{ id: null, error: { data: { code: 'line-too-long' } } }]);
+  });
+
+  test('a wrong parameter is named, its value is not', async () => {
+    const params = { to: 'sip:bob@lab.test', text: 'the eagle lands', way: 'message', policy: 'eagle' };
+    const answer = await call('message.send', params);
+    expect(answer.error?.data.field).toBe('policy');
+    expect(JSON.stringify(answer)).not.toContain('eagle');
+  });
+
+  test('a request without id gets no answer', async () => {
+    rpc.handleLine({ text: JSON.stringify({ jsonrpc: '2.0', method: 'status' }) });
+    rpc.handleLine({ text: JSON.stringify({ jsonrpc: '2.0', method: 'nonsense' }) });
+    await rpc.settled();
+    expect(lines).toEqual([]);
+  });
+
+  test('a fault inside is an error without details, and the log has them', async () => {
+    rpc.close();
+    const status = (): never => {
+      throw new Error('secret detail');
+    };
+    rpc = start({ events: alice.account.events, status } as unknown as UeAccount);
+    expect(await call('status')).toMatchObject({ error: { code: -32603, data: { code: 'internal' } } });
+    expect(JSON.stringify(lines)).not.toContain('secret detail');
+  });
+});
+
+test('status is answered while a message is under way', async () => {
+  world.sip.fault = 'silent';
+  rpc.handleLine({
+    text: JSON.stringify({
+      jsonrpc: '2.0',
+      id: 'slow',
+      method: 'message.send',
+      params: { to: 'sip:bob@lab.test', text: 'x', way: 'message', policy: 'any' },
+    }),
+  });
+  rpc.handleLine({ text: JSON.stringify({ jsonrpc: '2.0', id: 'quick', method: 'status' }) });
+  await settle();
+  expect(lines.map(({ id }) => id)).toEqual(['quick']);
+  world.clock.advance(45_000);
+  await rpc.settled();
+  expect(lines.at(-1)).toMatchObject({ id: 'slow', result: { outcome: 'refused', refusal: { code: 'timeout' } } });
+});
