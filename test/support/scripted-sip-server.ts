@@ -75,7 +75,7 @@ export class ScriptedSipServer implements SipTransport {
     method: string,
     uri: string,
     headers: Record<string, string> = {},
-    body = new Uint8Array(),
+    body: Uint8Array = new Uint8Array(),
   ): SipMessage {
     const branch = ++this.#branch;
     const request = SipMessage.request(method, uri);

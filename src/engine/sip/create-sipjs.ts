@@ -4,7 +4,7 @@ import { ProtocolError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
 import type { MsrpSessionDescriptionHandler } from './msrp-session-description-handler.ts';
 import { SipJsTransport, type SipJsTransportOptions } from './sipjs-transport.ts';
-import { hideTelUris } from './tel-uri.ts';
+import { hideTelUri } from './tel-uri.ts';
 import type { SipAccount } from './types.ts';
 import { localHost } from './wire-translation.ts';
 
@@ -62,7 +62,7 @@ export function createSipJs(options: SipJsOptions): SipJs {
 
 /** @throws ProtocolError `local`, hint SIP 416, for what is no sip, sips or tel URI. */
 export function toUri(text: string, field: string): URI {
-  const uri = /^(sips?|tel):/i.test(text) && !/[\s<>"]/.test(text) ? UserAgent.makeURI(hideTelUris(text)) : undefined;
+  const uri = /^(sips?|tel):/i.test(text) && !/[\s<>"]/.test(text) ? UserAgent.makeURI(hideTelUri(text)) : undefined;
   if (uri === undefined) {
     throw new ProtocolError('local', 'not an address', { field, expected: 'a sip or tel URI', hint: { sip: 416 } });
   }

@@ -5,7 +5,7 @@ import { constantTimeEqual } from '../../crypto/constant-time.ts';
 import { formatVia, parseCSeq, parseVia } from '../../protocol/sip/headers.ts';
 import type { SipMessage } from '../../protocol/sip/message.ts';
 import { parseSipMessage, serialiseSipMessage } from '../../protocol/sip/message.ts';
-import { hideTelUris, showTelUris } from './tel-uri.ts';
+import { hideTelUri, hideTelUris, showTelUris } from './tel-uri.ts';
 
 /** Stands for our address in Via and Contact inside SIP.js, which accepts no port in the Via of a response. */
 export const localHost = 'tessera.invalid';
@@ -59,7 +59,7 @@ export class WireTranslation {
   incoming(wire: SipMessage): string {
     const message = wire.clone();
     const { headers } = message;
-    if (message.start.kind === 'request') message.start = { ...message.start, uri: hideTelUris(message.start.uri) };
+    if (message.start.kind === 'request') message.start = { ...message.start, uri: hideTelUri(message.start.uri) };
     else this.#restoreVia(message);
     for (const name of ['From', 'To']) headers.set(name, hideTelUris(headers.get(name) ?? ''));
     const contentType = headers.get('Content-Type');
