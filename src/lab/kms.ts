@@ -1,5 +1,12 @@
 import type { Logger } from '../base/log.ts';
+import { secureRandom } from '../crypto/random.ts';
+import type { KmsConfig } from '../kms/config.ts';
+import { startKms } from '../kms/http/start-kms.ts';
+import { createTpk } from '../kms/tpk-ring.ts';
+import { systemClock } from '../node/system-clock.ts';
+import { createFalseKms } from './false-kms.ts';
 import type { LabFaults } from './faults.ts';
+import { RecordingForwarder } from './recording-forwarder.ts';
 import type { LabUser } from './users.ts';
 import type { WireRecorder } from './wire-recorder.ts';
 
@@ -14,16 +21,48 @@ export interface LabKmsOptions {
   readonly faults: LabFaults;
   readonly recorder: WireRecorder;
   readonly log: Logger;
+  /** 0 for a free one. */
   readonly port: number;
-  readonly host: string;
+  /** Domain name of the KMS, from which its identity is made (profile 6.4). */
+  readonly name: string;
   readonly certificatePem: string;
   readonly privateKeyPem: string;
 }
 
-export function startLabKms(options: LabKmsOptions): Promise<LabKms> {
-  return Promise.resolve({
-    url: `https://127.0.0.1:${options.port}`,
-    identity: `sip:${options.host}`,
-    stop: () => Promise.resolve(),
+const host = '127.0.0.1';
+
+/** The project's own KMS with a key for each lab user, behind a port that records what passes. */
+export async function startLabKms(options: LabKmsOptions): Promise<LabKms> {
+  const { users, faults, recorder, log, certificatePem, privateKeyPem } = options;
+  const config: KmsConfig = {
+    identity: `sip:${options.name}`,
+    users: [...users.values()].map(({ identity, pskId, psk }) => ({ identities: [identity], pskId, psk })),
+  };
+  const tpks = [createTpk(secureRandom, systemClock.now())];
+  const falseKms = createFalseKms(config, tpks, secureRandom);
+  const server = await startKms({
+    config,
+    tls: { certificatePem, privateKeyPem },
+    host,
+    port: 0,
+    clock: systemClock,
+    log,
+    tpks,
+    transformAnswer: (answer, question) =>
+      (faults.kmsWrongKey === true ? falseKms(question, systemClock.now()) : undefined) ?? answer,
   });
+  try {
+    const forwarder = await RecordingForwarder.start('KMS', options.port, { host, port: server.port }, recorder);
+    return {
+      url: `https://${host}:${forwarder.port}`,
+      identity: config.identity,
+      async stop() {
+        await forwarder.stop();
+        await server.stop();
+      },
+    };
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
 }

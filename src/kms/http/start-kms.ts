@@ -1,0 +1,146 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { Clock } from '../../base/clock.ts';
+import { describeError } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
+import type { Random } from '../../base/random.ts';
+import { secureRandom } from '../../crypto/random.ts';
+import { KmsMachine, uriIdentity } from '../../protocol/mikey/index.ts';
+import { profile } from '../../protocol/profile.ts';
+import type { KmsConfig } from '../config.ts';
+import { createDirectory } from '../directory.ts';
+import { createTpk, createTpkRing, type TpkEntry } from '../tpk-ring.ts';
+import { answerQuestion, plainAnswer, routeQuestion, type HttpAnswer } from './exchange.ts';
+
+export interface KmsServerOptions {
+  readonly config: KmsConfig;
+  readonly tls: { readonly certificatePem: string; readonly privateKeyPem: string };
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Ticket protection keys, newest last; without them one is made, and its tickets end with this process. */
+  readonly tpks?: readonly TpkEntry[];
+  readonly random?: Random;
+  /** Rehearses a KMS that has been taken over: changes every MIKEY answer just before it is sent. */
+  readonly transformAnswer?: (answer: Uint8Array, question: Uint8Array) => Uint8Array;
+}
+
+export interface KmsServer {
+  /** Base URL for clients. */
+  readonly url: string;
+  readonly port: number;
+  /** Lets running exchanges end for a moment, then cuts. */
+  stop(): Promise<void>;
+}
+
+const maxHeaderOctets = 8 * 1024;
+const maxConnections = 1024;
+const maxRequestsPerSocket = 1000;
+const stopGraceMilliseconds = 1000;
+
+/**
+ * Serves Ticket Request and Ticket Resolve over HTTPS (profile 6.1).
+ * @throws ProtocolError `local` for a configuration that cannot be; rejects when the port is taken or the certificate unfit.
+ */
+export async function startKms(options: KmsServerOptions): Promise<KmsServer> {
+  const { config, host, clock, log, tls, random = secureRandom } = options;
+  const machine = new KmsMachine({
+    identity: uriIdentity(config.identity),
+    tpks: createTpkRing(options.tpks ?? [createTpk(random, clock.now())]),
+    directory: createDirectory(config),
+    rules: { ...profile.ticket, ...config.rules },
+    random,
+  });
+  const realm = config.identity.replace(/^sips?:/i, '');
+  const server = createServer({
+    cert: tls.certificatePem,
+    key: tls.privateKeyPem,
+    minVersion: 'TLSv1.2',
+    maxHeaderSize: maxHeaderOctets,
+    headersTimeout: profile.kms.timeoutMilliseconds,
+    requestTimeout: profile.kms.timeoutMilliseconds,
+    handshakeTimeout: profile.kms.timeoutMilliseconds,
+  });
+  server.maxConnections = maxConnections;
+  server.maxRequestsPerSocket = maxRequestsPerSocket;
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    void answer(request, machine, realm, options).then((made) => {
+      log.log(made.status >= 500 ? 'error' : 'info', 'kms.exchange', made.log);
+      send(response, made);
+    });
+  });
+  server.on('tlsClientError', (error) => log.log('debug', 'kms.tls-failed', { reason: error.message }));
+  server.on('clientError', (error, socket) => {
+    log.log('debug', 'kms.http-failed', { reason: error.message });
+    socket.destroy();
+  });
+  await listen(server, host, options.port);
+  const { port } = server.address() as AddressInfo;
+  return { url: `https://${host.includes(':') ? `[${host}]` : host}:${port}`, port, stop: () => stop(server) };
+}
+
+async function answer(
+  request: IncomingMessage,
+  machine: KmsMachine,
+  realm: string,
+  { clock, transformAnswer }: KmsServerOptions,
+): Promise<HttpAnswer> {
+  try {
+    const { method = '', url = '', headers } = request;
+    const handler = routeQuestion({ method, target: url, contentType: headers['content-type'] }, machine);
+    if (typeof handler !== 'function') return handler;
+    const body = await readBody(request);
+    if (body === undefined) return plainAnswer(413, 'body too large');
+    return answerQuestion(handler, body, clock.now(), realm, transformAnswer);
+  } catch (error) {
+    return plainAnswer(500, describeError(error));
+  }
+}
+
+/** `undefined` when the body is longer than any message. */
+async function readBody(request: IncomingMessage): Promise<Uint8Array | undefined> {
+  const announced = Number(request.headers['content-length'] ?? 0);
+  if (announced > profile.kms.maxBodyOctets) return undefined;
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Uint8Array>) {
+    length += chunk.length;
+    if (length > profile.kms.maxBodyOctets) return undefined;
+    chunks.push(chunk);
+  }
+  return Uint8Array.from(Buffer.concat(chunks));
+}
+
+function send(response: ServerResponse, { status, headers, body }: HttpAnswer): void {
+  // What was not read of a refused body would stand in the way of the next request.
+  const connection = response.req.complete ? {} : { Connection: 'close' };
+  response.writeHead(status, {
+    ...headers,
+    ...connection,
+    'Content-Length': String(body.length),
+    'Cache-Control': 'no-store',
+  });
+  response.end(body);
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.removeListener('error', reject);
+      resolve();
+    });
+  });
+}
+
+async function stop(server: Server): Promise<void> {
+  if (!server.listening) return;
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), stopGraceMilliseconds);
+  await closed;
+  clearTimeout(timer);
+}
