@@ -1,0 +1,146 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createDeviceCertificate } from '../../src/crypto/certificate.ts';
+import type { DeviceCertificate, MsrpSecurity, MsrpSockets } from '../../src/engine/ports.ts';
+import { createNodeMsrpSockets } from '../../src/node/msrp-sockets.ts';
+import { connectWhenReady, converse } from './support/msrp-conversation.ts';
+import { freePort, hasProgram, PeerProcess } from './support/peer-process.ts';
+
+const isThere = hasProgram('openssl', 'TLS by fingerprint with OpenSSL', 'version');
+
+/** A self-signed certificate made by OpenSSL, and its fingerprint as OpenSSL counts it. */
+interface ForeignCertificate {
+  readonly certificate: string;
+  readonly key: string;
+  readonly fingerprint: string;
+}
+
+function createForeign(...keyType: string[]): ForeignCertificate {
+  const folder = mkdtempSync(join(tmpdir(), 'fingerprint-'));
+  const [certificate, key] = [join(folder, 'certificate.pem'), join(folder, 'key.pem')];
+  const files = ['-keyout', key, '-out', certificate];
+  execFileSync('openssl', ['req', '-x509', '-nodes', '-subj', '/CN=peer', ...keyType, ...files], { stdio: 'ignore' });
+  const told = execFileSync('openssl', ['x509', '-in', certificate, '-noout', '-fingerprint', '-sha256']).toString();
+  expect(readFileSync(certificate, 'utf8')).toContain('BEGIN CERTIFICATE');
+  return { certificate, key, fingerprint: told.trim().split('=')[1] ?? '' };
+}
+
+let sockets: MsrpSockets;
+let own: DeviceCertificate;
+let foreign: Readonly<Record<'EC' | 'RSA', ForeignCertificate>>;
+const open: { close(): void }[] = [];
+
+beforeAll(async () => {
+  sockets = await createNodeMsrpSockets();
+  own = await createDeviceCertificate({ commonName: 'alice', now: Date.now() });
+  if (!isThere) return;
+  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'];
+  foreign = { EC: createForeign(...curve), RSA: createForeign('-newkey', 'rsa:2048') };
+});
+afterEach(() => {
+  for (const item of open.splice(0)) item.close();
+});
+
+const security = (...fingerprints: string[]): MsrpSecurity => ({
+  mode: 'fingerprint',
+  certificate: own,
+  peerFingerprints: fingerprints.map((value) => ({ hash: 'sha-256', value })),
+});
+
+function openssl(command: string, ...parameters: string[]): PeerProcess {
+  const peer = new PeerProcess('openssl', [command, '-quiet', ...parameters]);
+  open.push({ close: () => peer.stop() });
+  return peer;
+}
+
+async function reach(version: string, kind: 'EC' | 'RSA', fingerprint: string): ReturnType<MsrpSockets['connect']> {
+  const port = await freePort();
+  const { certificate, key } = foreign[kind];
+  const parameters = ['-accept', `127.0.0.1:${port}`, '-cert', certificate, '-key', key, '-Verify', '1', version];
+  lastServer = openssl('s_server', ...parameters);
+  const connection = await connectWhenReady(sockets, { host: '127.0.0.1', port }, security(fingerprint));
+  open.push(connection);
+  return connection;
+}
+let lastServer: PeerProcess | undefined;
+
+describe.skipIf(!isThere).each([
+  ['EC', '-tls1_3', 'TLSv1.3'],
+  ['EC', '-tls1_2', 'TLSv1.2'],
+  ['RSA', '-tls1_3', 'TLSv1.3'],
+  ['RSA', '-tls1_2', 'TLSv1.2'],
+] as const)('TLS by fingerprint with OpenSSL, %s certificate, %s', (kind, option, version) => {
+  it('takes it as client', async () => {
+    const { certificate, key, fingerprint } = foreign[kind];
+    const listener = await sockets.listen();
+    open.push(listener);
+    const accepting = listener.accept(security('AA:BB', fingerprint), 10_000);
+    const parameters = ['-connect', `127.0.0.1:${listener.address.port}`, '-cert', certificate, '-key', key, option];
+    const peer = openssl('s_client', ...parameters);
+    const connection = await accepting;
+    expect(connection.tls).toMatchObject({ version, peerCertificate: { sha256: fingerprint, subject: 'CN=peer' } });
+    await converse(connection, false, peer);
+  });
+
+  it('reaches it as server', async () => {
+    const connection = await reach(option, kind, foreign[kind].fingerprint);
+    expect(connection.tls).toMatchObject({ version, peerCertificate: { sha256: foreign[kind].fingerprint } });
+    await converse(connection, true, lastServer!);
+  });
+
+  it('refuses another certificate, and none', async () => {
+    const { certificate, key } = foreign[kind];
+    for (const identity of [['-cert', certificate, '-key', key], []]) {
+      const listener = await sockets.listen();
+      open.push(listener);
+      const accepting = listener.accept(security(own.sha256), 700);
+      openssl('s_client', '-connect', `127.0.0.1:${listener.address.port}`, ...identity, option);
+      await expect(accepting).rejects.toMatchObject({ kind: 'peer-misbehaved', field: 'tls.fingerprint' });
+    }
+    await expect(reach(option, kind, own.sha256)).rejects.toMatchObject({
+      kind: 'peer-misbehaved',
+      field: 'tls.fingerprint',
+    });
+  });
+});
+
+describe.skipIf(!isThere)('TLS by fingerprint with OpenSSL', () => {
+  it.each(['-tls1_1', '-tls1'])('does not go below TLS 1.2 (%s)', async (option) => {
+    const { certificate, key, fingerprint } = foreign.EC;
+    const listener = await sockets.listen();
+    open.push(listener);
+    const accepting = listener.accept(security(fingerprint), 700);
+    const old = [option, '-cipher', 'ALL:@SECLEVEL=0'];
+    openssl('s_client', '-connect', `127.0.0.1:${listener.address.port}`, '-cert', certificate, '-key', key, ...old);
+    await expect(accepting).rejects.toMatchObject({ field: 'tls.handshake' });
+  });
+
+  it.each(['-tls1_2', '-tls1_3'])('lets no session be resumed (%s)', async (option) => {
+    const { certificate, key, fingerprint } = foreign.EC;
+    const file = join(mkdtempSync(join(tmpdir(), 'session-')), 'session.pem');
+    for (const [parameter, last] of [
+      ['-sess_out', false],
+      ['-sess_in', true],
+    ] as const) {
+      const listener = await sockets.listen();
+      open.push(listener);
+      const accepting = listener.accept(security(fingerprint), 10_000);
+      const identity = ['-cert', certificate, '-key', key, option, parameter, file];
+      const peer = new PeerProcess('openssl', [
+        's_client',
+        '-connect',
+        `127.0.0.1:${listener.address.port}`,
+        ...identity,
+      ]);
+      open.push({ close: () => peer.stop() });
+      const connection = await accepting.catch((error: unknown) => error);
+      // Without a ticket there is nothing to write down, so the second run may find no file at all.
+      if (last && connection instanceof Error) expect(peer.errors).toMatch(/session/i);
+      else await peer.waitFor(/New, TLS/);
+      expect(peer.output).not.toContain('Reused');
+    }
+  });
+});

@@ -1,0 +1,25 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/**
+ * Builds the BoringSSL peer in a temporary folder.
+ * @returns the program, or the reason why there is none.
+ */
+export function buildBoringSslPeer(): { readonly program: string } | { readonly reason: string } {
+  const library = readdirSync('/usr/lib', { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => join('/usr/lib', entry.name, 'android', 'libssl.so'))
+    .find((path) => spawnSync('test', ['-e', path]).status === 0);
+  if (library === undefined) return { reason: 'android-libboringssl-dev is not installed' };
+  const folder = dirname(library);
+  const program = join(mkdtempSync(join(tmpdir(), 'boringssl-peer-')), 'boringssl-peer');
+  const source = fileURLToPath(new URL('../boringssl-peer.c', import.meta.url));
+  const parameters = ['-O1', '-I/usr/include/android', '-o', program, source, `-L${folder}`, '-lssl', '-lcrypto'];
+  const built = spawnSync('gcc', [...parameters, `-Wl,-rpath,${folder}`], { encoding: 'utf8' });
+  if (built.error !== undefined) return { reason: 'gcc is not installed' };
+  if (built.status !== 0) throw new Error(`boringssl-peer.c does not compile:\n${built.stderr}`);
+  return { program };
+}
