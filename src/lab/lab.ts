@@ -73,7 +73,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     recorder,
     log,
     port: options.ports?.kms ?? 0,
-    host: kmsHost,
+    name: kmsHost,
     ...server,
   });
   const parts: Parts = { kms, timers: new Timers(), captures: new Captures(), replays: [] };

@@ -1,4 +1,4 @@
-import { toHex, utf8 } from '../base/bytes.ts';
+import { toHex } from '../base/bytes.ts';
 import type { Random } from '../base/random.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
 
@@ -33,9 +33,4 @@ export function createUsers(names: readonly string[], domain: string, random: Ra
     });
   }
   return users;
-}
-
-/** The octets of IDRpsk. */
-export function pskIdOctets(user: LabUser): Uint8Array {
-  return utf8(user.pskId);
 }

@@ -17,7 +17,7 @@ import {
 import type { LabFaults } from '../faults.ts';
 import type { WireRecorder } from '../wire-recorder.ts';
 import type { AccessLeg } from './access-leg.ts';
-import { joinStreams } from './join-streams.ts';
+import { joinStreams } from '../join-streams.ts';
 import type { LegSecurity } from './leg-security.ts';
 
 export type Side = 'caller' | 'callee';

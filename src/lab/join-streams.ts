@@ -1,18 +1,18 @@
 import type { Duplex } from 'node:stream';
-import type { RecordedStream } from '../wire-recorder.ts';
+import type { RecordedStream } from './wire-recorder.ts';
 
 /**
- * Forwards bytes both ways and records them; a side that does not take them slows the other side down.
+ * Forwards bytes both ways, recorded if asked; a side that does not take them slows the other side down.
  * When one side goes, what it sent still goes out; `done` is called once, when both are closed.
  */
 export function joinStreams(
   first: Duplex,
   second: Duplex,
-  records: { readonly fromFirst: RecordedStream; readonly fromSecond: RecordedStream },
-  done: () => void,
+  records?: { readonly fromFirst: RecordedStream; readonly fromSecond: RecordedStream },
+  done: () => void = () => undefined,
 ): void {
-  forward(first, second, records.fromFirst);
-  forward(second, first, records.fromSecond);
+  forward(first, second, records?.fromFirst);
+  forward(second, first, records?.fromSecond);
   let open = 2;
   const watch = (stream: Duplex, other: Duplex): void => {
     const closed = (): void => {
@@ -26,9 +26,9 @@ export function joinStreams(
   watch(second, first);
 }
 
-function forward(from: Duplex, to: Duplex, record: RecordedStream): void {
+function forward(from: Duplex, to: Duplex, record: RecordedStream | undefined): void {
   from.on('data', (bytes: Buffer) => {
-    record.record(bytes);
+    record?.record(bytes);
     if (to.writable && !to.write(bytes)) from.pause();
   });
   to.on('drain', () => from.resume());

@@ -1,0 +1,58 @@
+import type { Random } from '../base/random.ts';
+import { SecretBytes } from '../base/secret-bytes.ts';
+import { createDirectory } from '../kms/directory.ts';
+import type { KmsConfig } from '../kms/config.ts';
+import { createTpkRing, type TpkEntry } from '../kms/tpk-ring.ts';
+import { KmsMachine, type KmsDirectory, type KmsSubscriber, uriIdentity } from '../protocol/mikey/index.ts';
+import { profile } from '../protocol/profile.ts';
+
+/**
+ * A KMS that takes every question as the real one would and answers it in the right form, but under keys of its own
+ * instead of the users'. It has the real one's ticket keys, so that it can answer for any ticket.
+ */
+export function createFalseKms(
+  config: KmsConfig,
+  tpks: readonly TpkEntry[],
+  random: Random,
+): (question: Uint8Array, now: number) => Uint8Array | undefined {
+  const directory = createDirectory(config);
+  const machine = new KmsMachine({
+    identity: uriIdentity(config.identity),
+    tpks: createTpkRing(tpks),
+    directory: withFalseKeys(directory, random),
+    rules: profile.ticket,
+    random,
+  });
+  return (question, now) => {
+    const granted = machine.handleTicketRequest(question, now);
+    if (granted.outcome === 'answered') return granted.message;
+    const resolved = machine.handleTicketResolve(question, now);
+    return resolved.outcome === 'answered' ? resolved.message : undefined;
+  };
+}
+
+/** Everybody's real key checks the question, which is the first thing it is asked for; a false one is lent after that. */
+function withFalseKeys(directory: KmsDirectory, random: Random): KmsDirectory {
+  const originals = new WeakMap<KmsSubscriber, KmsSubscriber>();
+  const original = (subscriber: KmsSubscriber): KmsSubscriber => originals.get(subscriber) ?? subscriber;
+  return {
+    findSubscriber(pskId, claimed) {
+      const found = directory.findSubscriber(pskId, claimed);
+      if (found === undefined) return undefined;
+      const keys = [found.psk];
+      const falseKey = new SecretBytes(random.bytes(found.psk.length));
+      const subscriber: KmsSubscriber = {
+        name: found.name,
+        identity: found.identity,
+        owns: (identity) => found.owns(identity),
+        get psk() {
+          return keys.shift() ?? falseKey;
+        },
+      };
+      originals.set(subscriber, found);
+      return subscriber;
+    },
+    mayRequest: (subscriber, responders) => directory.mayRequest(original(subscriber), responders),
+    responderFor: (subscriber, responders) => directory.responderFor(original(subscriber), responders),
+  };
+}
