@@ -5,6 +5,7 @@ import { quoted } from '../../protocol/sip/auth-params.ts';
 import {
   answerChallenge,
   initialAuthorization,
+  readNextNonce,
   selectChallenge,
   type DigestChallenge,
 } from '../../protocol/sip/digest.ts';
@@ -51,9 +52,11 @@ export class DigestAuthenticator {
     return true;
   }
 
-  /** Forgets the registrar's nonce: the next REGISTER starts anew. */
-  reset(): void {
-    this.#registrar = undefined;
+  /** RFC 7616 clause 3.5: the registrar may name the nonce of the next REGISTER in its 200. */
+  learnNextNonce(response: SipMessage): void {
+    const nonce = readNextNonce(response.headers.get('Authentication-Info'));
+    if (this.#registrar === undefined || nonce === undefined) return;
+    this.#registrar = { challenge: { ...this.#registrar.challenge, nonce }, uses: 0 };
   }
 
   /** `Authorization` of a REGISTER that nobody challenged yet. */

@@ -56,7 +56,8 @@ function follow(
     };
     const giveUp = (outcome: InviteOutcome): void => {
       settle(outcome);
-      if (inviter.state === SessionState.Initial || inviter.state === SessionState.Establishing) void inviter.cancel();
+      const isOpen = inviter.state === SessionState.Initial || inviter.state === SessionState.Establishing;
+      if (isOpen) inviter.cancel().catch(() => undefined);
     };
     const onAbort = (): void => giveUp(failed(new Error('cancelled')));
     const cancelTimer = ports.clock.after(timeoutMilliseconds, () => giveUp(timedOut()));

@@ -226,6 +226,7 @@ class SipJsUserAgent implements SipUserAgent {
     if (status === undefined) return;
     const isRegister = parseCSeq(headers.get('CSeq') ?? '').method === 'REGISTER';
     if (isRegister) this.#security.learn(headers);
+    if (isRegister && status === 200) this.#authenticator.learnNextNonce(message);
     if (isRegister && this.#security.failure !== undefined) {
       // Without a challenge SIP.js does not answer: no credentials for a server that agrees on nothing.
       headers.remove('WWW-Authenticate').remove('Proxy-Authenticate');

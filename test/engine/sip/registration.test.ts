@@ -151,6 +151,17 @@ describe('register', () => {
     expect(userAgent.registration.state).toBe('registered');
   });
 
+  it('renews under the nonce that the registrar named', async () => {
+    const { server, userAgent, clock } = client();
+    server.onRequest = (received) => registrar(received, { 'Authentication-Info': 'nextnonce="fresh"' });
+    await userAgent.register();
+    clock.advance(3_001_000);
+    await settled();
+    expect(server.count('REGISTER')).toBe(3);
+    expect(authorization(server.last('REGISTER')).get('nonce')).toBe('fresh');
+    expect(authorization(server.last('REGISTER')).get('nc')).toBe('00000001');
+  });
+
   it('unregisters with an expiry of zero and forgets the route', async () => {
     const { server, userAgent } = await registered();
     await expect(userAgent.unregister()).resolves.toEqual({ state: 'unregistered' });
@@ -299,6 +310,14 @@ describe('connection', () => {
     await expect(open).resolves.toMatchObject({ status: 503 });
     expect(userAgent.flow).toBeUndefined();
     expect(userAgent.registration).toEqual({ state: 'unregistered' });
+  });
+
+  it('can be started again after it was stopped', async () => {
+    const { userAgent } = await registered();
+    await userAgent.stop();
+    expect(userAgent.flow).toBeUndefined();
+    await userAgent.start();
+    await expect(userAgent.register()).resolves.toMatchObject({ state: 'registered' });
   });
 
   it('uses branches with 64 random bits, and refuses responses to others', async () => {
