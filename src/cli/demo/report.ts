@@ -38,11 +38,7 @@ export interface DemoReport {
 
 const wayNames = { message: 'MESSAGE', msrp: 'MSRP' } as const;
 
-function wireWords(proof: WireProof): string {
-  const access = proof.accessLeg === 0 ? 'access leg: not found' : `access leg: FOUND ${proof.accessLeg}x`;
-  const inside = proof.insideEdge === 0 ? 'inside edge: not found' : `inside edge: found ${proof.insideEdge}x`;
-  return `${access}, ${inside}`;
-}
+const found = (count: number): string => (count === 0 ? 'not found' : `found ${count}x`);
 
 function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = headings.map((heading, column) =>
@@ -60,14 +56,15 @@ function table(headings: readonly string[], rows: readonly (readonly string[])[]
 export function formatReport(report: DemoReport): string {
   const mark = (ok: boolean): string => (ok ? 'ok' : 'FAILED');
   const deliveries = table(
-    ['', 'way', 'from', 'level', 'evidence', 'plaintext in the recorded bytes'],
+    ['', 'way', 'from', 'level', 'text on access leg', 'text inside edge', 'evidence'],
     report.deliveries.map((row) => [
       mark(row.ok),
       `${wayNames[row.way]}, ${row.reach}`,
       `${row.from} -> ${row.to}`,
-      row.levelReceived ?? row.problem ?? 'not delivered',
-      row.evidence,
-      wireWords(row.proof),
+      row.levelReceived ?? 'not delivered',
+      found(row.proof.accessLeg),
+      found(row.proof.insideEdge),
+      row.problem ?? row.evidence,
     ]),
   );
   const attacks = table(
@@ -78,7 +75,7 @@ export function formatReport(report: DemoReport): string {
     'Deliveries',
     deliveries,
     '',
-    `Control: ${report.control.description}: ${wireWords(report.control.proof)} (${mark(report.control.ok)})`,
+    `Control: ${report.control.description}: text on access leg ${found(report.control.proof.accessLeg)} (${mark(report.control.ok)})`,
     '',
     'Attacks',
     attacks,

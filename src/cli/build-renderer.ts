@@ -1,0 +1,23 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const projectDir = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+
+/** The folder of the built screens; builds them when they are not there. @throws Error when the build fails */
+export async function buildRenderer(): Promise<string> {
+  const built = join(projectDir, 'dist', 'renderer');
+  if (existsSync(join(built, 'index.html'))) return built;
+  console.error('Building the screens ...');
+  const vite = join(projectDir, 'node_modules', 'vite', 'bin', 'vite.js');
+  const build = spawn(process.execPath, [vite, 'build', '--config', 'renderer/vite.config.ts', '--logLevel', 'warn'], {
+    cwd: projectDir,
+    // Standard output may belong to somebody who reads JSON from it.
+    stdio: ['ignore', 2, 2],
+  });
+  const [status] = (await once(build, 'exit')) as [number | null];
+  if (status !== 0) throw new Error('the screens could not be built; "npm run build:renderer" shows why');
+  return built;
+}

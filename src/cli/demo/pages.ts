@@ -1,0 +1,19 @@
+import { createAccountHost } from '../../node/bridge/account-host.ts';
+import { startConsole } from '../../lab/console/index.ts';
+import { buildRenderer } from '../build-renderer.ts';
+import type { Party } from './parties.ts';
+
+/** Serves a page for each party and keeps them open until the process is told to end. */
+export async function openPages(parties: readonly Party[]): Promise<void> {
+  const rendererDir = await buildRenderer();
+  const consoles = await Promise.all(
+    parties.map(({ name, account }) => startConsole({ host: createAccountHost([account]), title: name, rendererDir })),
+  );
+  console.log('\nOpen each page once in a browser on this machine; Ctrl-C ends everything.');
+  for (const [index, { url }] of consoles.entries()) console.log(`  ${parties[index]?.name ?? ''}: ${url}`);
+  await new Promise<void>((resolve) => {
+    process.once('SIGINT', resolve);
+    process.once('SIGTERM', resolve);
+  });
+  await Promise.all(consoles.map((page) => page.stop()));
+}

@@ -1,0 +1,61 @@
+import type { EnginePorts } from '../../engine/ports.ts';
+import type { Lab } from '../../lab/lab.ts';
+import { showAttacks } from './attacks.ts';
+import { deliver, wireProof } from './deliveries.ts';
+import { type Party, exchange, newMarker, startParty } from './parties.ts';
+import type { DeliveryRow, DemoReport } from './report.ts';
+
+const cases = [
+  { way: 'message', reach: 'e2ae' },
+  { way: 'message', reach: 'e2e' },
+  { way: 'msrp', reach: 'e2ae' },
+  { way: 'msrp', reach: 'e2e' },
+] as const;
+
+export interface DemoStage {
+  readonly lab: Lab;
+  readonly ports: EnginePorts;
+  readonly alice: Party;
+  readonly bob: Party;
+}
+
+/** All deliveries, the control and all attacks. `onProgress` hears in words what comes next. */
+export async function runDemo(stage: DemoStage, onProgress: (step: string) => void): Promise<DemoReport> {
+  const { lab, alice, bob } = stage;
+  const deliveries: DeliveryRow[] = [];
+  for (const { way, reach } of cases) {
+    for (const [sender, receiver] of [
+      [alice, bob],
+      [bob, alice],
+    ] as const) {
+      onProgress(`${way}, ${reach}: ${sender.name} to ${receiver.name}`);
+      deliveries.push(await deliver(lab, sender, receiver, way, reach));
+    }
+  }
+  onProgress('control: a message without protection');
+  const control = await unprotectedControl(stage);
+  onProgress('attacks');
+  const attacks = await showAttacks({ lab, alice, bob });
+  const isComplete = deliveries.length === 8 && attacks.length === 6;
+  const ok = isComplete && control.ok && [...deliveries, ...attacks].every((row) => row.ok);
+  return { deliveries, control, attacks, ok };
+}
+
+/** Carol's UE has nothing but TCP: the search must find her text on her access leg. */
+async function unprotectedControl({ lab, ports, bob }: DemoStage): Promise<DemoReport['control']> {
+  const carol = await startParty(lab, ports, 'carol', { transport: 'tcp', policy: 'any' });
+  try {
+    lab.recorder.clear();
+    const text = newMarker();
+    const { outcome, received } = await exchange(carol, bob, { text, way: 'message', policy: 'any' });
+    const level = outcome.outcome === 'sent' ? outcome.message.level : outcome.refusal.code;
+    const proof = wireProof(lab, text);
+    return {
+      description: `a MESSAGE over TCP, shown to its sender as ${level}`,
+      proof,
+      ok: level === 'none' && received !== undefined && proof.accessLeg > 0,
+    };
+  } finally {
+    await carol.stop();
+  }
+}
