@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey } from 'node:crypto';
 
 import { aeskw } from '@noble/ciphers/aes.js';
 
@@ -27,7 +27,7 @@ const joined = (first: Uint8Array, second: Uint8Array): Uint8Array => Uint8Array
 export function aesCtr(key: Uint8Array, iv: Uint8Array, data: Uint8Array): Uint8Array {
   if (iv.length !== 16)
     throw new ProtocolError('local', 'not a counter block', { field: 'aes.iv', expected: '16 octets' });
-  const cipher = createCipheriv(`aes-${aesBits(key)}-ctr`, key, iv);
+  const cipher = createCipheriv(`aes-${aesBits(key)}-ctr`, createSecretKey(key), iv);
   return joined(cipher.update(data), cipher.final());
 }
 
@@ -44,7 +44,9 @@ export function aesGcmSeal(
   plaintext: Uint8Array,
   additionalData: Uint8Array = new Uint8Array(),
 ): SealedData {
-  const cipher = createCipheriv(`aes-${aesBits(key)}-gcm`, key, nonce, { authTagLength: gcmTagOctets });
+  const cipher = createCipheriv(`aes-${aesBits(key)}-gcm`, createSecretKey(key), nonce, {
+    authTagLength: gcmTagOctets,
+  });
   cipher.setAAD(additionalData);
   const ciphertext = joined(cipher.update(plaintext), cipher.final());
   return { ciphertext, tag: Uint8Array.from(cipher.getAuthTag()) };
@@ -64,7 +66,7 @@ export function aesGcmOpen(
 ): Uint8Array {
   const bits = aesBits(key);
   try {
-    const decipher = createDecipheriv(`aes-${bits}-gcm`, key, nonce, { authTagLength: tagOctets });
+    const decipher = createDecipheriv(`aes-${bits}-gcm`, createSecretKey(key), nonce, { authTagLength: tagOctets });
     decipher.setAAD(additionalData);
     decipher.setAuthTag(tag);
     return joined(decipher.update(ciphertext), decipher.final());
@@ -94,7 +96,7 @@ export function aesKeyUnwrap(kek: Uint8Array, wrapped: Uint8Array): Uint8Array {
 /** RFC 3394 with an initial value of the caller's, 8 octets: what MIKEY's AES-KW-128 needs (RFC 3830 4.2.3). */
 export function aesKeyWrapWithIv(kek: Uint8Array, iv: Uint8Array, key: Uint8Array): Uint8Array {
   refuseOddLength(key, 2, 'aesKeyWrap.key');
-  const cipher = createCipheriv(`aes-${aesBits(kek)}-ecb`, kek, null).setAutoPadding(false);
+  const cipher = createCipheriv(`aes-${aesBits(kek)}-ecb`, createSecretKey(kek), null).setAutoPadding(false);
   const blocks = key.length / semiblockOctets;
   const state = joined(checkedIv(iv), key);
   for (let step = 0; step < 6 * blocks; step++) {
@@ -109,7 +111,7 @@ export function aesKeyWrapWithIv(kek: Uint8Array, iv: Uint8Array, key: Uint8Arra
 /** @throws ProtocolError `peer-misbehaved` when `iv` does not come out again. */
 export function aesKeyUnwrapWithIv(kek: Uint8Array, iv: Uint8Array, wrapped: Uint8Array): Uint8Array {
   refuseOddLength(wrapped, 3, 'aesKeyWrap.wrapped');
-  const decipher = createDecipheriv(`aes-${aesBits(kek)}-ecb`, kek, null).setAutoPadding(false);
+  const decipher = createDecipheriv(`aes-${aesBits(kek)}-ecb`, createSecretKey(kek), null).setAutoPadding(false);
   const blocks = wrapped.length / semiblockOctets - 1;
   const state = Uint8Array.from(wrapped);
   for (let step = 6 * blocks - 1; step >= 0; step--) {

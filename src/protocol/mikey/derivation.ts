@@ -1,6 +1,6 @@
 import { ByteWriter } from '../../base/byte-writer.ts';
 import { concatBytes } from '../../base/bytes.ts';
-import { hmacSha1, hmacSha256 } from '../../crypto/digest.ts';
+import { keyedHmacSha1, keyedHmacSha256 } from '../../crypto/digest.ts';
 import { prfFunction } from './code-points.ts';
 
 /** Constants of RFC 3830 4.1.3 and 4.1.4, RFC 6043 5.1.1 and A.2.2: groups of the decimals of e. */
@@ -24,15 +24,15 @@ const blockOctets = 32;
  * @param prf 0 or 1; anything else is refused long before.
  */
 export function deriveKey(prf: number, key: Uint8Array, label: Uint8Array, bits: number): Uint8Array {
-  const hmac = prf === prfFunction.hmacSha256 ? hmacSha256 : hmacSha1;
+  const keyedHmac = prf === prfFunction.hmacSha256 ? keyedHmacSha256 : keyedHmacSha1;
   const octets = Math.ceil(bits / 8);
   const out = new Uint8Array(octets);
   for (let offset = 0; offset < key.length; offset += blockOctets) {
-    const block = key.subarray(offset, offset + blockOctets);
+    const hmac = keyedHmac(key.subarray(offset, offset + blockOctets));
     let chained = label;
     for (let filled = 0; filled < octets;) {
-      chained = hmac(block, chained);
-      for (const octet of hmac(block, chained, label).subarray(0, octets - filled)) {
+      chained = hmac(chained);
+      for (const octet of hmac(chained, label).subarray(0, octets - filled)) {
         out[filled] = (out[filled] ?? 0) ^ octet;
         filled++;
       }
