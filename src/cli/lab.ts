@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -8,7 +8,7 @@ import { createJsonLogger } from '../node/json-logger.ts';
 
 const usage = `npm run lab [-- options]
   --users alice,bob,carol   the subscribers
-  --dir DIR                 where the UE configuration files go (default: a fresh temporary folder)
+  --dir DIR                 where the UE configuration files go (default: a temporary folder, removed at the end)
   --sip-tls-port N          ports on 127.0.0.1 (default: free ones)
   --sip-tcp-port N
   --kms-port N
@@ -45,25 +45,27 @@ async function run(): Promise<void> {
     },
     ...(values.verbose ? { log: createJsonLogger((line) => process.stderr.write(line), 'debug') } : {}),
   });
+  const temporary = values.dir === undefined ? await mkdtemp(join(tmpdir(), 'tessera-lab-')) : undefined;
   let stopping = false;
-  const stop = (): void => {
+  const stop = async (): Promise<void> => {
     if (stopping) return;
     stopping = true;
-    void lab.stop().then(() => console.log('Stopped.'));
+    await lab.stop();
+    if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
+    console.log('Stopped.');
   };
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
+  process.on('SIGINT', () => void stop());
+  process.on('SIGTERM', () => void stop());
   try {
-    console.log(describe(lab, await writeUeConfigs(lab)));
+    console.log(describe(lab, await writeUeConfigs(lab, temporary ?? values.dir ?? '.')));
   } catch (error) {
-    stop();
+    await stop();
     throw error;
   }
 }
 
 /** The files hold passwords and keys: only the owner may read them. */
-async function writeUeConfigs(lab: Lab): Promise<readonly string[]> {
-  const folder = values.dir ?? (await mkdtemp(join(tmpdir(), 'tessera-lab-')));
+async function writeUeConfigs(lab: Lab, folder: string): Promise<readonly string[]> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const files: string[] = [];
   for (const { name } of lab.users) {
