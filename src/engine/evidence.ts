@@ -87,12 +87,12 @@ export interface MessageSignallingEvidence {
 }
 
 const metadata = 'who talks to whom, and when';
-const operator = 'the text inside the operator’s network, and on the way behind it';
+const operator = 'the text, from the operator’s network and from everybody behind it';
 
 /** What stays readable to others at each kind of protection, in words for the user. */
 export const notProtectedBy = {
   endToEnd: [metadata, 'the text, from whoever runs the key management server'],
   accessEdge: [operator, metadata],
-  unverifiedEnd: ['the text, from an end point that nobody vouched for', operator, metadata],
-  nothing: ['the text, to everybody on the way', metadata],
+  unverifiedEnd: ['the text, from whoever holds the other end of the connection', operator, metadata],
+  nothing: ['the text, from everybody on the way', metadata],
 } as const;

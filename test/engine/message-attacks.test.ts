@@ -80,6 +80,14 @@ describe('a protected message', () => {
     expect(bob.received).toMatchObject([{ from: 'sip:alice@lab.test', level: 'unverified', text }]);
   });
 
+  test('under a false name is refused where the policy demands e2e', async () => {
+    world.sip.assertedIdentity = () => 'sip:mallory@lab.test';
+    bob.account.setContactPolicy('sip:alice@lab.test', 'require-e2e');
+    await send();
+    expect(bob.received).toEqual([]);
+    expect(bob.refused).toMatchObject([{ refusal: { code: 'policy-not-met', reached: 'unverified' } }]);
+  });
+
   test('while the KMS is away is kept, and read when it is back', async () => {
     await send();
     world.kms.fault = 'down';

@@ -57,6 +57,34 @@ describe.each<[MessageWay, Policy, string, string]>([
   });
 });
 
+test.each<MessageWay>(['message', 'msrp'])('%s end to end with the 128-bit algorithm set', async (way) => {
+  const kms = { ...lab.ueConfig('carol').kms!, suite: '128' } as const;
+  const carol = await startParty(lab, 'carol', { kms });
+  const text = marker();
+  const outcome = await carol.account.sendMessage({ to: bob.uri, text, way, policy: 'require-e2e' });
+  expect(outcome).toMatchObject({ outcome: 'sent', message: { level: 'e2e' } });
+  await until(() => bob.received.length > 0, 'the message arrives');
+  expect(bob.received).toMatchObject([{ text, level: 'e2e', from: carol.uri }]);
+  await carol.stop();
+});
+
+test('many messages at once all arrive, once each', async () => {
+  const texts = Array.from({ length: 40 }, () => marker());
+  const outcomes = await Promise.all(
+    texts.map((text, index) =>
+      alice.account.sendMessage({
+        to: bob.uri,
+        text,
+        way: index % 2 === 0 ? 'message' : 'msrp',
+        policy: index % 4 < 2 ? 'require-e2e' : 'require-e2ae',
+      }),
+    ),
+  );
+  expect(outcomes.filter(({ outcome }) => outcome !== 'sent')).toEqual([]);
+  await until(() => bob.received.length >= texts.length, 'all arrive');
+  expect(bob.received.map(({ text }) => text).sort()).toEqual([...texts].sort());
+});
+
 describe('the network misbehaves', () => {
   beforeEach(async () => {
     for (const party of [alice, bob]) {

@@ -11,7 +11,7 @@ import type { EnginePorts } from '../ports.ts';
 import { isProtectedMessage, readProtectedMessage, type ReceivedMessage } from '../psk-mime/index.ts';
 import { refusal, type Refusal } from '../refusal.ts';
 import type { IncomingMessage, SipUserAgent } from '../sip/index.ts';
-import { readText, type ReadText } from '../text-content.ts';
+import { readText } from '../text-content.ts';
 import { replayKey } from '../tickets/replay-key.ts';
 import type { TicketService } from '../tickets/ticket-service.ts';
 import { Decryptor, type Decrypted } from './decryptor.ts';
@@ -83,7 +83,7 @@ export class MessageReceiver {
       return;
     }
     message.respond(200);
-    if (this.#isDuplicate(peer, read, ports.clock.now() + profile.replay.messageCacheSeconds * 1000)) {
+    if (this.#isDuplicate(peer, read.messageId, ports.clock.now() + profile.replay.messageCacheSeconds * 1000)) {
       onRefused(peer, refusal('replayed', 'received'));
       return;
     }
@@ -120,16 +120,33 @@ export class MessageReceiver {
     const { onArrival, onLateArrival, onRefused } = this.#options;
     const asserted = message.assertedIdentity ?? message.from;
     const first = await this.#decryptor.decrypt(received, asserted, peer);
-    if (first.text !== undefined && this.#isDuplicate(first.peer, first, received.rememberUntil)) {
-      onRefused(first.peer, refusal('replayed', 'received'));
+    const problem = this.#problemOf(first, received);
+    if (problem !== undefined) {
+      onRefused(first.peer, problem);
       return;
     }
     const id = onArrival(arrivalOf(first));
     if (!first.retry) return;
-    this.#decryptor.retryLater(received, asserted, peer, (later) => onLateArrival(id, arrivalOf(later)));
+    this.#decryptor.retryLater(received, asserted, peer, (later) => {
+      const late = this.#problemOf(later, received);
+      onLateArrival(id, arrivalOf(late === undefined ? later : { ...later, text: undefined, problem: late }));
+    });
   }
 
-  #isDuplicate(peer: string, { messageId }: Pick<ReadText, 'messageId'>, until: number): boolean {
+  /** Why a message that can be read is not shown: it came before, or who sent it is in doubt where the policy allows none. */
+  #problemOf({ peer, text, level, messageId }: Decrypted, received: ReceivedMessage): Refusal | undefined {
+    if (text === undefined) return undefined;
+    if (this.#isDuplicate(peer, messageId, received.rememberUntil)) return refusal('replayed', 'received');
+    const policy = this.#options.policyFor(peer);
+    if (acceptsIncoming(policy, level)) return undefined;
+    return refusal('policy-not-met', 'received', {
+      happened: 'The message was encrypted end to end, but it names another sender than the network does',
+      reached: level,
+      required: policy,
+    });
+  }
+
+  #isDuplicate(peer: string, messageId: string | undefined, until: number): boolean {
     if (messageId === undefined) return false;
     return this.#seenIds.add(utf8(`${peer} ${messageId}`), until, this.#options.ports.clock.now()) === 'replayed';
   }

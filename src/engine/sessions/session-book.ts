@@ -83,6 +83,8 @@ export class SessionBook {
     } catch (error) {
       const problem = asRefusalError(error, 'peer-incompatible').refusal('session');
       context.ports.log.log('warn', 'session.refused', { code: problem.code });
+      // Does nothing unless something went wrong before there was an answer.
+      invite.reject(500);
       onRefused(peer, problem);
     } finally {
       this.#answering -= 1;
@@ -167,11 +169,13 @@ export class SessionBook {
       peerAcceptTypes: stream.peerAcceptTypes,
       onText: (text) => onText(view, text),
       onClosed: (reason) => {
-        this.#sessions.delete(view.id);
+        if (!this.#sessions.delete(view.id)) return;
         ports.log.log('info', 'session.closed', { session: view.id, reason });
         onChange({ change: 'closed', session: view, reason });
       },
     });
+    // The connection may be gone already: the other side closes at once when its own checks fail.
+    if (session.closed) throw refuse('connection-lost', 'session');
     this.#sessions.set(view.id, session);
     ports.log.log('info', 'session.opened', { session: view.id, level: view.level, direction });
     onChange({ change: 'opened', session: view });
