@@ -120,11 +120,13 @@ export class UeRpc {
     switch (method) {
       case 'message.send': {
         const outcome = await account.sendMessage(withoutUndefined(checkParams(params[method], given)));
-        return outcome.outcome === 'sent' ? { ...outcome, level: outcome.message.level } : outcome;
+        if (outcome.outcome === 'refused') return outcome;
+        return { outcome: outcome.outcome, level: outcome.message.level, message: outcome.message };
       }
       case 'session.open': {
         const outcome = await account.openSession(withoutUndefined(checkParams(params[method], given)));
-        return outcome.outcome === 'opened' ? { ...outcome, level: outcome.session.level } : outcome;
+        if (outcome.outcome === 'refused') return outcome;
+        return { outcome: outcome.outcome, level: outcome.session.level, session: outcome.session };
       }
       case 'session.close': {
         const { id } = checkParams(params[method], given);

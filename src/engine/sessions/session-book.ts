@@ -177,7 +177,7 @@ export class SessionBook {
     // The connection may be gone already: the other side closes at once when its own checks fail.
     if (session.closed) throw refuse('connection-lost', 'session');
     this.#sessions.set(view.id, session);
-    ports.log.log('info', 'session.opened', { session: view.id, level: view.level, direction });
+    ports.log.log('info', 'session.opened', { session: view.id, protection: view.level, direction });
     onChange({ change: 'opened', session: view });
     if (this.#stopped) void session.close('account stopped');
     return session;
