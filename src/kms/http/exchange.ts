@@ -55,7 +55,7 @@ export function routeQuestion(question: HttpQuestion, machine: KmsMachine): Hand
 }
 
 /** Profile 6.1: base64 or the octets themselves; a MIKEY message begins with its version, which base64 never does. */
-export function decodeBody(body: Uint8Array): { readonly message: Uint8Array; readonly isBase64: boolean } {
+function decodeBody(body: Uint8Array): { readonly message: Uint8Array; readonly isBase64: boolean } {
   if (body[0] === rawMikeyVersion) return { message: body, isBase64: false };
   return { message: fromBase64(fromAscii(body, 'kms.body'), 'kms.body'), isBase64: true };
 }

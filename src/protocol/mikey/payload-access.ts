@@ -43,7 +43,7 @@ export function identityPayload(role: number, identity: MikeyIdentity): IdRolePa
 }
 
 /** @throws ProtocolError `unsupported` for an ID type other than NAI, URI and byte string. */
-export function identityOfPayload({ idType: type, data }: IdRolePayload): MikeyIdentity {
+function identityOfPayload({ idType: type, data }: IdRolePayload): MikeyIdentity {
   const name = identityTypes[type];
   if (name === undefined) {
     throw new ProtocolError('unsupported', `ID type ${type}`, {

@@ -43,7 +43,7 @@ const dependencies: readonly (readonly [(flags: TicketFlags) => boolean, string]
 ];
 
 /** RFC 6043 6.10, the list of flag dependencies that can be seen from outside. */
-export function checkFlags(flags: TicketFlags): void {
+function checkFlags(flags: TicketFlags): void {
   for (const [holds, expected] of dependencies) {
     if (!holds(flags)) refusePolicy('contradictory flags', 'flags', expected);
   }
@@ -111,7 +111,7 @@ export function boundPayload(role: number, milliseconds: number): TimestampRoleP
   return { payload: 'TR', role, timestampType: timestampType.ntpUtc32, value: ntpSeconds(milliseconds) };
 }
 
-export function wantedKeysPayload(keys: readonly KeyDataPayload[]): KemacPayload {
+function wantedKeysPayload(keys: readonly KeyDataPayload[]): KemacPayload {
   return {
     payload: 'KEMAC',
     encryption: encryption.null,

@@ -241,6 +241,15 @@ describe('the KMS refuses', () => {
     expect(readErrorMessage(first!)).toMatchObject({ errorNumbers: [0], authenticated: false });
   });
 
+  it('a responder with a wrong key, who learns only that', () => {
+    const received = receive(hand(obtain(kms, alice), alice, bob.identity).message, bob);
+    const asked = resolving(received, bob, start, new SecretBytes(new Uint8Array(32)));
+    const outcome = kms.handleTicketResolve(asked.message, start);
+    if (outcome.outcome !== 'not-authenticated' || outcome.message === undefined) throw new Error(outcome.outcome);
+    const { message } = outcome;
+    expect(() => asked.accept(message, start)).toThrow('Authentication failure (0), not authenticated');
+  });
+
   it('a user who asks in the name of another', () => {
     const asked = request(carol, { initiator: alice.identity });
     expect(kms.handleTicketRequest(asked.message, start).outcome).toBe('forbidden');
