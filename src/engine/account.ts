@@ -11,6 +11,7 @@ import type {
   SendOutcome,
   SessionView,
 } from './chat-message.ts';
+import type { AccountEvents, AccountStatus, OpenSessionRequest, SendRequest } from './account-types.ts';
 import { Conversations } from './conversations.ts';
 import { withDeadline } from './deadline.ts';
 import { limits } from './limits.ts';
@@ -19,56 +20,19 @@ import { MessageSender } from './messages/message-sender.ts';
 import { ContactPolicies } from './policy.ts';
 import type { DeviceCertificate, EnginePorts } from './ports.ts';
 import { asRefusalError, refusal, refuse, type Refusal } from './refusal.ts';
-import { SessionBook, type SessionChange } from './sessions/session-book.ts';
+import { SessionBook } from './sessions/session-book.ts';
 import { SessionKeys } from './sessions/session-keys.ts';
-import type { FlowFacts, RegistrationState, SipUserAgent } from './sip/index.ts';
+import type { RegistrationState, SipUserAgent } from './sip/index.ts';
 import type { ReadText } from './text-content.ts';
 import { TicketService } from './tickets/ticket-service.ts';
 
-export interface AccountEvents {
-  readonly registration: RegistrationState;
-  /** A message that came in, readable or not. */
-  readonly messageReceived: ChatMessage;
-  /** A message of this account changed or, for an own one, came to be. */
-  readonly messageState: ChatMessage;
-  readonly session: SessionChange;
-  /** Something came in and was dropped or refused: a copy, a message or an invitation that the policy forbids. */
-  readonly incomingRefused: IncomingRefusal;
-}
-
-export interface IncomingRefusal {
-  readonly way: MessageWay;
-  /** Who it seemed to be from. */
-  readonly peer: string;
-  readonly refusal: Refusal;
-}
-
-export interface SendRequest {
-  readonly to: string;
-  readonly text: string;
-  readonly way: MessageWay;
-  /** For this message instead of the contact's. */
-  readonly policy?: Policy;
-  /** The user agrees, for this contact from now on, to the level that the last `consent-required` offered. */
-  readonly consent?: boolean;
-}
-
-export interface OpenSessionRequest {
-  readonly to: string;
-  readonly policy?: Policy;
-  readonly consent?: boolean;
-}
-
-export interface AccountStatus {
-  readonly identity: string;
-  readonly policy: Policy;
-  readonly registration: RegistrationState;
-  /** The connection to the SIP server; absent while there is none. */
-  readonly flow?: FlowFacts;
-  readonly sessions: readonly SessionView[];
-  /** What end-to-end protection lacks on this device, if anything. */
-  readonly endToEnd: { readonly keyManagementServer: string | null; readonly pskTls: boolean };
-}
+export type {
+  AccountEvents,
+  AccountStatus,
+  IncomingRefusal,
+  OpenSessionRequest,
+  SendRequest,
+} from './account-types.ts';
 
 export interface AccountParts {
   readonly ports: EnginePorts;

@@ -32,6 +32,18 @@ describe('something dies mid-way', () => {
     await Promise.all([alice.stop(), bob.stop()]);
   });
 
+  test('the lab, while a message is under way: a typed refusal at once', async () => {
+    const lab = await startLab({ faults: { dropMessages: true } });
+    const [alice, bob] = await Promise.all([startParty(lab, 'alice'), startParty(lab, 'bob')]);
+    const sending = alice.account.sendMessage({ to: bob.uri, text: 'one', way: 'message', policy: 'require-e2e' });
+    await until(() => lab.captured.some(({ start }) => 'method' in start && start.method === 'MESSAGE'), 'it is sent');
+    const before = Date.now();
+    await lab.stop();
+    expect(await sending).toMatchObject({ outcome: 'refused', refusal: { code: 'connection-lost' } });
+    expect(Date.now() - before).toBeLessThan(5_000);
+    await Promise.all([alice.stop(), bob.stop()]);
+  });
+
   test('the KMS is not there: e2e is refused, the edge still works', async () => {
     const lab = await startLab();
     const config = lab.ueConfig('alice');
