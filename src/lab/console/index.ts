@@ -6,9 +6,10 @@ import { utf8 } from '../../base/bytes.ts';
 import type { Logger } from '../../base/log.ts';
 import { createBridge } from '../../node/bridge/bridge.ts';
 import type { BridgeHost } from '../../node/bridge/host.ts';
+import { loadPages, type Page } from '../../node/screens/pages.ts';
+import { securityHeaders } from '../../node/screens/security-headers.ts';
 import { Access } from './access.ts';
 import { serveBridge } from './bridge-socket.ts';
-import { loadPages, type Page } from './pages.ts';
 
 export interface ConsoleOptions {
   readonly host: BridgeHost;
@@ -107,28 +108,8 @@ function refusal(status: number, explanation: string): Answer {
 }
 
 function respond(request: IncomingMessage, response: ServerResponse, { status, headers, body }: Answer): void {
-  setSecurityHeaders(response, request.headers.host ?? '');
-  response.writeHead(status, { ...headers, 'Content-Length': body.length });
+  const host = request.headers.host ?? '';
+  const connect = /^(127\.0\.0\.1|localhost):\d+$/.test(host) ? [`ws://${host}`] : [];
+  response.writeHead(status, { ...securityHeaders(connect), ...headers, 'Content-Length': body.length });
   response.end(request.method === 'HEAD' ? undefined : body);
-}
-
-function setSecurityHeaders(response: ServerResponse, host: string): void {
-  const socket = /^(127\.0\.0\.1|localhost):\d+$/.test(host) ? ` ws://${host}` : '';
-  response.setHeader(
-    'Content-Security-Policy',
-    [
-      "default-src 'self'",
-      `connect-src 'self'${socket}`,
-      "object-src 'none'",
-      "base-uri 'none'",
-      "form-action 'none'",
-      "frame-ancestors 'none'",
-    ].join('; '),
-  );
-  response.setHeader('Cache-Control', 'no-store');
-  response.setHeader('X-Content-Type-Options', 'nosniff');
-  response.setHeader('X-Frame-Options', 'DENY');
-  response.setHeader('Referrer-Policy', 'no-referrer');
-  response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
-  response.setHeader('Cross-Origin-Resource-Policy', 'same-origin');
 }
