@@ -2,8 +2,9 @@ import type { ChatMessage, SendOutcome } from '../../engine/chat-message.ts';
 import { describeEvidence } from './evidence-words.ts';
 import { type Party, closeSessions, exchange, newMarker } from './parties.ts';
 import type { Lab } from '../../lab/lab.ts';
-import type { DeliveryRow, WireProof } from './report.ts';
+import { type DeliveryRow, type WireProof, wayNames } from './report.ts';
 
+const destinations = { e2ae: 'to the network edge', e2e: 'end to end' } as const;
 const demanded = { e2ae: 'require-e2ae', e2e: 'require-e2e' } as const;
 
 /** Sends one marked message and looks for the mark in everything that the lab recorded meanwhile. */
@@ -17,7 +18,11 @@ export async function deliver(
   const marker = newMarker();
   await closeSessions(sender, receiver);
   lab.recorder.clear();
-  const { outcome, received } = await exchange(sender, receiver, { text: marker, way, policy: demanded[reach] });
+  const { outcome, received } = await exchange(sender, receiver, {
+    text: `This ${wayNames[way]} goes ${destinations[reach]}. Mark: ${marker}`,
+    way,
+    policy: demanded[reach],
+  });
   const proof = wireProof(lab, marker);
   const sent = outcome.outcome === 'sent' ? outcome.message : undefined;
   const problem = problemOf(reach, outcome, received, proof);

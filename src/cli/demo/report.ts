@@ -36,7 +36,7 @@ export interface DemoReport {
   readonly ok: boolean;
 }
 
-const wayNames = { message: 'MESSAGE', msrp: 'MSRP' } as const;
+export const wayNames = { message: 'MESSAGE', msrp: 'MSRP' } as const;
 
 const found = (count: number): string => (count === 0 ? 'not found' : `found ${count}x`);
 
