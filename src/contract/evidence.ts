@@ -48,7 +48,7 @@ const messagePskMime = z.object({
   keyId: z.string(),
   /** Whether the sender's identity was proven by the key, or merely claimed. */
   origin: z.enum(['proven', 'unproven']),
-  vouchedBy: z.literal('kms'),
+  vouchedBy: z.enum(['kms', 'nobody']),
   verifiedAt: z.number(),
   notProtected,
 });

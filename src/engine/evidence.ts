@@ -69,7 +69,8 @@ export interface MessagePskMimeEvidence {
   readonly keyId: string;
   /** Whether the KMS and the MAC proved who wrote it. For an own message: it carries such a proof. */
   readonly origin: 'proven' | 'unproven';
-  readonly vouchedBy: 'kms';
+  /** Who vouches for the other end; `nobody` when the origin is not proven or the message could not be read. */
+  readonly vouchedBy: 'kms' | 'nobody';
   readonly verifiedAt: number;
   readonly notProtected: readonly string[];
 }

@@ -1,4 +1,3 @@
-import type { CancelTimer } from '../../base/clock.ts';
 import { ProtocolError } from '../../base/errors.ts';
 import type { ProtectionLevel } from '../../base/protection-level.ts';
 import { identityText } from '../../protocol/mikey/index.ts';
@@ -26,7 +25,7 @@ export interface Decrypted {
 export class Decryptor {
   readonly #ports: EnginePorts;
   readonly #tickets: TicketService;
-  readonly #timers = new Set<CancelTimer>();
+  readonly #waits = new Set<() => void>();
   #stopped = false;
 
   constructor(ports: EnginePorts, tickets: TicketService) {
@@ -39,7 +38,7 @@ export class Decryptor {
     try {
       const resolved = await this.#tickets.resolve(received.transfer);
       const opened = openMessage(received, resolved, asserted);
-      return this.#readable(received, opened);
+      return this.#readable(received, opened, peer);
     } catch (error) {
       const problem = this.#problemOf(error);
       return {
@@ -54,39 +53,45 @@ export class Decryptor {
     }
   }
 
-  /** Tries at growing distances until it can be read, is refused for good, or the tries are used up. */
-  retryLater(
-    received: ReceivedMessage,
-    asserted: string,
-    peer: string,
-    report: (decrypted: Decrypted) => void,
-    tries = 0,
-  ): void {
-    const wait = limits.decryptionRetryMilliseconds[tries];
-    if (this.#stopped || wait === undefined || this.#timers.size >= limits.undecryptableMessages) return;
-    const cancel = this.#ports.clock.after(wait, () => {
-      this.#timers.delete(cancel);
-      void this.decrypt(received, asserted, peer).then((decrypted) => {
-        if (this.#stopped) return;
-        if (decrypted.retry) this.retryLater(received, asserted, peer, report, tries + 1);
-        else report(decrypted);
-      });
-    });
-    this.#timers.add(cancel);
+  /**
+   * Tries at growing distances until it can be read or is refused for good.
+   * @returns undefined when the tries are used up, or at a stop. Never rejects.
+   */
+  async decryptLater(received: ReceivedMessage, asserted: string, peer: string): Promise<Decrypted | undefined> {
+    for (const wait of limits.decryptionRetryMilliseconds) {
+      await this.#wait(wait);
+      const decrypted = this.#stopped ? undefined : await this.decrypt(received, asserted, peer);
+      if (decrypted?.retry !== true) return decrypted;
+    }
+    return undefined;
   }
 
   stop(): void {
     this.#stopped = true;
-    for (const cancel of this.#timers) cancel();
-    this.#timers.clear();
+    for (const end of [...this.#waits]) end();
   }
 
-  #readable(received: ReceivedMessage, opened: OpenedMessage): Decrypted {
+  /** Ends early at a stop. */
+  #wait(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        cancel();
+        this.#waits.delete(end);
+        resolve();
+      };
+      const cancel = this.#ports.clock.after(milliseconds, end);
+      this.#waits.add(end);
+    });
+  }
+
+  #readable(received: ReceivedMessage, opened: OpenedMessage, peer: string): Decrypted {
     return {
-      peer: identityText(received.transfer.initiator),
+      // Without forking anybody who holds a ticket writes any name into IDRi (RFC 6043 9): then the network's word stands.
+      peer: opened.originProven ? identityText(received.transfer.initiator) : peer,
       text: opened.text,
       ...(opened.messageId === undefined ? {} : { messageId: opened.messageId }),
-      level: opened.identity === 'verified' ? 'e2e' : 'unverified',
+      // Profile 5.1: a key that others hold too, or a text that nothing binds to the ticket, has no proven other end.
+      level: opened.originProven && opened.identity === 'verified' ? 'e2e' : 'unverified',
       evidence: this.#evidence(received, opened.originProven ? 'proven' : 'unproven'),
       retry: false,
     };
@@ -101,7 +106,7 @@ export class Decryptor {
       ticket: ticketEvidence({ issuedAt: transfer.ticketIssuedAt, validUntil: transfer.validUntil }),
       keyId: received.keyId,
       origin,
-      vouchedBy: 'kms',
+      vouchedBy: origin === 'proven' ? 'kms' : 'nobody',
       verifiedAt: this.#ports.clock.now(),
       notProtected: notProtectedBy.endToEnd,
     };

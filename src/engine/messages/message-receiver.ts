@@ -1,4 +1,4 @@
-import { utf8 } from '../../base/bytes.ts';
+import { toHex, utf8 } from '../../base/bytes.ts';
 import { describeError, ProtocolError } from '../../base/errors.ts';
 import { isAtLeast, type Policy, type ProtectionLevel } from '../../base/protection-level.ts';
 import { ReplayCache } from '../../protocol/mikey/index.ts';
@@ -41,12 +41,21 @@ export interface MessageReceiverOptions {
   readonly onRefused: (peer: string, problem: Refusal) => void;
 }
 
+interface MessageId {
+  readonly messageId?: string | undefined;
+}
+
+const namesAnother = 'The message was encrypted end to end, but it names another sender than the network does';
+const tooManyToTell = 'So many messages came that it cannot be told whether this one had come before';
 const acceptTypes = 'multipart/mixed, application/mikey, application/pkcs7-mime, message/cpim, text/plain';
 
 /** Incoming SIP MESSAGE: answers by profile 5.5, decrypts, drops what came before. */
 export class MessageReceiver {
   readonly #options: MessageReceiverOptions;
+  /** Messages whose MAC was verified: what proves nothing must not fill this memory. */
   readonly #seenTransfers = new ReplayCache(limits.replayEntries);
+  /** Replay keys of messages that are being opened or wait for the KMS. */
+  readonly #opening = new Set<string>();
   readonly #seenIds = new ReplayCache(limits.replayEntries);
   readonly #decryptor: Decryptor;
 
@@ -83,7 +92,8 @@ export class MessageReceiver {
       return;
     }
     message.respond(200);
-    if (this.#isDuplicate(peer, read.messageId, ports.clock.now() + profile.replay.messageCacheSeconds * 1000)) {
+    const until = ports.clock.now() + profile.replay.messageCacheSeconds * 1000;
+    if (this.#isDuplicate({ peer, level, messageId: read.messageId }, until)) {
       onRefused(peer, refusal('replayed', 'received'));
       return;
     }
@@ -101,19 +111,23 @@ export class MessageReceiver {
     }
     const now = ports.clock.now();
     const received = readProtectedMessage(message.contentType, message.body, { now, self: [self] });
-    const seen = this.#seenTransfers.add(replayKey(received.transfer), received.rememberUntil, now);
-    if (seen === 'full') {
+    const key = replayKey(received.transfer);
+    const isCopy = this.#opening.has(toHex(key)) || this.#seenTransfers.has(key, now);
+    if (!isCopy && (this.#opening.size >= limits.undecryptableMessages || this.#seenTransfers.isFull(now))) {
       message.respond(503, { headers: { 'Retry-After': '60' } });
       return;
     }
     // A copy is answered like the first one: it may be the network's own repetition.
     message.respond(200);
-    if (seen === 'replayed') {
+    if (isCopy) {
       ports.log.log('warn', 'message.replayed', { keyId: received.keyId });
       onRefused(peer, refusal('replayed', 'received'));
       return;
     }
-    void this.#decrypt(message, received, peer);
+    this.#opening.add(toHex(key));
+    void this.#decrypt(message, received, peer)
+      .catch((error: unknown) => ports.log.log('error', 'message.unexpected', { reason: describeError(error) }))
+      .finally(() => this.#opening.delete(toHex(key)));
   }
 
   async #decrypt(message: IncomingMessage, received: ReceivedMessage, peer: string): Promise<void> {
@@ -127,28 +141,36 @@ export class MessageReceiver {
     }
     const id = onArrival(arrivalOf(first));
     if (!first.retry) return;
-    this.#decryptor.retryLater(received, asserted, peer, (later) => {
-      const late = this.#problemOf(later, received);
-      onLateArrival(id, arrivalOf(late === undefined ? later : { ...later, text: undefined, problem: late }));
-    });
+    const later = await this.#decryptor.decryptLater(received, asserted, peer);
+    if (later === undefined) return;
+    const late = this.#problemOf(later, received) ?? misfiled(later, peer);
+    onLateArrival(id, arrivalOf(late === undefined ? later : { ...later, text: undefined, problem: late }));
   }
 
   /** Why a message that can be read is not shown: it came before, or who sent it is in doubt where the policy allows none. */
-  #problemOf({ peer, text, level, messageId }: Decrypted, received: ReceivedMessage): Refusal | undefined {
+  #problemOf(decrypted: Decrypted, received: ReceivedMessage): Refusal | undefined {
+    const { peer, text, level, evidence } = decrypted;
     if (text === undefined) return undefined;
-    if (this.#isDuplicate(peer, messageId, received.rememberUntil)) return refusal('replayed', 'received');
+    const seen = this.#seenTransfers.add(
+      replayKey(received.transfer),
+      received.rememberUntil,
+      this.#options.ports.clock.now(),
+    );
+    if (seen !== 'fresh') return refusal('replayed', 'received', seen === 'full' ? { happened: tooManyToTell } : {});
     const policy = this.#options.policyFor(peer);
-    if (acceptsIncoming(policy, level)) return undefined;
-    return refusal('policy-not-met', 'received', {
-      happened: 'The message was encrypted end to end, but it names another sender than the network does',
-      reached: level,
-      required: policy,
-    });
+    if (acceptsIncoming(policy, level)) {
+      return this.#isDuplicate(decrypted, received.rememberUntil) ? refusal('replayed', 'received') : undefined;
+    }
+    const happened =
+      evidence.origin === 'proven' ? namesAnother : 'The message was encrypted, but nothing proves who sent it';
+    return refusal('policy-not-met', 'received', { happened, reached: level, required: policy });
   }
 
-  #isDuplicate(peer: string, messageId: string | undefined, until: number): boolean {
+  /** By level too, so that a message which proves less cannot make one that proves more look like its copy. */
+  #isDuplicate({ peer, level, messageId }: Pick<Decrypted, 'peer' | 'level'> & MessageId, until: number): boolean {
     if (messageId === undefined) return false;
-    return this.#seenIds.add(utf8(`${peer} ${messageId}`), until, this.#options.ports.clock.now()) === 'replayed';
+    const key = utf8(`${level} ${peer} ${messageId}`);
+    return this.#seenIds.add(key, until, this.#options.ports.clock.now()) === 'replayed';
   }
 
   #answerError(message: IncomingMessage, error: ProtocolError): void {
@@ -160,6 +182,12 @@ export class MessageReceiver {
     const happened = `A message came that cannot be read (${error.message})`;
     onRefused(senderOf(message), refusal(code, 'received', code === 'decryption-failed' ? {} : { happened }));
   }
+}
+
+/** A message that was kept under the network's word stays unread when its ticket proves another sender. */
+function misfiled({ peer, text, level }: Decrypted, keptUnder: string): Refusal | undefined {
+  if (text === undefined || peer === keptUnder) return undefined;
+  return refusal('policy-not-met', 'received', { happened: namesAnother, reached: level });
 }
 
 function arrivalOf({ peer, text, level, evidence, problem }: Decrypted): Arrival {

@@ -8,7 +8,7 @@ export function replayKey(
 ): Uint8Array {
   const numbers = new ByteWriter()
     .u32(received.csbId)
-    .u64(BigInt(Math.trunc(received.timestamp)))
+    .u64(BigInt.asUintN(64, BigInt(Math.trunc(received.timestamp))))
     .finish();
   return concatBytes(numbers, received.macHash, received.initiator.data);
 }

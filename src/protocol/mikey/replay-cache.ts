@@ -18,6 +18,12 @@ export class ReplayCache {
     return this.#until.size;
   }
 
+  /** True when every place holds an entry that has not passed its time. */
+  isFull(now: number): boolean {
+    if (this.#until.size >= this.#capacity) this.#dropExpired(now);
+    return this.#until.size >= this.#capacity;
+  }
+
   /** True when `key` was added before and has not passed its time. */
   has(key: Uint8Array, now: number): boolean {
     return (this.#until.get(nameOf(key)) ?? -Infinity) >= now;
@@ -29,8 +35,7 @@ export class ReplayCache {
    */
   add(key: Uint8Array, until: number, now: number): 'fresh' | 'replayed' | 'full' {
     if (this.has(key, now)) return 'replayed';
-    if (this.#until.size >= this.#capacity) this.#dropExpired(now);
-    if (this.#until.size >= this.#capacity) return 'full';
+    if (this.isFull(now)) return 'full';
     this.#until.set(nameOf(key), until);
     this.#earliest = Math.min(this.#earliest, until);
     return 'fresh';

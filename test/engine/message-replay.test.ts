@@ -1,0 +1,128 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { limits } from '../../src/engine/limits.ts';
+import { decodeMessage, encodeMessage } from '../../src/protocol/mikey/index.ts';
+import { decodeMultipart, parseMediaType } from '../../src/protocol/mime/index.ts';
+import { cpimText } from '../../src/engine/text-content.ts';
+import { foreignMessage, multipart } from './support/foreign-message.ts';
+import { settle, World, type User } from './support/world.ts';
+
+const alice = 'sip:alice@lab.test';
+const bobUri = 'sip:bob@lab.test';
+const text = 'the eagle lands at noon';
+
+let world: World;
+let bob: User;
+
+beforeEach(async () => {
+  world = new World();
+  bob = await world.user('bob');
+  world.kms.pskOf(alice);
+});
+
+afterEach(() => bob.account.stop());
+
+const genuine = (messageId?: string) =>
+  foreignMessage(world, {
+    holder: alice,
+    name: alice,
+    to: bobUri,
+    text,
+    ...(messageId === undefined ? {} : { messageId }),
+  });
+
+/** The same message with its MAC overwritten: every check without keys passes, and nothing else. */
+async function forged(): Promise<{ to: string; contentType: string; body: Uint8Array }> {
+  const { contentType, body } = await genuine();
+  const [mikey, cms] = decodeMultipart(parseMediaType(contentType), body).map((part) => part.body);
+  const broken = Uint8Array.from(mikey ?? []);
+  broken[broken.length - 1] = (broken[broken.length - 1] ?? 0) ^ 1;
+  return { to: bobUri, ...multipart(broken, cms ?? new Uint8Array()) };
+}
+
+async function receive(message: Awaited<ReturnType<typeof genuine>>): Promise<number> {
+  const { status } = await bob.userAgent.receiveMessage(alice, message);
+  return status;
+}
+
+describe('the memory against replay', () => {
+  test('is not filled by messages that prove nothing', async () => {
+    const message = await forged();
+    for (let round = 0; round < 2; round++) {
+      await receive(message);
+      await settle();
+    }
+    expect(bob.received).toMatchObject([{ state: 'undecryptable' }, { state: 'undecryptable' }]);
+    expect(bob.refused).toEqual([]);
+  });
+
+  test('does not take a genuine message for a copy of a forged one that has its MAC', async () => {
+    const message = await genuine();
+    const [mikey, cms] = decodeMultipart(parseMediaType(message.contentType), message.body).map((part) => part.body);
+    const { header, payloads } = decodeMessage(mikey ?? new Uint8Array());
+    const changed = payloads.map((payload) =>
+      payload.payload === 'RANDR' ? { ...payload, value: new Uint8Array(32) } : payload,
+    );
+    const other = encodeMessage({ header, payloads: changed });
+    await receive({ to: bobUri, ...multipart(other, cms ?? new Uint8Array()) });
+    await settle();
+    expect(bob.received.at(-1)).toMatchObject({ state: 'undecryptable' });
+    await receive(message);
+    await settle();
+    expect(bob.received.at(-1)).toMatchObject({ text, state: 'received', level: 'e2e' });
+  });
+
+  test('knows a copy that comes while the first is still being opened, or waits for the KMS', async () => {
+    const message = await genuine();
+    world.kms.fault = 'down';
+    await Promise.all([receive(message), receive(message)]);
+    await settle();
+    await receive(message);
+    expect(bob.received).toHaveLength(1);
+    expect(bob.refused).toMatchObject([{ refusal: { code: 'replayed' } }, { refusal: { code: 'replayed' } }]);
+    world.kms.fault = 'none';
+    world.clock.advance(3_000);
+    await settle();
+    expect(bob.states).toMatchObject([{ text, level: 'e2e' }]);
+  });
+
+  test('bounds how many messages are opened at a time, and tells the network to come again', async () => {
+    world.kms.fault = 'silent';
+    const statuses: number[] = [];
+    for (let count = 0; count < limits.undecryptableMessages + 2; count++) {
+      world.kms.fault = 'none';
+      const message = await genuine(`m${count}`);
+      world.kms.fault = 'silent';
+      statuses.push(await receive(message));
+    }
+    expect(statuses.slice(-3)).toEqual([200, 503, 503]);
+    expect(world.kms.resolves).toBe(limits.undecryptableMessages);
+  });
+
+  test('of Message-IDs is not spoiled by messages that prove less', async () => {
+    const content = cpimText({ from: alice, to: bobUri, at: world.clock.now(), messageId: 'm7', text: 'spoiler' });
+    await receive({ to: bobUri, ...content });
+    await receive(await genuine('m7'));
+    await settle();
+    expect(bob.received.at(-1)).toMatchObject({ text, level: 'e2e' });
+  });
+
+  test('of a message from before 1970 is no reason to fall', async () => {
+    const { contentType, body } = await genuine();
+    const [mikey, cms] = decodeMultipart(parseMediaType(contentType), body).map((part) => part.body);
+    const { header, payloads } = decodeMessage(mikey ?? new Uint8Array());
+    const old = Uint8Array.of(0x80, 0, 0, 1, 0, 0, 0, 0);
+    const changed = payloads.map((payload) => {
+      if (payload.payload === 'T') return { ...payload, timestampType: 0, value: old };
+      if (payload.payload !== 'TICKET') return payload;
+      const parameters = payload.policy.parameters.filter((one) => one.payload !== 'TR' || one.role !== 2);
+      return { ...payload, policy: { ...payload.policy, parameters } };
+    });
+    const status = await receive({
+      to: bobUri,
+      ...multipart(encodeMessage({ header, payloads: changed }), cms ?? new Uint8Array()),
+    });
+    await settle();
+    expect([200, 493]).toContain(status);
+    expect(bob.received.filter(({ state }) => state === 'received')).toEqual([]);
+  });
+});
