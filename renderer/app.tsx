@@ -16,25 +16,27 @@ import { shortName } from './ui/names.ts';
 
 export function App() {
   const selected = useScreen((state) => state.selected);
+  const { text } = useTexts();
   useAnnouncements();
   useTitle();
   return (
-    <div className={classes(styles.app, selected !== undefined && styles.hasSelected)}>
+    <main className={classes(styles.app, selected !== undefined && styles.hasSelected)}>
+      <h1 className={styles.name}>{text('app.name')}</h1>
       <LinkBanner />
       <div className={styles.side}>
         <AccountHeader />
         <ConversationList />
         <RegistrationNotice />
       </div>
-      <main className={styles.main}>
+      <div className={styles.content}>
         {selected === undefined ? (
           <LevelLegend />
         ) : (
           <ConversationPane key={keyText(selected)} conversationKey={selected} />
         )}
-      </main>
+      </div>
       <Announcer />
-    </div>
+    </main>
   );
 }
 

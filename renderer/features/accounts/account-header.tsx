@@ -3,6 +3,7 @@ import { Button as AriaButton, Dialog, DialogTrigger, Popover } from 'react-aria
 import { useAccount } from '../../app-context.tsx';
 import { useTexts } from '../../i18n/text.tsx';
 import { plainAddress, shortName } from '../../ui/names.ts';
+import { Spoken } from '../../ui/spoken.tsx';
 import { Tile } from '../../ui/tile.tsx';
 import { AccountDetails } from './account-details.tsx';
 import styles from './account-header.module.css';
@@ -14,14 +15,11 @@ export function AccountHeader() {
   const account = useAccount();
   if (account === undefined) return <header className={styles.header} />;
   const name = account.displayName ?? shortName(account.identity);
-  const state = text(`registration.${account.registration.state}`);
+  const identity = plainAddress(account.identity);
   return (
     <header className={styles.header}>
       <DialogTrigger>
-        <AriaButton
-          className={styles.account ?? ''}
-          aria-label={text('account.details', { identity: plainAddress(account.identity), state })}
-        >
+        <AriaButton className={styles.account ?? ''}>
           <Tile name={name} />
           <span className={styles.who}>
             <strong>{name}</strong>
@@ -29,10 +27,11 @@ export function AccountHeader() {
               <RegistrationMark registration={account.registration} />
             </span>
           </span>
+          <Spoken>{text('account.details', { identity })}</Spoken>
           <ChevronsUpDown size={16} aria-hidden="true" className={styles.more} />
         </AriaButton>
         <Popover placement="bottom start" offset={6} className={styles.popover ?? ''}>
-          <Dialog className={styles.dialog ?? ''} aria-label={name}>
+          <Dialog className={styles.dialog ?? ''} aria-label={text('account.dialog', { identity })}>
             <AccountDetails account={account} />
           </Dialog>
         </Popover>

@@ -25,7 +25,7 @@ export function ConversationList() {
   return (
     <nav className={styles.list} aria-label={text('conversations.title')}>
       <div className={styles.bar}>
-        <h1 className={styles.title}>{text('conversations.title')}</h1>
+        <h2 className={styles.title}>{text('conversations.title')}</h2>
         <Button
           isIcon
           size="small"

@@ -2,6 +2,8 @@ import { useCallback, useEffect, useRef, useState } from 'react';
 import type { ConversationView, MessageView } from '../../../src/contract/index.ts';
 import { useApp, useRemote } from '../../app-context.tsx';
 import { keyText, type ConversationKey, type MessageList } from '../../bridge/state.ts';
+import { useTexts } from '../../i18n/text.tsx';
+import { shortName } from '../../ui/names.ts';
 import { MessageProof } from '../security/message-proof.tsx';
 import { SessionProof } from '../security/session-proof.tsx';
 import { Composer } from './composer.tsx';
@@ -15,6 +17,7 @@ const nothing: MessageList = { messages: [], hasMore: false };
 
 /** One conversation: who, what was said, what to say next. */
 export function ConversationPane({ conversationKey }: { readonly conversationKey: ConversationKey }) {
+  const { text } = useTexts();
   const { remote } = useApp();
   const conversation = useConversation(conversationKey);
   const list = useRemote((state) => state.messages[keyText(conversationKey)]);
@@ -22,11 +25,13 @@ export function ConversationPane({ conversationKey }: { readonly conversationKey
   const [proof, setProof] = useState<Proof>();
   const proven = list?.messages.find((message) => proof?.of === 'message' && message.id === proof.id);
 
+  const isUp = useRemote((state) => state.link === 'up');
+
   useEffect(() => {
-    // Fails only with the link, whose return loads what is open.
-    void remote.openConversation(conversationKey).catch(() => undefined);
-    composer.current?.focus();
-  }, [remote, conversationKey]);
+    // Fails only with the link, whose return brings it here again.
+    if (isUp) void remote.openConversation(conversationKey).catch(() => undefined);
+  }, [remote, conversationKey, isUp]);
+  useEffect(() => composer.current?.focus(), []);
   useMarkRead(conversation);
 
   const focusComposer = useCallback(() => composer.current?.focus(), []);
@@ -37,7 +42,7 @@ export function ConversationPane({ conversationKey }: { readonly conversationKey
   );
 
   return (
-    <div className={styles.pane}>
+    <section className={styles.pane} aria-label={text('conversation.title', { peer: shortName(conversation.peer) })}>
       <ConversationHeader conversation={conversation} onSessionProof={() => setProof({ of: 'session' })} />
       <Transcript
         conversation={conversation}
@@ -54,7 +59,7 @@ export function ConversationPane({ conversationKey }: { readonly conversationKey
         isOpen={proof?.of === 'session' && conversation.session?.evidence !== undefined}
         onClose={() => setProof(undefined)}
       />
-    </div>
+    </section>
   );
 }
 

@@ -1,8 +1,8 @@
 import { GridListItem } from 'react-aria-components';
-import type { ConversationView, MessageView } from '../../../src/contract/index.ts';
+import type { ConversationView, MessageView, ProtectionLevel } from '../../../src/contract/index.ts';
 import { useScreen } from '../../app-context.tsx';
 import { keyText } from '../../bridge/state.ts';
-import { useTexts } from '../../i18n/text.tsx';
+import { useTexts, type Texts } from '../../i18n/text.tsx';
 import { shortName } from '../../ui/names.ts';
 import { Spoken } from '../../ui/spoken.tsx';
 import { Tile } from '../../ui/tile.tsx';
@@ -22,8 +22,11 @@ export function ConversationRow({ id, conversation }: Props) {
   const { lastMessage, unread } = conversation;
   const name = shortName(conversation.peer);
   const when = useShortMoment(lastMessage?.at);
+  const preview = usePreview(conversation);
+  const level = preview.level === undefined ? '' : `${text(`level.${preview.level}`)}.`;
+  const spoken = text('conversations.row', { name, unread, level, text: preview.text });
   return (
-    <GridListItem id={id} textValue={name} className={styles.row ?? ''}>
+    <GridListItem id={id} textValue={spoken} className={styles.row ?? ''}>
       <Tile name={name} />
       <span className={styles.body}>
         <span className={styles.line}>
@@ -31,7 +34,14 @@ export function ConversationRow({ id, conversation }: Props) {
           <span className={styles.when}>{when}</span>
         </span>
         <span className={styles.line}>
-          <Preview conversation={conversation} />
+          <span className={styles.preview}>
+            {preview.level !== undefined && (
+              <span className={styles.mark}>
+                <LevelBadge level={preview.level} isShort />
+              </span>
+            )}
+            <bdi>{preview.text}</bdi>
+          </span>
           {unread > 0 && (
             <span className={styles.unread}>
               <span aria-hidden="true">{unread}</span>
@@ -44,34 +54,26 @@ export function ConversationRow({ id, conversation }: Props) {
   );
 }
 
-function Preview({ conversation }: { readonly conversation: ConversationView }) {
+interface Preview {
+  readonly text: string;
+  readonly level: ProtectionLevel | undefined;
+}
+
+/** What is about to be written, else what was said last. */
+function usePreview(conversation: ConversationView): Preview {
   const { text } = useTexts();
   const { lastMessage } = conversation;
   const draft = useScreen((state) => state.drafts[keyText(conversation)]?.text ?? '');
-  if (draft.trim() !== '') {
-    return <span className={styles.preview}>{text('conversations.draft', { text: draft })}</span>;
-  }
-  if (lastMessage === undefined) return <span className={styles.preview}>{text('conversations.noMessages')}</span>;
-  return (
-    <span className={styles.preview}>
-      {hasLevel(lastMessage) && (
-        <span className={styles.mark}>
-          <LevelBadge level={lastMessage.level} isShort />
-        </span>
-      )}
-      <bdi>
-        <Snippet message={lastMessage} />
-      </bdi>
-    </span>
-  );
+  if (draft.trim() !== '') return { text: text('conversations.draft', { text: draft }), level: undefined };
+  if (lastMessage === undefined) return { text: text('conversations.noMessages'), level: undefined };
+  return { text: snippet(lastMessage, text), level: hasLevel(lastMessage) ? lastMessage.level : undefined };
 }
 
-function Snippet({ message }: { readonly message: MessageView }) {
-  const { text } = useTexts();
-  if (message.state === 'undecryptable') return text('message.state.undecryptable');
-  if (message.state === 'refused')
+function snippet(message: MessageView, text: Texts['text']): string {
+  if (message.state === 'undecryptable' || message.state === 'failed') return text(`message.state.${message.state}`);
+  if (message.state === 'refused') {
     return text(message.direction === 'in' ? 'message.refused.in' : 'message.state.refused');
-  if (message.state === 'failed') return text('message.state.failed');
+  }
   return message.direction === 'out' ? text('conversations.you', { text: message.text }) : message.text;
 }
 

@@ -58,7 +58,7 @@ function Caption({ message, isReachable, onReach, onProof }: Props) {
   const level = text(`level.${message.level}`);
   const hasProof = message.evidence !== undefined;
   return (
-    <div className={styles.caption}>
+    <div className={styles.caption} data-caption>
       {hasLevel(message) &&
         (hasProof ? (
           <button

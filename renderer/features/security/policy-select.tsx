@@ -1,5 +1,5 @@
 import { Check, ChevronDown } from 'lucide-react';
-import { Button, ListBox, ListBoxItem, Popover, Select, SelectValue, Text } from 'react-aria-components';
+import { Button, ListBox, ListBoxItem, Popover, Select, SelectValue } from 'react-aria-components';
 import { policy as policySchema, type ConversationView, type Policy } from '../../../src/contract/index.ts';
 import { useAccount, useApp, useRemote } from '../../app-context.tsx';
 import { useTexts } from '../../i18n/text.tsx';
@@ -64,12 +64,8 @@ function Option({ id, name, meaning }: OptionProps) {
       {({ isSelected }) => (
         <>
           <span className={styles.check}>{isSelected && <Check size={15} aria-hidden="true" />}</span>
-          <Text slot="label" className={styles.name ?? ''}>
-            {name}
-          </Text>
-          <Text slot="description" className={styles.meaning ?? ''}>
-            {meaning}
-          </Text>
+          <span className={styles.name}>{name}</span>
+          <span className={styles.meaning}>{meaning}</span>
         </>
       )}
     </ListBoxItem>

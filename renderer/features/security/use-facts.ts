@@ -51,7 +51,7 @@ export function useTechnicalFacts(evidence: Evidence): readonly Fact[] {
   const { text } = useTexts();
   const facts: Fact[] = [];
   if ('transport' in evidence) facts.push({ name: text('tech.transport'), value: evidence.transport.toUpperCase() });
-  if ('tls' in evidence && evidence.tls !== undefined) {
+  if ('tls' in evidence) {
     facts.push({ name: text('tech.tls'), value: evidence.tls.version });
     facts.push({ name: text('tech.suite'), value: evidence.tls.suite });
   }
