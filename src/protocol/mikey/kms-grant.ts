@@ -2,7 +2,7 @@ import { ProtocolError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
 import { idRole, mikeyError, timestampRole } from './code-points.ts';
 import type { TicketFlags } from './flags.ts';
-import type { MikeyIdentity } from './identity.ts';
+import { sameIdentity, type MikeyIdentity } from './identity.ts';
 import { identityPayload } from './payload-access.ts';
 import type { KeyDataPayload, Payload, TicketPolicy } from './payloads.ts';
 import type { SuiteParameters } from './protection.ts';
@@ -57,6 +57,9 @@ export function grantPolicy(asked: TicketPolicy, content: PolicyContent, context
       field: 'mikey.TP.prf',
       hint: { mikey: mikeyError.invalidPrf },
     });
+  }
+  if (content.kms !== undefined && !sameIdentity(content.kms, context.identity)) {
+    refuseWish('a ticket in the name of another KMS', 'our own IDRkms');
   }
   const flags = grantFlags(asked.flags);
   const lifetime = flags.F ? rules.sessionLifetimeSeconds : rules.messageLifetimeSeconds;

@@ -132,7 +132,10 @@ function checkTicket(
   if (policy.flags.I) readInitiatorData(ticket.initiatorData);
 }
 
-/** Profile 5.5: a stored message may be old, but neither older than its ticket nor from the future. */
+/**
+ * Profile 5.5: a stored message may be old, but neither older than its ticket nor from the future; and where the ticket names
+ * no end, not older than a copy would be recognised.
+ */
 function checkFreshness(timestamp: number, policy: PolicyContent, { checkFreshness: rule, now }: ReceiveOptions): void {
   if (rule === 'window') {
     refuseStale(timestamp, now, 'mikey.TRANSFER_INIT.T');
@@ -140,7 +143,8 @@ function checkFreshness(timestamp: number, policy: PolicyContent, { checkFreshne
   }
   const skew = profile.replay.clockSkewSeconds * 1000;
   const { validFrom = -Infinity, validUntil = Infinity } = policy;
-  if (timestamp < validFrom - skew || timestamp > validUntil || timestamp > now + skew) {
+  const oldest = policy.validUntil === undefined ? now - profile.replay.messageCacheSeconds * 1000 : -Infinity;
+  if (timestamp < Math.max(validFrom - skew, oldest) || timestamp > Math.min(validUntil, now + skew)) {
     throw new ProtocolError('expired', "the timestamp lies outside the ticket's life or in the future", {
       field: 'mikey.TRANSFER_INIT.T',
       hint: { mikey: mikeyError.invalidTimestamp },
