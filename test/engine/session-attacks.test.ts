@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { fromBase64, toBase64 } from '../../src/base/bytes.ts';
 import type { Policy } from '../../src/base/protection-level.ts';
 import { createDeviceCertificate } from '../../src/crypto/certificate.ts';
 import type { OpenSessionOutcome } from '../../src/engine/chat-message.ts';
+import { decodeMessage, encodeMessage } from '../../src/protocol/mikey/index.ts';
 import { flows } from './support/memory-sip.ts';
 import { settle, World, type User, type UserOptions } from './support/world.ts';
 
@@ -166,6 +168,19 @@ describe('end to end', () => {
     expect(answer).toMatchObject({ status: 488 });
     await settle();
     expect(bob.refused).toMatchObject([{ refusal: { code: 'replayed' } }]);
+  });
+
+  test('an offer is no repetition of a forged one that has its MAC', async () => {
+    await start();
+    world.sip.changeOffer = (sdp) =>
+      sdp.replace(/(?<=a=key-mgmt:mikey )\S+/, (message) => {
+        const { header, payloads } = decodeMessage(fromBase64(message));
+        const changed = payloads.map((one) => (one.payload === 'RANDR' ? { ...one, value: new Uint8Array(32) } : one));
+        return toBase64(encodeMessage({ header, payloads: changed }));
+      });
+    expect(await open('require-e2e')).toMatchObject({ outcome: 'refused' });
+    const { from, offer } = world.sip.invites[0]!;
+    expect(await bob.userAgent.receiveInvite(from, offer)).toHaveProperty('sdp');
   });
 
   test('an offer under somebody else’s name is refused', async () => {

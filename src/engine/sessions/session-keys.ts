@@ -46,6 +46,7 @@ export interface AnsweredKey {
 export class SessionKeys {
   readonly #ports: EnginePorts;
   readonly #tickets: TicketService;
+  /** Offers whose MAC was verified. */
   readonly #seen = new ReplayCache(limits.replayEntries);
 
   constructor(ports: EnginePorts, tickets: TicketService) {
@@ -101,11 +102,13 @@ export class SessionKeys {
       }),
     );
     this.#requireBinding(received, offeredProtocols, peer);
-    this.#requireNew(received);
+    if (this.#seen.has(replayKey(received), clock.now())) throw refuse('replayed', 'session');
     const resolved = await this.#tickets.resolve(received);
     if (!resolved.originProven) {
       throw refuse('ticket-invalid', 'session', { happened: 'The key ticket does not prove who is calling' });
     }
+    // Not before its MAC was verified: what proves nothing must not fill this memory.
+    this.#requireNew(received);
     const { message: response, tek } = this.#checked(() => resolved.respond({ now: clock.now(), random }));
     return {
       message: response,
