@@ -24,8 +24,9 @@ export async function exchangeWithKms<Result>(
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
     ports.log.log('warn', 'kms.answer-refused', { kind, field: error.field, reason: error.message });
-    // An Error message may come without a MAC (RFC 3830 5.1.2): it proves nothing, but asking again would bring no more.
-    if (answer[1] === errorDataType) {
+    // An Error message may come without a MAC (RFC 3830 5.1.2): then TLS alone vouches for it. One whose MAC is wrong, or that
+    // answers another question, is no refusal.
+    if (answer[1] === errorDataType && error.kind === 'policy-denied') {
       throw refuse('kms-refused', 'message', {
         happened: `The key management server refused to give a key (${error.message})`,
         cause: error,

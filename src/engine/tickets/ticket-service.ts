@@ -78,6 +78,8 @@ export class TicketService {
     const resolve = received.createResolve({
       psk,
       pskId: pskIdentity(kms),
+      // The sender chose the ticket's suite; it must not choose a weaker one for us and our KMS.
+      suite: kms.suite === '256' ? kms.suite : received.suite,
       self: this.#self,
       kms: uriIdentity(kms.identity),
       now: this.#ports.clock.now(),
