@@ -12,8 +12,24 @@ export function fromUtf8(bytes: Uint8Array, field = 'text'): string {
   try {
     return utf8Decoder.decode(bytes);
   } catch (cause) {
-    throw new ProtocolError('malformed', 'not UTF-8', { field, expected: 'UTF-8 text', cause });
+    const offset = validUtf8Octets(bytes);
+    throw new ProtocolError('malformed', 'not UTF-8', { field, offset, expected: 'UTF-8 text', cause });
   }
+}
+
+/** Length of the longest beginning that some more octets could make UTF-8. */
+function validUtf8Octets(bytes: Uint8Array): number {
+  let valid = 0;
+  for (let end = bytes.length; valid < end;) {
+    const middle = Math.ceil((valid + end) / 2);
+    try {
+      new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, middle), { stream: true });
+      valid = middle;
+    } catch {
+      end = middle - 1;
+    }
+  }
+  return valid;
 }
 
 /** Decodes octets 0 to 127; anything above is refused with its offset. */

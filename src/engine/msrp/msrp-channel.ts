@@ -33,6 +33,8 @@ export interface MsrpChannelOptions {
   readonly acceptTypes?: readonly string[];
   /** Largest message that is taken into memory, in octets; larger ones are answered 413. Default 1 MiB. */
   readonly maxMessageOctets?: number;
+  /** Judges each whole message that was taken into memory: 200, or the MSRP status that refuses it. Default 200. */
+  readonly judge?: (message: ReceivedMessage) => number;
   /** Decides for each incoming message: a sink for its octets, an MSRP status that refuses it, or undefined for memory. */
   readonly openSink?: (incoming: IncomingDescription) => MessageSink | number | undefined;
 }
@@ -92,6 +94,7 @@ export class MsrpChannel {
       isPeerAuthenticated: options.connection.security !== 'plain',
       random: options.random,
       decide: (incoming) => this.#decide(incoming),
+      ...(options.judge === undefined ? {} : { judge: options.judge }),
       ...(options.acceptTypes === undefined ? {} : { acceptTypes: options.acceptTypes }),
       ...(options.maxMessageOctets === undefined ? {} : { maxMessageOctets: options.maxMessageOctets }),
     });

@@ -1,3 +1,4 @@
+import { ProtocolError } from '../../base/errors.ts';
 import type { Policy, ProtectionLevel } from '../../base/protection-level.ts';
 import { randomId } from '../../base/random.ts';
 import type { SessionView } from '../chat-message.ts';
@@ -81,8 +82,9 @@ export class SessionBook {
       const stream = await answerIncoming(context, invite, peer, policies.policyFor(peer));
       this.#add(peer, 'in', stream);
     } catch (error) {
-      const problem = asRefusalError(error, 'peer-incompatible').refusal('session');
-      context.ports.log.log('warn', 'session.refused', { code: problem.code });
+      const refused = asRefusalError(error, 'peer-incompatible');
+      const problem = refused.refusal('session');
+      context.ports.log.log('warn', 'session.refused', { code: problem.code, reason: reasonOf(refused) });
       // Does nothing unless something went wrong before there was an answer.
       invite.reject(500);
       onRefused(peer, problem);
@@ -182,6 +184,11 @@ export class SessionBook {
     if (this.#stopped) void session.close('account stopped');
     return session;
   }
+}
+
+/** What the bytes were like says more than what it means. */
+function reasonOf(refused: RefusalError): string {
+  return refused.cause instanceof ProtocolError ? refused.cause.message : refused.happened;
 }
 
 /** Profile 2.5: under a requirement a weaker stream ends at once; otherwise it stands, shown as what it is. */

@@ -4,9 +4,10 @@ import { randomId } from '../../base/random.ts';
 import { MsrpChannel } from '../msrp/msrp-channel.ts';
 import { withDeadline } from '../deadline.ts';
 import { limits } from '../limits.ts';
-import type { DeviceCertificate, MsrpListener } from '../ports.ts';
+import type { DeviceCertificate, EnginePorts, MsrpListener } from '../ports.ts';
 import { refuse, type RefusalError } from '../refusal.ts';
 import type { InviteOutcome, SdpNegotiator, SipSession } from '../sip/index.ts';
+import { readText } from '../text-content.ts';
 import { networkFacts, type SessionContext } from './session-context.ts';
 import { decideStream, type StreamDecision } from './session-decision.ts';
 import type { OfferedKey } from './session-keys.ts';
@@ -170,6 +171,7 @@ export async function establish(
       active: stream.role === 'active',
       acceptTypes,
       maxMessageOctets: limits.sessionTextOctets,
+      judge: (message) => judgeText(ports, message),
     });
     return { ...opened, sip, channel, peerAcceptTypes: stream.remote.media.acceptTypes };
   } catch (error) {
@@ -178,8 +180,29 @@ export async function establish(
   }
 }
 
+/** A text that cannot be read must not be reported as delivered. */
+function judgeText(
+  { log }: EnginePorts,
+  message: { readonly contentType: string; readonly bytes: Uint8Array },
+): number {
+  // An empty message binds the connection to the session (RFC 4975 5.4).
+  if (message.bytes.length === 0) return 200;
+  try {
+    readText(message.contentType, message.bytes);
+    return 200;
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    const status = error.hint.msrp ?? 400;
+    log.log('warn', 'session.message-unreadable', { status, field: error.field, reason: error.message });
+    return status;
+  }
+}
+
 function negotiationRefusal(error: unknown): unknown {
-  if (!(error instanceof ProtocolError)) return error;
+  return error instanceof ProtocolError ? unusableAnswer(error) : error;
+}
+
+function unusableAnswer(error: ProtocolError): RefusalError {
   return refuse('peer-incompatible', 'session', {
     happened: `The other side’s answer cannot be used (${error.message})`,
     cause: error,
@@ -187,7 +210,11 @@ function negotiationRefusal(error: unknown): unknown {
 }
 
 function inviteRefusal(outcome: Exclude<InviteOutcome, { outcome: 'established' }>): RefusalError {
-  if (outcome.outcome === 'failed') return refuse('connection-lost', 'session', { cause: outcome.error });
+  if (outcome.outcome === 'failed') {
+    const { error } = outcome;
+    if (error instanceof ProtocolError && error.kind !== 'local') return unusableAnswer(error);
+    return refuse('connection-lost', 'session', { cause: error });
+  }
   const { status, reason, warning } = outcome;
   const said = warning === undefined ? `${status} ${reason}` : `${status} ${reason}: ${warning}`;
   if (status === 408 || status === 504) return refuse('timeout', 'session');

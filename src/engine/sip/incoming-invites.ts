@@ -4,7 +4,7 @@ import { describeError, ProtocolError } from '../../base/errors.ts';
 import { parseSdp } from '../../protocol/sdp/index.ts';
 import type { SipHeaders } from '../../protocol/sip/message.ts';
 import { answerOptions, checkStatus, warningLine } from './answer-options.ts';
-import { readParties } from './incoming-messages.ts';
+import { isEncoded, readParties } from './incoming-messages.ts';
 import { establish, type InviteContext } from './invite-context.ts';
 import { MsrpSessionDescriptionHandler } from './msrp-session-description-handler.ts';
 import { readReceived } from './sip-reply.ts';
@@ -30,6 +30,8 @@ export class IncomingInvites {
     const invite = new PendingInvite(this.#context, invitation, headers, onRegisteredFlow);
     if (this.#pending.size >= maxPending) {
       invite.reject(486, { warning: 'too many invitations' });
+    } else if (isEncoded(headers)) {
+      invite.reject(415, { headers: { 'Accept-Encoding': 'identity' } });
     } else if (body.length === 0) {
       invite.reject(488, { warning: 'an offer is needed in the INVITE' });
     } else if (!isSdp(headers.get('Content-Type') ?? '')) {

@@ -31,6 +31,11 @@ export function readParties(headers: SipHeaders): Parties {
   };
 }
 
+/** RFC 3261 clause 20.12: a body that was compressed, which we cannot undo. */
+export function isEncoded(headers: SipHeaders): boolean {
+  return headers.getAll('Content-Encoding').some((value) => value !== '' && value.toLowerCase() !== 'identity');
+}
+
 /** Hands MESSAGE requests to the application and sees to it that each is answered in time. */
 export class IncomingMessages {
   readonly #ports: Pick<EnginePorts, 'clock' | 'log'>;
@@ -47,7 +52,11 @@ export class IncomingMessages {
     const incoming = this.#wrap(message, headers, body, onRegisteredFlow);
     if (this.#pending.size >= maxPending) {
       incoming.respond(503, { headers: { 'Retry-After': '10' } });
+    } else if (isEncoded(headers)) {
+      this.#ports.log.log('warn', 'sip.message-refused', { status: 415, field: 'sip.Content-Encoding' });
+      incoming.respond(415, { headers: { 'Accept-Encoding': 'identity' } });
     } else if (body.length > maxMessageOctets) {
+      this.#ports.log.log('warn', 'sip.message-refused', { status: 413, field: 'sip.body', offset: maxMessageOctets });
       incoming.respond(413);
     } else {
       this.#pending.add(incoming);
@@ -78,9 +87,10 @@ export class IncomingMessages {
         this.#ports.log.log('warn', 'sip.answer-failed', { reason: describeError(error) });
       }
     };
+    const parties = readParties(headers);
     const cancel = this.#ports.clock.after(answerMilliseconds, () => respond(500));
     const incoming: IncomingMessage = {
-      ...readParties(headers),
+      ...parties,
       contentType: headers.get('Content-Type') ?? '',
       body,
       header: (name) => headers.get(name),

@@ -2,7 +2,14 @@ import { Core, EmitterImpl, StateTransitionError, TransportState, type Emitter, 
 import { utf8 } from '../../base/bytes.ts';
 import { describeError, ProtocolError } from '../../base/errors.ts';
 import { checkMandatoryHeaders, headerList } from '../../protocol/sip/headers.ts';
-import { parseSipMessage, serialiseSipMessage, SipMessage } from '../../protocol/sip/message.ts';
+import {
+  answerableHeaders,
+  copiedHeaders,
+  parseSipMessage,
+  serialiseSipMessage,
+  SipMessage,
+  type SipHeaders,
+} from '../../protocol/sip/message.ts';
 import { SipStreamFramer, type SipFrame } from '../../protocol/sip/stream-framer.ts';
 import { withDeadline } from '../deadline.ts';
 import type { EnginePorts, SipConnection, SipTarget } from '../ports.ts';
@@ -189,16 +196,16 @@ export class SipJsTransport implements Transport {
       this.onMessage?.(text);
     } catch (error) {
       log.log('warn', 'sip.message-refused', { reason: describeError(error) });
-      if (message !== undefined && error instanceof ProtocolError) this.#refuse(message, error);
+      if (error instanceof ProtocolError) this.#refuse(answerable(message, bytes), error);
     }
   }
 
   /** RFC 3261 clause 8.2: a request that cannot be processed is answered all the same, if it says whom to answer. */
-  #refuse(request: SipMessage, error: ProtocolError): void {
-    if (request.method === undefined || request.method === 'ACK' || !request.headers.has('Via')) return;
+  #refuse(request: SipHeaders | undefined, error: ProtocolError): void {
+    if (request === undefined) return;
     const answer = SipMessage.response(error.hint.sip ?? 400, 'Bad Request');
-    for (const name of ['Via', 'From', 'To', 'Call-ID', 'CSeq']) {
-      for (const value of request.headers.getAll(name)) answer.headers.add(name, value);
+    for (const name of copiedHeaders) {
+      for (const value of request.getAll(name)) answer.headers.add(name, value);
     }
     this.#connection?.send(serialiseSipMessage(answer)).catch(() => undefined);
   }
@@ -252,6 +259,13 @@ export class SipJsTransport implements Transport {
       this.#isInCallback = outer;
     }
   }
+}
+
+/** Of a request other than ACK, when it says whom to answer. */
+function answerable(message: SipMessage | undefined, bytes: Uint8Array): SipHeaders | undefined {
+  if (message === undefined) return answerableHeaders(bytes);
+  const needsAnswer = message.method !== undefined && message.method !== 'ACK' && message.headers.has('Via');
+  return needsAnswer ? message.headers : undefined;
 }
 
 function summary(message: SipMessage): Record<string, string> {

@@ -1,10 +1,11 @@
 import { isPossibleByteRange } from './byte-range.ts';
 import type { ContinuationFlag, MsrpRequestHead } from './head.ts';
 import { IncomingMessage, type IncomingDecision, type IncomingDescription } from './incoming.ts';
-import type { MsrpSessionAction } from './session-types.ts';
+import type { MsrpSessionAction, ReceivedMessage } from './session-types.ts';
 
 export interface ReceiverOptions {
   readonly decide: (incoming: IncomingDescription) => IncomingDecision;
+  readonly judge: (message: ReceivedMessage) => number;
   readonly acceptTypes: readonly string[];
   readonly maxMessageOctets: number;
   readonly maxStreamOctets: number;
@@ -64,10 +65,14 @@ export class MessageReceiver {
     this.#message = undefined;
     const progress = message?.endChunk(flag);
     if (message !== undefined && progress === 'contradiction') this.#refuse(message, 400);
+    if (message !== undefined && progress === 'complete' && message.take === 'memory') {
+      this.#take(message);
+      return;
+    }
     this.#answer(200);
     if (message === undefined) return;
     if (progress === 'aborted') this.#drop(message);
-    else if (progress === 'complete') this.#complete(message);
+    else if (progress === 'complete') this.#store(message);
   }
 
   stored(messageId: string, status: number): void {
@@ -127,18 +132,28 @@ export class MessageReceiver {
     return message;
   }
 
-  #complete(message: IncomingMessage): void {
+  /** Judged before the last chunk is answered, so that the answer is the truth about the whole. */
+  #take(message: IncomingMessage): void {
     const { messageId, contentType, fromPath, other } = message.description;
-    this.#incoming.delete(messageId);
-    this.#remember(messageId, 200);
-    if (message.take === 'stream') {
-      this.#storing.set(messageId, message);
-      this.#replies.emit({ type: 'data-end', messageId, octets: message.length });
+    const received = { messageId, contentType, bytes: message.bytes(), fromPath, other };
+    const status = this.#options.judge(received);
+    if (status !== 200) {
+      this.#refuse(message, status);
       return;
     }
-    const received = { messageId, contentType, bytes: message.bytes(), fromPath, other };
+    this.#answer(200);
+    this.#incoming.delete(messageId);
+    this.#remember(messageId, 200);
     this.#replies.emit({ type: 'message', message: received });
     if (message.successReport) this.#replies.report(message, 200);
+  }
+
+  #store(message: IncomingMessage): void {
+    const { messageId } = message.description;
+    this.#incoming.delete(messageId);
+    this.#remember(messageId, 200);
+    this.#storing.set(messageId, message);
+    this.#replies.emit({ type: 'data-end', messageId, octets: message.length });
   }
 
   /** Refuses the message whose chunk is being read; the rest of the chunk is passed over. */

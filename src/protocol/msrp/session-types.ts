@@ -16,6 +16,8 @@ export interface MsrpSessionOptions {
   readonly random: Random;
   /** Decides at the first chunk of each message where it goes. Default: into memory. */
   readonly decide?: (incoming: IncomingDescription) => IncomingDecision;
+  /** Judges each whole message that was taken into memory: 200, or the status that refuses it. Default 200 for all. */
+  readonly judge?: (message: ReceivedMessage) => number;
   /** Media types we understand: `text/plain`, `text/*` or `*`; others are answered 415. Default `*`. */
   readonly acceptTypes?: readonly string[];
   /** Largest message taken into memory, in octets. Default 1 MiB. */

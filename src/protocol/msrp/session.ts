@@ -49,6 +49,7 @@ export class MsrpSession {
     this.#receiver = new MessageReceiver(
       {
         decide: options.decide ?? ((): 'memory' => 'memory'),
+        judge: options.judge ?? ((): number => 200),
         acceptTypes: options.acceptTypes ?? ['*'],
         maxMessageOctets: options.maxMessageOctets ?? 1024 * 1024,
         maxStreamOctets: options.maxStreamOctets ?? 2 ** 40,

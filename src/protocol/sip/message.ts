@@ -157,6 +157,26 @@ export function parseSipMessage(bytes: Uint8Array, limits: SipLimits = defaultSi
   return new SipMessage(parseStartLine(first), headers, bytes.slice(bodyOffset, bodyOffset + length));
 }
 
+/** The headers that every response copies from its request (RFC 3261 8.2.6.2), apart from the tag of To. */
+export const copiedHeaders: readonly string[] = ['Via', 'From', 'To', 'Call-ID', 'CSeq'];
+
+/**
+ * What of a request that cannot be parsed tells whom to answer.
+ * Undefined when one of the copied headers is missing, and for what is a response or needs no answer.
+ */
+export function answerableHeaders(bytes: Uint8Array, limits: SipLimits = defaultSipLimits): SipHeaders | undefined {
+  const headers = new SipHeaders();
+  try {
+    const [first, ...rest] = readLines(bytes, limits.headerOctets).lines;
+    if (first === undefined || /^(SIP\/|ACK )/i.test(lineText(first))) return undefined;
+    for (const line of rest.slice(0, limits.headerFields)) addReadableLine(headers, line);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    return undefined;
+  }
+  return copiedHeaders.every((name) => headers.has(name)) ? headers : undefined;
+}
+
 /** Writes the message with the Content-Length of its body, whatever the headers said. */
 export function serialiseSipMessage(message: SipMessage): Uint8Array {
   const headers = message.headers.clone().set('Content-Length', String(message.body.length));
@@ -184,6 +204,14 @@ function addHeaderLine(headers: SipHeaders, line: SipLine): void {
     throw malformed('sip.header', 'control character in value', line.offset, 'printable text');
   }
   headers.add(name, value);
+}
+
+function addReadableLine(headers: SipHeaders, line: SipLine): void {
+  try {
+    addHeaderLine(headers, line);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+  }
 }
 
 function parseStartLine(line: SipLine): SipStartLine {

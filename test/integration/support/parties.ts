@@ -1,4 +1,4 @@
-import { silentLogger } from '../../../src/base/log.ts';
+import { silentLogger, type Logger } from '../../../src/base/log.ts';
 import { accountFromUeConfig, checkUeConfig } from '../../../src/cli/ue-config.ts';
 import type { Account, IncomingRefusal } from '../../../src/engine/account.ts';
 import type { ChatMessage } from '../../../src/engine/chat-message.ts';
@@ -22,9 +22,10 @@ export async function startParty(
   lab: Lab,
   name: string,
   overrides: Parameters<Lab['ueConfig']>[1] = {},
+  log?: Logger,
 ): Promise<Party> {
   ports ??= createEnginePorts({ log: silentLogger });
-  const engine = new Engine(await ports);
+  const engine = new Engine({ ...(await ports), ...(log === undefined ? {} : { log }) });
   const { config, secrets } = accountFromUeConfig(checkUeConfig(lab.ueConfig(name, overrides)));
   const account = engine.addAccount(config, secrets);
   const party: Party = { uri: config.identity, account, received: [], refused: [], stop: () => engine.stop() };
