@@ -36,9 +36,11 @@ export function formatAddress({ uri, displayName }: CpimAddress): string {
 
 /** Reads `[Formal-name] "<" URI ">"` (RFC 3862 4.1) from the raw value; `undefined` when it is none. */
 export function parseAddress(raw: string): CpimAddress | undefined {
-  const match = /^(.*?)[ \t]*<([^<>\s]+)>[ \t]*$/u.exec(raw);
-  const [, name = '', uri] = match ?? [];
+  const text = raw.trimEnd();
+  const open = text.lastIndexOf('<');
+  const [, uri] = /^<([^<>\s]+)>$/.exec(text.slice(Math.max(open, 0))) ?? [];
   if (uri === undefined) return undefined;
+  const name = text.slice(0, open).trimEnd();
   const displayName = unescapeValue(/^"(.*)"$/su.exec(name)?.[1] ?? name);
   return displayName === '' ? { uri } : { uri, displayName };
 }

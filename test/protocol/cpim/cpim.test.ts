@@ -126,6 +126,15 @@ describe('CPIM', () => {
     }
   });
 
+  it('reads an address full of blanks in no more time than another', () => {
+    const started = performance.now();
+    for (const end of ['x', '<im:a@b', '>'])
+      expect(() => decode(`From: a${' '.repeat(16_000)}${end}`)).toThrow(ProtocolError);
+    // Half a second when each run of blanks is tried from each of its places.
+    expect(performance.now() - started).toBeLessThan(100);
+    expect(decode('From: "a <b> c" <im:a@b> ').from).toEqual({ uri: 'im:a@b', displayName: 'a <b> c' });
+  });
+
   it('never fails with anything but a typed error', () => {
     const piece = fc.oneof(
       fc.constantFrom('From: <im:a@b>', 'NS: x <u:v>', 'x.', ': ', '\r\n', '\\u12', 'Content-Type: a/b').map(utf8),

@@ -153,6 +153,17 @@ describe('multipart', () => {
     expect(() => encodeMultipart({ subtype: 'mixed', parts: [], random: secureRandom })).toThrow(ProtocolError);
   });
 
+  it('reads a header full of blanks in no more time than another', () => {
+    const line = `X: a${' '.repeat(15_000)}b\r\n\r\n\r\n`;
+    const started = performance.now();
+    expect(texts(`${`--b1\r\n${line}`.repeat(8)}--b1--`)).toHaveLength(8);
+    // Over a second when each run of blanks is tried from each of its places.
+    expect(performance.now() - started).toBeLessThan(200);
+    expect(decodeMimeEntity(utf8('X: \t a \t b \t \r\n\r\n'), 'part').headers).toEqual([
+      { name: 'X', value: 'a \t b' },
+    ]);
+  });
+
   it('never fails with anything but a typed error', () => {
     const piece = fc.oneof(
       fc.constantFrom('--b1', '--', '\r\n', '\n', 'A: b', 'Content-Transfer-Encoding: base64', ' ').map(utf8),
