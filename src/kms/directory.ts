@@ -27,7 +27,10 @@ const keyOf = ({ type, data }: MikeyIdentity): string => `${type} ${toHex(data)}
  * @throws ProtocolError `local` that names the entry which is wrong, never its key.
  */
 export function createDirectory(config: KmsConfig): KmsDirectory {
-  if (config.identity === '') throw wrongConfig('empty', 'identity', 'for example sip:kms.example.com');
+  // It stands in an HTTP header too, inside quotes.
+  if (!/^[!#-[\]-~]+$/.test(config.identity)) {
+    throw wrongConfig('not a URI', 'identity', 'for example sip:kms.example.com');
+  }
   const byPskId = new Map<string, User>();
   const byIdentity = new Map<string, User>();
   config.users.forEach((entry, index) => {

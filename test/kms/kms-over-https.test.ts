@@ -217,6 +217,26 @@ describe('the client', () => {
   });
 });
 
+it('takes a question that is cut off for no failure of its own', async () => {
+  const levels: string[] = [];
+  const { made, trustedCa } = await start({ log: { log: (level) => levels.push(level) } });
+  const headers = { 'Content-Type': 'application/mikey', 'Content-Length': 10 };
+  const cut = httpsRequest(new URL(ticketRequestPath, made.url), { method: 'POST', ca: trustedCa, headers });
+  cut.on('error', () => undefined);
+  cut.write('AQ');
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  cut.destroy();
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  await made.stop();
+  expect(levels.length).toBeGreaterThan(0);
+  expect(levels).not.toContain('error');
+});
+
+it('refuses an identity of its own that no HTTP header can carry', async () => {
+  for (const identity of ['sip:kms.l\u2603b.test', 'sip:kms.lab.test"', 'sip:kms\r\nX: y'])
+    await expect(start({ config: { identity, users: [] } })).rejects.toMatchObject({ field: 'kms.config.identity' });
+});
+
 it('stops at once although a client holds a connection open', async () => {
   const { made, trustedCa } = await start();
   const held = httpsRequest(made.url, { method: 'POST', ca: trustedCa, headers: { 'Content-Length': 10 } });

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -55,5 +55,15 @@ describe('the file of ticket protection keys', () => {
     await writeFile(join(folder, 'tpk.json'), '{"keys": [{"id": "zz"}]}');
     await chmod(join(folder, 'tpk.json'), 0o600);
     await expect(load(0)).rejects.toMatchObject({ name: 'ProtocolError', field: 'kms.tpkFile' });
+  });
+
+  it.skipIf(process.platform === 'win32')('is not written through what somebody else laid beside it', async () => {
+    const elsewhere = join(folder, 'elsewhere');
+    await writeFile(elsewhere, 'untouched', { mode: 0o666 });
+    await symlink(elsewhere, join(folder, 'tpk.json.new'));
+    await load(0);
+    expect(await readFile(elsewhere, 'utf8')).toBe('untouched');
+    expect((await lstat(join(folder, 'tpk.json'))).isFile()).toBe(true);
+    expect((await stat(join(folder, 'tpk.json'))).mode & 0o777).toBe(0o600);
   });
 });

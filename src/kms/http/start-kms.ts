@@ -63,14 +63,18 @@ export async function startKms(options: KmsServerOptions): Promise<KmsServer> {
     headersTimeout: profile.kms.timeoutMilliseconds,
     requestTimeout: profile.kms.timeoutMilliseconds,
     handshakeTimeout: profile.kms.timeoutMilliseconds,
+    // Node looks for late ones every 30 s by itself: three times as long as they may take.
+    connectionsCheckingInterval: 1000,
   });
   server.maxConnections = maxConnections;
   server.maxRequestsPerSocket = maxRequestsPerSocket;
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    void answer(request, machine, realm, options).then((made) => {
-      log.log(made.status >= 500 ? 'error' : 'info', 'kms.exchange', made.log);
-      send(response, made);
-    });
+    void answer(request, machine, realm, options)
+      .then((made) => {
+        log.log(made.status >= 500 ? 'error' : 'info', 'kms.exchange', made.log);
+        send(response, made);
+      })
+      .catch(() => response.destroy());
   });
   server.on('tlsClientError', (error) => log.log('debug', 'kms.tls-failed', { reason: error.message }));
   server.on('clientError', (error, socket) => {
@@ -96,7 +100,7 @@ async function answer(
     if (body === undefined) return plainAnswer(413, 'body too large');
     return answerQuestion(handler, body, clock.now(), realm, transformAnswer);
   } catch (error) {
-    return plainAnswer(500, describeError(error));
+    return request.readableAborted ? plainAnswer(400, 'cut off') : plainAnswer(500, describeError(error));
   }
 }
 

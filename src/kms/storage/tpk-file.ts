@@ -1,4 +1,4 @@
-import { chmod, open, readFile, rename, stat } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { fromHex, toHex } from '../../base/bytes.ts';
 import { ProtocolError } from '../../base/errors.ts';
@@ -78,9 +78,10 @@ async function writeTpks(path: string, entries: readonly TpkEntry[]): Promise<vo
     createdAt: new Date(createdAt).toISOString(),
   }));
   const temporary = `${path}.new`;
-  const file = await open(temporary, 'w', 0o600);
+  // What a crash or somebody else left there, a link perhaps, is not written into.
+  await rm(temporary, { force: true });
+  const file = await open(temporary, 'wx', 0o600);
   try {
-    await chmod(temporary, 0o600);
     await file.writeFile(`${JSON.stringify({ keys }, undefined, 2)}\n`);
     await file.sync();
   } finally {
