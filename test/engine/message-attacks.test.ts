@@ -57,6 +57,19 @@ describe('a protected message', () => {
     expect(bob.refused).toMatchObject([{ refusal: { code: 'decryption-failed' } }]);
   });
 
+  test('asks the network to keep it no longer than its ticket lives', async () => {
+    await send();
+    world.clock.advance(3_600_000);
+    await send();
+    await send('require-e2ae');
+    const week = 7 * 24 * 3600;
+    expect(world.sip.messages.map(({ message }) => message.headers)).toEqual([
+      { Expires: `${week}` },
+      { Expires: `${week - 3600}` },
+      undefined,
+    ]);
+  });
+
   test('for somebody else is not read', async () => {
     const carol = await world.user('carol');
     await send();

@@ -1,5 +1,6 @@
 import type { Policy, ProtectionLevel } from '../../base/protection-level.ts';
 import { randomId } from '../../base/random.ts';
+import type { GrantedTicket } from '../../protocol/mikey/index.ts';
 import { profile } from '../../protocol/profile.ts';
 import { withDeadline } from '../deadline.ts';
 import { mayOfferLess } from '../downgrade.ts';
@@ -65,7 +66,7 @@ export class MessageSender {
       now: ports.clock.now(),
       random: ports.random,
     });
-    const reply = await this.#request(peer, sealed);
+    const reply = await this.#request(peer, sealed, lifeOf(ticket, ports.clock.now()));
     if (!isAccepted(reply)) {
       // The next message starts from a fresh ticket: this one may be what the peer could not read.
       if (reply.status === 493) tickets.drop(peer, 'message');
@@ -107,16 +108,21 @@ export class MessageSender {
     return { messageId, level, evidence };
   }
 
-  #request(peer: string, { contentType, body }: TextContent): Promise<SipReply> {
+  #request(peer: string, { contentType, body }: TextContent, headers?: Record<string, string>): Promise<SipReply> {
     const { ports, userAgent } = this.#options;
     if (body.length > profile.message.maxOctets) throw refuse('too-large');
     return withDeadline(
       ports.clock,
       limits.sipMessageMilliseconds,
-      userAgent.sendMessage({ to: peer, contentType, body }),
+      userAgent.sendMessage({ to: peer, contentType, body, ...(headers === undefined ? {} : { headers }) }),
       () => refuse('timeout', 'uncertain'),
     );
   }
+}
+
+/** Profile 5.5: a message that is stored beyond TRe could not be read any more (Expires of RFC 3428 4). */
+function lifeOf({ validUntil }: GrantedTicket, now: number): Record<string, string> {
+  return validUntil === undefined ? {} : { Expires: `${Math.max(0, Math.floor((validUntil - now) / 1000))}` };
 }
 
 function isAccepted({ status }: SipReply): boolean {
