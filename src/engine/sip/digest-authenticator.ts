@@ -5,6 +5,7 @@ import { quoted } from '../../protocol/sip/auth-params.ts';
 import {
   answerChallenge,
   initialAuthorization,
+  isWeaker,
   readNextNonce,
   selectChallenge,
   type DigestChallenge,
@@ -33,14 +34,18 @@ export class DigestAuthenticator {
     this.#random = random;
   }
 
-  /** @returns false for a 401 or 407 that holds no challenge that we can answer. */
-  hideChallenges(response: SipMessage): boolean {
+  /**
+   * @param fromRegistrar anybody on the way may challenge other requests: only who asks in the name of the home network,
+   * and under no weaker hash than its registrar uses, gets an answer, which is material for guessing the password.
+   * @returns false for a 401 or 407 that holds no challenge that we answer.
+   */
+  hideChallenges(response: SipMessage, fromRegistrar: boolean): boolean {
     const { status, headers } = response;
     if (status !== 401 && status !== 407) return true;
     const name = challengeHeaders[status];
     const challenge = selectChallenge(headers.getAll(name));
     for (const header of Object.values(challengeHeaders)) headers.remove(header);
-    if (challenge === undefined) return false;
+    if (challenge === undefined || !(fromRegistrar || this.#isHome(challenge))) return false;
     const ticket = toHex(this.#random.bytes(16));
     this.#pending.set(ticket, challenge);
     const [oldest] = this.#pending.keys();
@@ -80,6 +85,12 @@ export class DigestAuthenticator {
       return this.#answer(challenge, 1, request.method, uri, body);
     };
     return new TicketAuthentication(loggerFactory, redeem, answer);
+  }
+
+  #isHome({ realm, algorithm }: DigestChallenge): boolean {
+    const known = this.#registrar?.challenge;
+    if (known === undefined) return realm === this.#account.domain;
+    return realm === known.realm && !isWeaker(algorithm, known.algorithm);
   }
 
   #answer(challenge: DigestChallenge, nonceCount: number, method: string, uri: string, body: Uint8Array): string {

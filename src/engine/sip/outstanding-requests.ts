@@ -28,6 +28,11 @@ export class OutstandingRequests {
     this.#requests.set(keyOf(message), { message, sentAt: this.#clock.now() });
   }
 
+  /** False for requests, and for a response to a request that was answered or never sent. */
+  awaits(message: SipMessage): boolean {
+    return message.status !== undefined && this.#requests.has(keyOf(message));
+  }
+
   /** @param response as SIP.js will read it. */
   received(response: SipMessage): void {
     if ((response.status ?? 0) >= 200) this.#requests.delete(keyOf(response));

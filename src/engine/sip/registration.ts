@@ -96,7 +96,8 @@ export class Registration {
 
   async #attempt(): Promise<RegistrationState> {
     this.#cancelTimer();
-    if (this.#state.state !== 'registered') {
+    const isRenewal = this.#state.state === 'registered';
+    if (!isRenewal) {
       this.#options.security.forget();
       this.#change({ state: 'registering' });
     }
@@ -110,7 +111,9 @@ export class Registration {
     const disagreement = this.#options.security.failure;
     if (disagreement !== undefined) {
       const explanation = `The server's security agreement cannot be accepted: ${disagreement.message}.`;
-      return this.#fail({ state: 'failed', code: 'security-agreement-failed', explanation, willRetry: false });
+      // A server that was set up anew since deserves one agreement from the beginning.
+      const willRetry = isRenewal && this.#isWanted;
+      return this.#fail({ state: 'failed', code: 'security-agreement-failed', explanation, willRetry });
     }
     if (reply.status >= 300) {
       const willRetry = this.#isWanted && isPassing(reply);
@@ -142,7 +145,7 @@ export class Registration {
       }
       case 494:
         // RFC 3329 clause 2.3.1: the answer states the server's list; the next request verifies it.
-        return requests === 1 && headers.has('Security-Server');
+        return requests === 1 && headers.has('Security-Server') && this.#options.security.failure === undefined;
       default:
         return false;
     }

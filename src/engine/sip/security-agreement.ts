@@ -5,6 +5,7 @@ import {
   agreeSecurity,
   isMediaMechanism,
   readSecurityMechanisms,
+  sameMechanisms,
   type SecurityMechanism,
 } from '../../protocol/sip/sec-agree.ts';
 import type { SecurityAgreement } from './types.ts';
@@ -82,7 +83,7 @@ export class SecurityAgreementState {
 
   /**
    * Takes the Security-Server list of an answer to REGISTER. Media entries alone replace media entries alone.
-   * A list that is malformed, or has signalling mechanisms without ours, is a `failure`.
+   * A list that is malformed, has signalling mechanisms without ours, or others than we mirrored, is a `failure`.
    */
   learn(answer: SipHeaders): void {
     const values = answer.getAll('Security-Server');
@@ -110,6 +111,15 @@ export class SecurityAgreementState {
   }
 
   #judge(list: readonly SecurityMechanism[]): readonly SecurityMechanism[] {
+    const stated = list.filter((entry) => !isMediaMechanism(entry));
+    const before = this.#server.filter((entry) => !isMediaMechanism(entry));
+    // RFC 3329 clause 2.3.1: the server's list is static; one that changes under way was changed by somebody.
+    if (stated.length > 0 && before.length > 0 && !sameMechanisms(stated, before)) {
+      throw new ProtocolError('peer-misbehaved', 'the list of mechanisms changed', {
+        field: 'sip.Security-Server',
+        expected: 'the list that was stated first',
+      });
+    }
     const kept = list.every(isMediaMechanism) ? this.#server.filter((entry) => !isMediaMechanism(entry)) : [];
     const server = [...kept, ...list];
     if (!server.every(isMediaMechanism) && agreeSecurity(this.#client, server).signalling !== 'tls') {

@@ -188,7 +188,7 @@ class SipJsUserAgent implements SipUserAgent {
         target: this.#account.target,
         translation: new WireTranslation(random.bytes(32)),
         secure: (request) => this.#security.secure(request),
-        inspect: (message) => this.#inspect(message),
+        inspect: (message, isAwaited) => this.#inspect(message, isAwaited),
       },
       createAuthentication: (loggerFactory) => this.#authenticator.createAuthentication(loggerFactory),
       delegate: {
@@ -221,17 +221,18 @@ class SipJsUserAgent implements SipUserAgent {
     this.#registration.connectionLost(explanation);
   }
 
-  #inspect(message: SipMessage): void {
+  #inspect(message: SipMessage, isAwaited: boolean): void {
     const { status, headers } = message;
     if (status === undefined) return;
-    const isRegister = parseCSeq(headers.get('CSeq') ?? '').method === 'REGISTER';
+    // Others than the registrar answer our requests too, and may call their answer one to a REGISTER.
+    const isRegister = isAwaited && parseCSeq(headers.get('CSeq') ?? '').method === 'REGISTER';
     if (isRegister) this.#security.learn(headers);
     if (isRegister && status === 200) this.#authenticator.learnNextNonce(message);
     if (isRegister && this.#security.failure !== undefined) {
       // Without a challenge SIP.js does not answer: no credentials for a server that agrees on nothing.
       headers.remove('WWW-Authenticate').remove('Proxy-Authenticate');
     }
-    this.#authenticator.hideChallenges(message);
+    this.#authenticator.hideChallenges(message, isRegister);
   }
 
   async #sendRegister(expires: number): Promise<SipReply> {

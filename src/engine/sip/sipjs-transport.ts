@@ -1,5 +1,5 @@
 import { Core, EmitterImpl, StateTransitionError, TransportState, type Emitter, type Transport } from 'sip.js';
-import { utf8 } from '../../base/bytes.ts';
+import { fromUtf8, utf8 } from '../../base/bytes.ts';
 import { describeError, ProtocolError } from '../../base/errors.ts';
 import { checkMandatoryHeaders, headerList } from '../../protocol/sip/headers.ts';
 import {
@@ -23,8 +23,11 @@ export interface SipJsTransportOptions {
   readonly translation: WireTranslation;
   /** Last change to a request before it leaves (security agreement). */
   readonly secure: (request: SipMessage) => void;
-  /** First look at a message that came in, and its last change before SIP.js reads it (challenges). */
-  readonly inspect: (message: SipMessage) => void;
+  /**
+   * First look at a message that came in, and its last change before SIP.js reads it (challenges).
+   * @param isAwaited a response to a request of that method that has no final answer yet.
+   */
+  readonly inspect: (message: SipMessage, isAwaited: boolean) => void;
 }
 
 const connectMilliseconds = 15_000;
@@ -186,13 +189,14 @@ export class SipJsTransport implements Transport {
       message = parseSipMessage(bytes);
       log.log('debug', 'sip.received', summary(message));
       checkMandatoryHeaders(message);
-      this.#options.inspect(message);
-      const text = this.#options.translation.incoming(message);
+      const translated = this.#options.translation.incoming(message);
+      this.#options.inspect(translated, this.#outstanding.awaits(translated));
+      const text = fromUtf8(serialiseSipMessage(translated));
       const parsed = Core.Parser.parseMessage(text, this.#parserLog);
       if (parsed === undefined) {
         throw new ProtocolError('malformed', 'not understood', { field: 'sip.message', hint: { sip: 400 } });
       }
-      this.#outstanding.received(parseSipMessage(utf8(text)));
+      this.#outstanding.received(translated);
       this.onMessage?.(text);
     } catch (error) {
       log.log('warn', 'sip.message-refused', { reason: describeError(error) });

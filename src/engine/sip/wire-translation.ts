@@ -4,7 +4,7 @@ import { hmacSha256 } from '../../crypto/digest.ts';
 import { constantTimeEqual } from '../../crypto/constant-time.ts';
 import { formatVia, parseCSeq, parseVia } from '../../protocol/sip/headers.ts';
 import type { SipMessage } from '../../protocol/sip/message.ts';
-import { parseSipMessage, serialiseSipMessage } from '../../protocol/sip/message.ts';
+import { parseSipMessage } from '../../protocol/sip/message.ts';
 import { hideTelUri, hideTelUris, showTelUris } from './tel-uri.ts';
 
 /** Stands for our address in Via and Contact inside SIP.js, which accepts no port in the Via of a response. */
@@ -55,8 +55,8 @@ export class WireTranslation {
     return message;
   }
 
-  /** @throws ProtocolError for a response that answers no request of ours. */
-  incoming(wire: SipMessage): string {
+  /** As SIP.js reads it, once serialised. @throws ProtocolError for a response that answers no request of ours. */
+  incoming(wire: SipMessage): SipMessage {
     const message = wire.clone();
     const { headers } = message;
     if (message.start.kind === 'request') message.start = { ...message.start, uri: hideTelUri(message.start.uri) };
@@ -69,7 +69,7 @@ export class WireTranslation {
       headers.set('Content-Type', isSdp(contentType) ? 'application/sdp' : 'application/octet-stream');
     }
     message.body = utf8(toBase64(wire.body));
-    return fromUtf8(serialiseSipMessage(message));
+    return message;
   }
 
   #restoreVia(message: SipMessage): void {

@@ -40,6 +40,11 @@ export interface DigestInput {
 // RFC 8760 clause 2.4 lets the client's policy choose among what the server offers: ours is the strongest first.
 const strength: readonly DigestAlgorithm[] = ['SHA-256', 'SHA-256-sess', 'MD5', 'MD5-sess'];
 
+/** Whether `algorithm` rests on a weaker hash than `other`. */
+export function isWeaker(algorithm: DigestAlgorithm, other: DigestAlgorithm): boolean {
+  return algorithm.startsWith('MD5') && !other.startsWith('MD5');
+}
+
 /**
  * The strongest challenge among the header values that we can answer; others are skipped, be they of another
  * scheme, an unknown algorithm or malformed. Undefined when none is left.
