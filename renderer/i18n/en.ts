@@ -125,8 +125,8 @@ export const en = {
   'composer.way': 'Way of sending',
   'composer.way.message': 'Message',
   'composer.way.msrp': 'Session',
-  'composer.way.message.hint': 'A single message. Reaches {peer} also later.',
-  'composer.way.msrp.hint': 'A session opens when you send; {peer} must be online.',
+  'composer.way.message.hint': 'A single message. The network may hold it until {peer} is online.',
+  'composer.way.msrp.hint': 'A session opens when you send. {peer} must be online.',
   'composer.way.msrp.open': 'Goes through the open session.',
   'composer.uncertain': 'The connection to Tessera broke. It is not known whether this was sent.',
 

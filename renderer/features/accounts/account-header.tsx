@@ -22,11 +22,11 @@ export function AccountHeader() {
         <AriaButton className={styles.account ?? ''}>
           <Tile name={name} />
           <span className={styles.who}>
-            <strong>{name}</strong>
+            <strong>{name}</strong>{' '}
             <span className={styles.state}>
               <RegistrationMark registration={account.registration} />
             </span>
-          </span>
+          </span>{' '}
           <Spoken>{text('account.details', { identity })}</Spoken>
           <ChevronsUpDown size={16} aria-hidden="true" className={styles.more} />
         </AriaButton>

@@ -56,6 +56,7 @@ export function ConversationList() {
           selectionMode="single"
           selectionBehavior="toggle"
           disallowEmptySelection
+          shouldSelectOnPressUp
           selectedKeys={selected === undefined ? [] : [selected.peer]}
           onSelectionChange={(keys) => {
             const [peer] = keys === 'all' ? [] : keys;

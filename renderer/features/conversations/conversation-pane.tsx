@@ -31,7 +31,11 @@ export function ConversationPane({ conversationKey }: { readonly conversationKey
     // Fails only with the link, whose return brings it here again.
     if (isUp) void remote.openConversation(conversationKey).catch(() => undefined);
   }, [remote, conversationKey, isUp]);
-  useEffect(() => composer.current?.focus(), []);
+  useEffect(() => {
+    // After the press that opened it: the row takes the focus when the button is let go.
+    const timer = setTimeout(() => composer.current?.focus());
+    return () => clearTimeout(timer);
+  }, []);
   useMarkRead(conversation);
 
   const focusComposer = useCallback(() => composer.current?.focus(), []);
