@@ -64,8 +64,9 @@ export class Account {
     this.events = new Events((error) => ports.log.log('error', 'account.listener-failed', { reason: String(error) }));
     this.#self = tryKmsUserIdentity(config.identity) ?? config.identity;
     this.#policies = new ContactPolicies(config.policy);
-    for (const [contact, policy] of Object.entries(config.contactPolicies ?? {}))
-      this.setContactPolicy(contact, policy);
+    for (const [contact, policy] of Object.entries(config.contactPolicies ?? {})) {
+      this.#policies.setPolicy(tryKmsUserIdentity(contact) ?? contact, policy);
+    }
     const { kms } = config;
     this.#tickets = new TicketService({ ports, self: this.#self, kms, psk: secrets.kmsPsk });
     const shared = { ports, userAgent, tickets: this.#tickets, self: this.#self };
@@ -157,9 +158,11 @@ export class Account {
     }));
   }
 
-  /** Undefined returns the contact to the account's policy. Consent that was given to it ends. */
+  /** Undefined returns the contact to the account's policy. Consent that was given to it ends, and so do weaker sessions. */
   setContactPolicy(contact: string, policy: Policy | undefined): void {
-    this.#policies.setPolicy(tryKmsUserIdentity(contact) ?? contact, policy);
+    const peer = tryKmsUserIdentity(contact) ?? contact;
+    this.#policies.setPolicy(peer, policy);
+    this.#sessions.enforcePolicy(peer);
   }
 
   /** Ends sessions, unregisters and disconnects, within a bounded time. Never rejects. */

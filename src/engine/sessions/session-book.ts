@@ -3,7 +3,7 @@ import type { Policy, ProtectionLevel } from '../../base/protection-level.ts';
 import { randomId } from '../../base/random.ts';
 import type { SessionView } from '../chat-message.ts';
 import { limits } from '../limits.ts';
-import { aimOf, judgeSending, type ContactPolicies } from '../policy.ts';
+import { acceptsIncoming, aimOf, judgeSending, type ContactPolicies } from '../policy.ts';
 import { asRefusalError, refuse, type Refusal, type RefusalError } from '../refusal.ts';
 import type { IncomingInvite } from '../sip/index.ts';
 import type { ReadText } from '../text-content.ts';
@@ -93,6 +93,13 @@ export class SessionBook {
     }
   }
 
+  /** The policy for `peer` changed: what it does not allow ends. */
+  enforcePolicy(peer: string): void {
+    for (const session of this.#sessions.values()) {
+      if (session.view.peer === peer && !this.#isAllowed(session.view)) void session.close('the policy changed');
+    }
+  }
+
   /** False when there is no such session. */
   async close(id: string): Promise<boolean> {
     const session = this.#sessions.get(id);
@@ -153,7 +160,7 @@ export class SessionBook {
   }
 
   #add(peer: string, direction: 'in' | 'out', stream: EstablishedStream): MessageSession {
-    const { context, onChange, onText } = this.#options;
+    const { context, policies, onChange, onText } = this.#options;
     const { ports } = context;
     const view: SessionView = {
       id: randomId(ports.random),
@@ -178,11 +185,20 @@ export class SessionBook {
     });
     // The connection may be gone already: the other side closes at once when its own checks fail.
     if (session.closed) throw refuse('connection-lost', 'session');
+    // The policy may have changed while the session was set up; what we opened was judged by the policy of its request.
+    if (direction === 'in' && !this.#isAllowed(view)) {
+      void session.close('the policy changed');
+      throw refuse('policy-not-met', 'session', { reached: view.level, required: policies.policyFor(peer) });
+    }
     this.#sessions.set(view.id, session);
     ports.log.log('info', 'session.opened', { session: view.id, protection: view.level, direction });
     onChange({ change: 'opened', session: view });
     if (this.#stopped) void session.close('account stopped');
     return session;
+  }
+
+  #isAllowed({ peer, level }: SessionView): boolean {
+    return acceptsIncoming(this.#options.policies.policyFor(peer), level);
   }
 }
 
