@@ -28,6 +28,8 @@ export interface LabUeConfig {
 export interface UeConfigOverrides extends Partial<LabUeConfig> {
   /** `tcp` for a UE without protection on its access leg; `tls` unless said. */
   readonly transport?: 'tls' | 'tcp';
+  /** A UE that knows no key management server. */
+  readonly withoutKms?: boolean;
 }
 
 export interface UeConfigFacts {
@@ -39,7 +41,7 @@ export interface UeConfigFacts {
 
 /** Holds the user's secrets in clear: for a file that only its owner can read, or for a process of the same test. */
 export function createUeConfig(user: LabUser, facts: UeConfigFacts, overrides: UeConfigOverrides = {}): LabUeConfig {
-  const { transport = 'tls', ...changes } = overrides;
+  const { transport = 'tls', withoutKms = false, ...changes } = overrides;
   return {
     identity: user.identity,
     privateIdentity: user.privateIdentity,
@@ -48,7 +50,7 @@ export function createUeConfig(user: LabUser, facts: UeConfigFacts, overrides: U
     password: user.password,
     server: { ...facts.sip[transport], transport, serverName: facts.domain },
     ca: facts.caPem,
-    kms: { ...facts.kms, pskId: user.pskId, psk: user.psk.use(toHex) },
+    ...(withoutKms ? {} : { kms: { ...facts.kms, pskId: user.pskId, psk: user.psk.use(toHex) } }),
     ...changes,
   };
 }

@@ -1,0 +1,116 @@
+import type { Browser } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { silentLogger } from '../../src/base/log.ts';
+import { newMarker, startParty, type Party } from '../../src/cli/demo/parties.ts';
+import { startConsole, type Console } from '../../src/lab/console/index.ts';
+import { startLab, type Lab } from '../../src/lab/lab.ts';
+import { createAccountHost } from '../../src/node/bridge/account-host.ts';
+import { createEnginePorts } from '../../src/node/create-engine-ports.ts';
+import { chromiumPath, launchBrowser, rendererDir } from './support/browser.ts';
+import { Screens } from './support/screens.ts';
+
+/** One user with everything a user has: engine, account at the lab, page in a browser. */
+interface Seat {
+  readonly party: Party;
+  readonly console: Console;
+  readonly screens: Screens;
+}
+
+describe.skipIf(chromiumPath === undefined)('the screens of two UEs in the running lab', () => {
+  let browser: Browser;
+  let lab: Lab;
+  let alice: Seat;
+  let bob: Seat;
+
+  async function takeSeat(name: string, overrides: Parameters<Lab['ueConfig']>[1] = {}): Promise<Seat> {
+    const party = await startParty(lab, await createEnginePorts({ log: silentLogger }), name, overrides);
+    const page = await startConsole({ host: createAccountHost([party.account]), title: name, rendererDir });
+    return { party, console: page, screens: await Screens.open(browser, page.url) };
+  }
+
+  async function leave({ party, console: page, screens }: Seat): Promise<void> {
+    await screens.close();
+    await page.stop();
+    await party.stop();
+  }
+
+  beforeAll(async () => {
+    browser = await launchBrowser();
+  });
+  afterAll(() => browser.close());
+
+  beforeEach(async () => {
+    lab = await startLab();
+    alice = await takeSeat('alice');
+    bob = await takeSeat('bob');
+    await alice.screens.startConversation('sip:bob@lab.test');
+  });
+  afterEach(async () => {
+    await leave(alice);
+    await leave(bob);
+    await lab.stop();
+    expect([...alice.screens.errors, ...bob.screens.errors]).toEqual([]);
+  });
+
+  it('carries a message in each of the four ways, there and back, and tells why it is protected', async () => {
+    // What is demanded holds for what comes in too, so the stricter demand comes last.
+    const cases = [
+      ['Message', 'At least to network edge', 'To network edge', 'Security agreement', true],
+      ['Session', 'At least to network edge', 'To network edge', 'the certificate announced for it', true],
+      ['Message', 'Only end-to-end', 'End-to-end', 'AES-256-GCM', false],
+      ['Session', 'Only end-to-end', 'End-to-end', 'PSK_WITH', false],
+    ] as const;
+    for (const [way, policy, level, proof, isReadableInside] of cases) {
+      const there = newMarker();
+      lab.recorder.clear();
+      await alice.screens.chooseWay(way);
+      await alice.screens.choosePolicy(policy);
+      await alice.screens.send(there);
+      if ((await bob.screens.composer().count()) === 0) await bob.screens.openConversation('alice');
+      expect(await bob.screens.waitForMessage(there)).toMatchObject({ level });
+      expect(await alice.screens.waitForMessage(there, way === 'Session' ? 'Delivered' : 'Sent')).toMatchObject({
+        level,
+      });
+      expect(await bob.screens.readProof(there)).toContain(proof);
+
+      const back = newMarker();
+      await bob.screens.chooseWay(way);
+      await bob.screens.choosePolicy(policy);
+      await bob.screens.send(back);
+      expect(await alice.screens.waitForMessage(back)).toMatchObject({ level });
+      for (const text of [there, back]) {
+        const { accessLeg, insideEdge } = lab.recorder.find(text);
+        expect([text, accessLeg.count, insideEdge.count > 0]).toEqual([text, 0, isReadableInside]);
+      }
+    }
+  });
+
+  it('refuses on the screen when the edge shows another certificate than was signalled', async () => {
+    lab.faults.wrongFingerprint = true;
+    const text = newMarker();
+    await alice.screens.chooseWay('Session');
+    await alice.screens.choosePolicy('At least to network edge');
+    await alice.screens.send(text);
+    const item = alice.screens.message(text);
+    await item.getByText('not the one that was announced').waitFor({ timeout: 30_000 });
+    expect(await item.innerText()).toContain('not sent');
+    expect(lab.recorder.find(text).insideEdge.count).toBe(0);
+  });
+
+  it('asks before it sends to the edge what should have gone end to end', async () => {
+    const carol = await takeSeat('carol', { withoutKms: true });
+    try {
+      const text = newMarker();
+      await alice.screens.startConversation('sip:carol@lab.test');
+      await alice.screens.send(text);
+      const agree = alice.screens.message(text).getByRole('button', { name: /network edge/ });
+      await agree.waitFor({ timeout: 30_000 });
+      expect(lab.recorder.find(text).insideEdge.count).toBe(0);
+      await agree.click();
+      await carol.screens.openConversation('alice');
+      expect(await carol.screens.waitForMessage(text)).toMatchObject({ level: 'To network edge' });
+    } finally {
+      await leave(carol);
+    }
+  });
+});
