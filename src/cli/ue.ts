@@ -19,6 +19,8 @@ async function main(): Promise<number> {
     process.stderr.write(usage);
     return 2;
   }
+  // Without a reader the log is lost, not the UE.
+  process.stderr.on('error', () => undefined);
   const log = createJsonLogger((line) => process.stderr.write(line), options.level);
   const { config, secrets } = accountFromUeConfig(await readUeConfig(options.file));
   const host = await localAddressTowards(config.server.host);
