@@ -88,9 +88,11 @@ export function formatParameters(parameters: SipParameters): string {
  * @throws ProtocolError `malformed`, hint sip 400.
  */
 export function parseNameAddress(value: string, field = 'sip.address'): SipNameAddress {
-  const bracketed = /^\s*("(?:[^"\\]|\\.)*"|[^<"]*?)\s*<([^<>]*)>\s*((?:;.*)?)$/s.exec(value);
+  // White space belongs to the name here: left between the two it would be tried from each of its places.
+  const bracketed = /^("(?:[^"\\]|\\.)*"\s*|[^<"]*)<([^<>]*)>\s*((?:;.*)?)$/s.exec(value.trim());
   if (bracketed !== null) {
-    const [, name = '', uri = '', parameters = ''] = bracketed;
+    const [, spaced = '', uri = '', parameters = ''] = bracketed;
+    const name = spaced.trim();
     requireUri(uri.trim(), field);
     return {
       displayName: name === '' ? undefined : unquote(name),

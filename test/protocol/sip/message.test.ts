@@ -165,6 +165,11 @@ describe('SIP header values', () => {
     expect(parseNameAddress('sip:a@b;tag=2').parameters.get('tag')).toBe('2');
     expect(parseNameAddress('Alice <tel:+1>').displayName).toBe('Alice');
     for (const wrong of ['', '<>', '<sip:a', 'a b', '"x <sip:a@b>']) expect(() => parseNameAddress(wrong)).toThrow();
+    expect(parseNameAddress(' "Alice" \t <sip:a@b> ;x')).toMatchObject({ displayName: 'Alice', uri: 'sip:a@b' });
+    const started = performance.now();
+    expect(() => parseNameAddress(`a${' '.repeat(60_000)}b`)).toThrow();
+    // Over a second when the blanks are tried from each of their places.
+    expect(performance.now() - started).toBeLessThan(200);
   });
 
   test('reads and writes Via, CSeq and SIP URIs', () => {
