@@ -4,7 +4,7 @@ export const en = {
   'app.title': '{unread, plural, =0 {} other {(#) }}{account} · Tessera',
 
   'link.connecting': 'Connecting…',
-  'link.down': 'The connection to Tessera is lost. What you see may be out of date; it reconnects by itself.',
+  'link.down': 'The connection to Tessera is lost. Reconnecting…',
 
   'level.e2e': 'End-to-end',
   'level.e2ae': 'To network edge',
@@ -143,7 +143,6 @@ export const en = {
   'proof.close': 'Close',
   'proof.message': 'Message of {time}',
   'proof.session': 'Open session with {peer}',
-  'proof.reach': 'How far it is protected',
   'proof.you': 'You',
   'proof.edge': 'Network edge',
   'proof.network': 'Network',
@@ -151,7 +150,6 @@ export const en = {
   'proof.facts': 'What proves it',
   'proof.facts.none': 'What is known',
   'proof.notProtected': 'What is not protected',
-  'proof.notProtected.note': 'Protection never covers everything. This stays open:',
   'proof.technical': 'Technical detail',
 
   'verdict.e2e': 'Only you and {peer} can read it, and whoever runs the key server {kms}.',

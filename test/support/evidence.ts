@@ -45,7 +45,9 @@ export function evidenceFor(level: ProtectionLevel, way: MessageWay, at: number,
       vouchedBy,
       verifiedAt: at,
       notProtected:
-        level === 'e2ae' ? [operator, metadata] : ['the text, from an end point that nobody vouched for', operator, metadata],
+        level === 'e2ae'
+          ? [operator, metadata]
+          : ['the text, from an end point that nobody vouched for', operator, metadata],
     };
   }
   return {

@@ -3,7 +3,6 @@ import type {
   CheckedInput,
   Evidence,
   MessageView,
-  Policy,
   ProtectionLevel,
   Refusal,
   RegistrationState,
@@ -190,10 +189,6 @@ export class ScriptedHost implements BridgeHost {
   #emit(event: HostEvent): void {
     for (const listener of this.#listeners) listener(event);
   }
-}
-
-export function contactPolicy(host: ScriptedHost, peer: string): Policy | undefined {
-  return host.book.views().find((view) => view.peer === peer)?.policy;
 }
 
 function wait(milliseconds: number): Promise<void> {

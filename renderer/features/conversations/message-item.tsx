@@ -38,10 +38,8 @@ function MessageText({ message }: { readonly message: MessageView }) {
   if (message.state === 'undecryptable' || message.state === 'refused') {
     return (
       <>
-        <p className={styles.missing}>
-          {text(message.state === 'refused' ? `message.refused.${message.way}` : 'message.undecryptable.text')}
-        </p>
-        {message.problem !== undefined && <p className={styles.problem}>{message.problem.explanation}</p>}
+        {message.state === 'refused' && <p className={styles.missing}>{text(`message.refused.${message.way}`)}</p>}
+        <p className={styles.missing}>{message.problem?.explanation ?? text('message.undecryptable.text')}</p>
       </>
     );
   }
