@@ -56,11 +56,6 @@ export class ProtocolError extends Error {
   }
 }
 
-/** Marks a branch that the type system proves unreachable. */
-export function assertNever(value: never): never {
-  throw new Error(`unreachable: ${String(value)}`);
-}
-
 /** The text of anything that was thrown, fit for a log line. */
 export function describeError(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

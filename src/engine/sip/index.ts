@@ -1,2 +1,2 @@
-export { createSipUserAgent, type SipUserAgentOptions } from './sip-user-agent.ts';
+export { createSipUserAgent } from './sip-user-agent.ts';
 export type * from './types.ts';
