@@ -19,6 +19,7 @@ import { HostileStage, secretText, wrongKey } from './support/hostile-stage.ts';
 import { until } from './support/parties.ts';
 
 let stage: HostileStage;
+let openAtFirst: string[];
 const unhandled: unknown[] = [];
 const note = (reason: unknown): unknown => unhandled.push(reason);
 const goodFingerprint = { hash: 'sha-256', value: Array.from({ length: 32 }, () => 'AB').join(':') };
@@ -26,6 +27,8 @@ const goodFingerprint = { hash: 'sha-256', value: Array.from({ length: 32 }, () 
 beforeAll(async () => {
   process.on('unhandledRejection', note);
   stage = await HostileStage.start();
+  await stage.allIsWell();
+  openAtFirst = openPorts();
 });
 
 afterEach(async () => {
@@ -36,9 +39,22 @@ afterEach(async () => {
 });
 
 afterAll(async () => {
+  await until(
+    () => openPorts().join() === openAtFirst.join(),
+    'every port and connection of a refused session is closed',
+    8_000,
+  );
   await stage.stop();
   process.off('unhandledRejection', note);
 });
+
+/** Listening ports and connections of this process. */
+function openPorts(): string[] {
+  return process
+    .getActiveResourcesInfo()
+    .filter((name) => name.startsWith('TCP'))
+    .sort();
+}
 
 function sdp(options: Partial<MsrpMediaOptions> = {}, change: (text: string) => string = (text) => text): string {
   const media = buildMsrpMedia({
@@ -234,7 +250,8 @@ describe('the answer to an INVITE', () => {
       sdp({ ...passive, port: 9, fingerprints: [goodFingerprint], e2ae: 'applied' }),
     );
     expect(outcome).toMatchObject({ outcome: 'refused', refusal: { code: 'peer-unreachable' } });
-    await stage.edge.bye(invite.headers.get('Call-ID'));
+    const bye = await stage.edge.bye(invite.headers.get('Call-ID'));
+    expect(bye.headers.getAll('Security-Verify')).toEqual(['tls;q=0.2', 'msrp-tls;mediasec']);
   });
 
   test('that shows another certificate than announced', async () => {

@@ -160,6 +160,8 @@ export async function establish(
   listener: MsrpListener,
 ): Promise<EstablishedStream> {
   const { ports } = context;
+  // A call that is over will not be connected any more.
+  sip.onEnded(() => listener.close());
   try {
     const opened = await openStream(ports, stream, listener);
     const channel = new MsrpChannel({

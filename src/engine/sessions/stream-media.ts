@@ -147,6 +147,9 @@ function peerFingerprint(tls: TlsFacts, remote: RemoteStream): string {
 function refusalForMedia(error: ProtocolError): RefusalError {
   const cause = error;
   if (error.field.includes('fingerprint')) return refuse('fingerprint-mismatch', 'session', { cause });
+  if (error.field === 'msrp.accept' && error.kind === 'local') {
+    return refuse('connection-lost', 'session', { happened: 'The call ended before the connection was set up', cause });
+  }
   if (error.kind === 'expired') return refuse('timeout', 'session', { cause });
   if (error.field.includes('tls')) return refuse('tls-failed', 'session', { cause });
   return refuse('peer-unreachable', 'session', { cause });

@@ -41,7 +41,9 @@ export function warningLine(text: string): string {
 
 /** The texts of Warning headers, joined. */
 export function warningText(values: readonly string[]): string | undefined {
-  const texts = values.map((value) => /"((?:[^"\\]|\\.)*)"/.exec(value)?.[1]?.replace(/\\(.)/g, '$1') ?? value);
+  const texts = values
+    .map(oneLine)
+    .map((value) => /"((?:[^"\\]|\\.)*)"/.exec(value)?.[1]?.replace(/\\(.)/g, '$1') ?? value);
   return texts.length === 0 ? undefined : texts.join('; ');
 }
 

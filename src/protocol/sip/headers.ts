@@ -114,7 +114,7 @@ export function formatNameAddress(address: SipNameAddress): string {
 /** @throws ProtocolError `malformed`, hint sip 400. */
 export function parseVia(value: string): SipVia {
   const match =
-    /^SIP\s*\/\s*2\.0\s*\/\s*([A-Za-z]+)\s+(\[[0-9A-Fa-f:.]+\]|[^\s;:,]+)\s*(?::\s*([0-9]{1,5}))?\s*(;.*)?$/is.exec(
+    /^SIP\s*\/\s*2\.0\s*\/\s*([A-Za-z]+)\s+(\[[0-9A-Fa-f:.]+\]|[^\s;:,]+)(?:\s*:\s*([0-9]{1,5}))?\s*(;.*)?$/is.exec(
       value,
     );
   if (match === null) throw malformed('sip.Via', 'SIP/2.0/TRANSPORT host:port;parameters');
