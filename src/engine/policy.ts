@@ -29,7 +29,8 @@ export function acceptsIncoming(policy: Policy, level: ProtectionLevel): boolean
 
 /**
  * What each contact's policy is, and to which weaker levels the user agreed under `prefer-e2e`.
- * Consent answers a question: it covers the level that was last offered and nothing below it.
+ * Consent answers a question: it covers the level that was offered and nothing below it. Where several questions are
+ * open it is not known which of them is answered: then it covers the best of the levels, and the others are asked again.
  */
 export class ContactPolicies {
   readonly #default: Policy;
@@ -58,7 +59,8 @@ export class ContactPolicies {
   }
 
   noteOffer(contact: string, level: ProtectionLevel): void {
-    this.#offered.set(contact, level);
+    const open = this.#offered.get(contact);
+    if (open === undefined || isAtLeast(level, open)) this.#offered.set(contact, level);
   }
 
   /** The user agreed. Unasked consent covers protection to the network edge only. */

@@ -62,6 +62,17 @@ describe('consent', () => {
     expect(contacts.agreedLevel(bob)).toBe('e2ae');
   });
 
+  test('covers no more than the least of what is asked at the same time', () => {
+    const contacts = new ContactPolicies('prefer-e2e');
+    contacts.noteOffer(bob, 'e2ae');
+    contacts.noteOffer(bob, 'none');
+    contacts.consent(bob);
+    expect(contacts.agreedLevel(bob)).toBe('e2ae');
+    contacts.noteOffer(bob, 'none');
+    contacts.consent(bob);
+    expect(contacts.agreedLevel(bob)).toBe('none');
+  });
+
   test('is not taken back by a later consent to a better level', () => {
     const contacts = new ContactPolicies('prefer-e2e');
     contacts.noteOffer(bob, 'none');
