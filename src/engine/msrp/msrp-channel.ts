@@ -5,6 +5,7 @@ import { randomId, type Random } from '../../base/random.ts';
 import {
   bytesSource,
   MsrpSession,
+  transactionMilliseconds,
   type IncomingDecision,
   type IncomingDescription,
   type MessageSource,
@@ -79,7 +80,7 @@ export class MsrpChannel {
   readonly #pauses = new Set<SinkWriter | 'answers'>();
   #hasRoom = true;
   #isClosed = false;
-  #timer: { readonly due: number; readonly cancel: CancelTimer } | undefined;
+  #cancelTimer: CancelTimer | undefined;
 
   /** Starts at once. @throws ProtocolError `malformed` when a path is not made of MSRP URIs. */
   constructor(options: MsrpChannelOptions) {
@@ -162,13 +163,17 @@ export class MsrpChannel {
 
   #pump(): void {
     while (this.#hasRoom && !this.#isClosed) {
-      const bytes = this.#session.nextOutput(this.#clock.now());
-      if (bytes === undefined) break;
-      this.#hasRoom = this.#connection.write(bytes);
+      const frame = this.#session.nextOutput(this.#clock.now());
+      if (frame === undefined) break;
+      this.#write(frame);
     }
     if (this.#isClosed) return;
     this.#setPause('answers', this.#session.isOutputCongested);
     this.#armTimer();
+  }
+
+  #write(frame: readonly Uint8Array[]): void {
+    for (const piece of frame) this.#hasRoom = this.#connection.write(piece);
   }
 
   #perform(action: MsrpSessionAction): void {
@@ -257,30 +262,31 @@ export class MsrpChannel {
     else this.#connection.resume();
   }
 
-  /** A timer that fires too early only finds nothing to do, so it is moved only when something is due sooner. */
+  /**
+   * No deadline is set nearer than one transaction ahead, so a timer that looks again that often misses none and need
+   * not be moved with every chunk.
+   */
   #armTimer(): void {
-    const { deadline } = this.#session;
-    if (deadline === undefined) return;
-    const now = this.#clock.now();
-    if (deadline <= now) {
+    if (this.#session.hasNews) {
       this.#run({ type: 'tick' });
       return;
     }
-    if (this.#timer !== undefined && this.#timer.due <= deadline) return;
-    this.#timer?.cancel();
-    const cancel = this.#clock.after(deadline - now, () => {
-      this.#timer = undefined;
+    if (this.#cancelTimer !== undefined) return;
+    const { deadline } = this.#session;
+    if (deadline === undefined) return;
+    const wait = Math.min(Math.max(0, deadline - this.#clock.now()), transactionMilliseconds);
+    this.#cancelTimer = this.#clock.after(wait, () => {
+      this.#cancelTimer = undefined;
       this.#run({ type: 'tick' });
     });
-    this.#timer = { due: deadline, cancel };
   }
 
   #finish(error: ProtocolError | undefined): void {
     this.#isClosed = true;
-    this.#timer?.cancel();
+    this.#cancelTimer?.();
     for (const messageId of [...this.#sinks.keys()]) this.#dropSink(messageId);
     for (let last = this.#session.nextOutput(0); last !== undefined; last = this.#session.nextOutput(0)) {
-      this.#connection.write(last);
+      this.#write(last);
     }
     this.#connection.close();
     this.events.emit('closed', error === undefined ? {} : { error });

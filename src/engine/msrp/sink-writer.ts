@@ -29,7 +29,8 @@ export class SinkWriter {
   }
 
   write(position: number, bytes: Uint8Array): void {
-    this.#step(() => this.#sink.write(position, bytes));
+    if (this.#isBusy) this.#step(() => this.#sink.write(position, bytes));
+    else if (!this.#hasEnded) this.#try(() => this.#sink.write(position, bytes));
   }
 
   finish(octets: number): void {
@@ -55,17 +56,19 @@ export class SinkWriter {
   }
 
   #work(): void {
-    for (let step = this.#steps.shift(); step !== undefined; step = this.#steps.shift()) {
-      try {
-        const result = step();
-        if (result instanceof Promise) {
-          this.#wait(result);
-          return;
-        }
-      } catch (error) {
-        this.#fail(error);
-        return;
-      }
+    while (!this.#isBusy) {
+      const step = this.#steps.shift();
+      if (step === undefined) return;
+      this.#try(step);
+    }
+  }
+
+  #try(step: () => void | Promise<void>): void {
+    try {
+      const result = step();
+      if (result instanceof Promise) this.#wait(result);
+    } catch (error) {
+      this.#fail(error);
     }
   }
 

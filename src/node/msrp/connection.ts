@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { CancelTimer, Clock } from '../../base/clock.ts';
+import { GatheredWriter } from './gathered-writer.ts';
 import type { MsrpConnection, MsrpSecurity, SocketAddress, TlsFacts } from '../../engine/ports.ts';
 
 /** How long a closed connection may take to flush before it is cut. */
@@ -12,6 +13,7 @@ export class NodeMsrpConnection implements MsrpConnection {
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
   readonly #socket: Socket;
+  readonly #writer: GatheredWriter;
   readonly #clock: Clock;
   #onClose: ((error?: Error) => void) | undefined;
   #error: Error | undefined;
@@ -25,17 +27,18 @@ export class NodeMsrpConnection implements MsrpConnection {
     this.local = { host: socket.localAddress ?? '', port: socket.localPort ?? 0 };
     this.remote = { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
     this.#socket = socket;
+    this.#writer = new GatheredWriter(socket);
     this.#clock = clock;
     socket.on('error', (error) => (this.#error ??= error));
     socket.once('close', () => this.#closed());
   }
 
   write(bytes: Uint8Array): boolean {
-    return this.#state === 'open' && this.#socket.writable ? this.#socket.write(bytes) : true;
+    return this.#state === 'open' && this.#socket.writable ? this.#writer.write(bytes) : true;
   }
 
   onDrain(listener: () => void): void {
-    this.#socket.on('drain', listener);
+    this.#writer.onDrain(listener);
   }
 
   onData(listener: (bytes: Uint8Array) => void): void {
@@ -62,6 +65,7 @@ export class NodeMsrpConnection implements MsrpConnection {
 
   close(): void {
     if (this.#state !== 'open') return;
+    this.#writer.flush();
     this.#state = 'closing';
     this.#socket.end();
     // What still arrives is thrown away; without reading it the peer's end would never be seen.

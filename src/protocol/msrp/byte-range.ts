@@ -4,9 +4,9 @@ import { malformedMsrp } from './msrp-error.ts';
 export interface ByteRange {
   readonly start: number;
   /** Absent for `*`: not known, or the chunk may be interrupted. */
-  readonly end?: number;
+  readonly end?: number | undefined;
   /** Octets of the whole message; absent for `*`. */
-  readonly total?: number;
+  readonly total?: number | undefined;
 }
 
 /** @throws ProtocolError `malformed`; numbers above 15 digits are refused, which keeps them exact. */
@@ -19,8 +19,8 @@ export function parseByteRange(text: string, offset = 0): ByteRange {
   }
   return {
     start,
-    ...(endText === '*' ? {} : { end: Number(endText) }),
-    ...(totalText === '*' ? {} : { total: Number(totalText) }),
+    end: endText === '*' ? undefined : Number(endText),
+    total: totalText === '*' ? undefined : Number(totalText),
   };
 }
 

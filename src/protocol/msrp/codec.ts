@@ -1,8 +1,8 @@
 import { concatBytes, utf8 } from '../../base/bytes.ts';
-import { formatByteRange } from './byte-range.ts';
+import { formatByteRange, type ByteRange } from './byte-range.ts';
 import { containsEndLine } from './end-line.ts';
 import { MsrpFramer, type MsrpFramerLimits } from './framer.ts';
-import type { ContinuationFlag, MsrpHead, MsrpHeaders, MsrpRequestHead, MsrpResponseHead } from './head.ts';
+import type { ContinuationFlag, MsrpHead, MsrpHeaders, MsrpRequestHead } from './head.ts';
 import { hasControlCharacter, impossibleMsrp, malformedMsrp } from './msrp-error.ts';
 
 /** One whole frame: a request with or without body, or a response. */
@@ -17,18 +17,39 @@ export interface MsrpFrame {
  * @throws ProtocolError `local` when a header would break its line, a body has no Content-Type or the other way round,
  * or the body contains the end-line of its own transaction.
  */
-export function encodeFrame({ head, body, flag }: MsrpFrame): Uint8Array {
+export function encodeFrame(frame: MsrpFrame): Uint8Array {
+  if (frame.body !== undefined && containsEndLine(frame.body, frame.head.transactionId)) {
+    throw impossibleMsrp('transactionId', 'the body contains its end-line', 'another transaction id');
+  }
+  const { head, body, flag } = frame;
   if ((body !== undefined) !== (head.headers.contentType !== undefined)) {
     throw impossibleMsrp('Content-Type', 'must be there exactly when a body is', 'both or none');
   }
-  if (body !== undefined && containsEndLine(body, head.transactionId)) {
-    throw impossibleMsrp('transactionId', 'the body contains its end-line', 'another transaction id');
+  const endLine = `-------${head.transactionId}${flag}\r\n`;
+  if (body === undefined) return utf8(headText(head) + endLine);
+  return concatBytes(utf8(`${headText(head)}\r\n`), body, utf8(`\r\n${endLine}`));
+}
+
+/** Writes the chunks of one message: all that they have in common is put together once. */
+export class ChunkEncoder {
+  readonly #before: string;
+  readonly #after: string;
+
+  /** @param headers of every chunk, without Byte-Range. @throws ProtocolError `local` when one would break its line. */
+  constructor(headers: MsrpHeaders & { readonly contentType: string }) {
+    const { contentType, other, ...rest } = headers;
+    this.#before = headerText({ ...rest, other: [] });
+    this.#after = other.map(({ name, value }) => field(name, value)).join('') + field('Content-Type', contentType);
   }
-  const lines = [startLine(head), ...headerLines(head.headers)];
-  if (lines.some(hasControlCharacter)) throw impossibleMsrp('header', 'control character', 'text of one line');
-  const top = `${lines.join('\r\n')}\r\n`;
-  const bottom = `-------${head.transactionId}${flag}\r\n`;
-  return body === undefined ? utf8(top + bottom) : concatBytes(utf8(`${top}\r\n`), body, utf8(`\r\n${bottom}`));
+
+  /** A SEND in pieces, the body as it is. The caller has searched it for the end-line. */
+  encode(id: string, byteRange: ByteRange, body: Uint8Array, flag: ContinuationFlag): readonly Uint8Array[] {
+    const endLine = `\r\n-------${id}${flag}\r\n`;
+    const range = `Byte-Range: ${formatByteRange(byteRange)}\r\n`;
+    const around = utf8(`MSRP ${id} SEND\r\n${this.#before}${range}${this.#after}\r\n${endLine}`);
+    const bodyAt = around.length - endLine.length;
+    return [around.subarray(0, bodyAt), body, around.subarray(bodyAt)];
+  }
 }
 
 /** Decodes octets that hold whole frames and nothing else. @throws ProtocolError `malformed`. */
@@ -54,18 +75,18 @@ export function decodeFrames(bytes: Uint8Array, limits: Partial<MsrpFramerLimits
 }
 
 /** RFC 4975 section 7.2; the request decides the addresses. `localPath` is our own URI in the session. */
-export function responseTo(
-  request: MsrpRequestHead,
-  status: number,
-  localPath: string,
-  comment = reasonOf(status),
-): MsrpResponseHead {
+export function encodeResponseTo(request: MsrpRequestHead, status: number, localPath: string): Uint8Array {
   // "If the request triggering the response was a SEND request, the To-Path header field is formed by copying the
   // first (leftmost) URI in the From-Path"; for other methods the full path.
   const { fromPath } = request.headers;
-  const toPath = request.method === 'SEND' ? fromPath.slice(0, 1) : fromPath;
-  const headers: MsrpHeaders = { toPath, fromPath: [localPath], other: [] };
-  return { kind: 'response', transactionId: request.transactionId, status, comment, headers };
+  const toPath = request.method === 'SEND' ? (fromPath[0] ?? '') : fromPath.join(' ');
+  return encodeResponse(request.transactionId, status, toPath, localPath);
+}
+
+/** A response; the paths are MSRP URIs that were parsed before. */
+export function encodeResponse(id: string, status: number, toPath: string, fromPath: string): Uint8Array {
+  const reason = reasons[status] ?? 'Status';
+  return utf8(`MSRP ${id} ${status} ${reason}\r\nTo-Path: ${toPath}\r\nFrom-Path: ${fromPath}\r\n-------${id}$\r\n`);
 }
 
 /** RFC 4975 sections 7.1.2, 7.1.4 and 7.2: whether a request may be answered with `status` at all. */
@@ -88,31 +109,37 @@ const reasons: Readonly<Record<number, string>> = {
   506: 'Session Bound Elsewhere',
 };
 
-export function reasonOf(status: number): string {
-  return reasons[status] ?? 'Status';
-}
-
 function startLine(head: MsrpHead): string {
   if (head.kind === 'request') return `MSRP ${head.transactionId} ${head.method}`;
   return `MSRP ${head.transactionId} ${head.status}${head.comment === undefined ? '' : ` ${head.comment}`}`;
 }
 
+function headText(head: MsrpHead): string {
+  return line(startLine(head)) + headerText(head.headers);
+}
+
 /** RFC 4975 section 9: To-Path, From-Path, the rest; section 7.1: Content-Type is the last. */
-function headerLines(headers: MsrpHeaders): string[] {
-  const { status } = headers;
-  const fields: readonly (readonly [string, string | undefined])[] = [
-    ['To-Path', headers.toPath.join(' ')],
-    ['From-Path', headers.fromPath.join(' ')],
-    ['Message-ID', headers.messageId],
-    ['Success-Report', headers.successReport],
-    ['Failure-Report', headers.failureReport],
-    ['Byte-Range', headers.byteRange && formatByteRange(headers.byteRange)],
-    [
-      'Status',
-      status && [status.namespace, status.code, ...(status.comment === undefined ? [] : [status.comment])].join(' '),
-    ],
-    ...headers.other.map(({ name, value }) => [name, value] as const),
-    ['Content-Type', headers.contentType],
-  ];
-  return fields.flatMap(([name, value]) => (value === undefined ? [] : [`${name}: ${value}`]));
+function headerText(headers: MsrpHeaders): string {
+  const { byteRange, status } = headers;
+  let text = field('To-Path', headers.toPath.join(' '));
+  text += field('From-Path', headers.fromPath.join(' '));
+  text += field('Message-ID', headers.messageId);
+  text += field('Success-Report', headers.successReport);
+  text += field('Failure-Report', headers.failureReport);
+  if (byteRange !== undefined) text += field('Byte-Range', formatByteRange(byteRange));
+  if (status !== undefined) {
+    const comment = status.comment === undefined ? '' : ` ${status.comment}`;
+    text += field('Status', `${status.namespace} ${status.code}${comment}`);
+  }
+  for (const { name, value } of headers.other) text += field(name, value);
+  return text + field('Content-Type', headers.contentType);
+}
+
+function field(name: string, value: string | undefined): string {
+  return value === undefined ? '' : line(`${name}: ${value}`);
+}
+
+function line(text: string): string {
+  if (hasControlCharacter(text)) throw impossibleMsrp('header', 'control character', 'text of one line');
+  return `${text}\r\n`;
 }

@@ -1,10 +1,7 @@
 import { utf8 } from '../../base/bytes.ts';
 import type { ContinuationFlag } from './head.ts';
 
-const dash = 0x2d;
 const carriageReturn = 0x0d;
-/** Seven dashes open every end-line (RFC 4975 section 9). */
-const dashes = 7;
 
 const flagOctets: Readonly<Record<number, ContinuationFlag>> = { 0x24: '$', 0x2b: '+', 0x23: '#' };
 
@@ -22,11 +19,12 @@ export interface EndLineScan {
 
 /**
  * Finds the end of one body in a stream that may be cut anywhere: CRLF, seven dashes, transaction id, flag, CRLF.
- * Anything that only begins like it is body. Linear time: one octet in seven is looked at, as no end-line
- * hides between two octets seven apart that are not dashes. Holds back at most one octet less than the end-line.
+ * Anything that only begins like it is body. Holds back at most one octet less than the end-line.
  */
 export class EndLineScanner {
   readonly #pattern: Uint8Array;
+  /** The pattern up to its flag. */
+  readonly #search: OctetSearch;
   readonly #flagAt: number;
   /** Octets of the pattern seen at the end of the input so far. */
   #matched: number;
@@ -34,9 +32,12 @@ export class EndLineScanner {
   #borrowed = 2;
   #flagOctet = 0;
 
-  constructor(transactionId: string) {
+  /** @param search lent for the life of this scanner, to be used again by the next one. */
+  constructor(transactionId: string, search: OctetSearch) {
     this.#pattern = utf8(`\r\n-------${transactionId}?\r\n`);
     this.#flagAt = this.#pattern.length - 3;
+    this.#search = search;
+    search.lookFor(this.#pattern.subarray(0, this.#flagAt));
     this.#matched = this.#borrowed;
   }
 
@@ -84,20 +85,11 @@ export class EndLineScanner {
   }
 
   #find(bytes: Uint8Array, from: number): number {
-    let position = from + 2 + dashes - 1;
-    while (position < bytes.length) {
-      if (bytes[position] !== dash) {
-        position += dashes;
-        continue;
-      }
-      let first = position;
-      while (first > position - dashes + 1 && bytes[first - 1] === dash) first--;
-      const candidate = first - 2;
-      if (candidate >= from && this.#matches(bytes, candidate, this.#pattern.length)) return candidate;
-      // The next end-line's CRLF comes after this dash, its last dash nine octets on at the earliest.
-      position += dashes + 2;
+    let candidate = this.#search.find(bytes, from);
+    while (candidate >= 0 && !this.#matches(bytes, candidate, this.#pattern.length)) {
+      candidate = this.#search.find(bytes, candidate + 1);
     }
-    return -1;
+    return candidate;
   }
 
   #beginningAtEnd(bytes: Uint8Array, from: number): number {
@@ -131,20 +123,45 @@ export class EndLineScanner {
 }
 
 /** RFC 4975 section 7.1: "the sender MUST ensure that the end-line ... is not present in the body". */
-export function containsEndLine(body: Uint8Array, transactionId: string): boolean {
-  const mark = utf8(transactionId);
-  let position = dashes - 1;
-  while (position < body.length) {
-    if (body[position] !== dash) {
-      position += dashes;
-      continue;
-    }
-    let end = position;
-    while (body[end] === dash) end++;
-    let start = position;
-    while (body[start - 1] === dash) start--;
-    if (end - start >= dashes && mark.every((octet, index) => body[end + index] === octet)) return true;
-    position = end + dashes;
+export function containsEndLine(body: Uint8Array, transactionId: string, search = new OctetSearch()): boolean {
+  search.lookFor(utf8(`-------${transactionId}`));
+  return search.find(body, 0) >= 0;
+}
+
+/**
+ * Finds a few octets among many. Looks at the last octet of each window and skips as far as it allows
+ * (Boyer, Moore, Horspool): with the long ids of our own frames some thirty octets at a time.
+ * Comparing from the front keeps the time linear for patterns whose first octet stands in them only once,
+ * as the CR of an end-line does, since no two long partial matches can then overlap.
+ */
+export class OctetSearch {
+  readonly #skip = new Uint8Array(256);
+  #wanted: Uint8Array = new Uint8Array(0);
+
+  /** @param wanted 1 to 255 octets. */
+  lookFor(wanted: Uint8Array): void {
+    this.#wanted = wanted;
+    this.#skip.fill(wanted.length);
+    for (let index = 0; index < wanted.length - 1; index++) this.#skip[wanted[index] ?? 0] = wanted.length - 1 - index;
   }
-  return false;
+
+  /** Position of the first find from `from` on, or -1. */
+  find(bytes: Uint8Array, from: number): number {
+    const wanted = this.#wanted;
+    const skip = this.#skip;
+    const last = wanted.length - 1;
+    const lastOctet = wanted[last];
+    let end = from + last;
+    while (end < bytes.length) {
+      const octet = bytes[end] ?? 0;
+      if (octet === lastOctet && isAt(bytes, end - last, wanted)) return end - last;
+      end += skip[octet] ?? 1;
+    }
+    return -1;
+  }
+}
+
+function isAt(bytes: Uint8Array, position: number, wanted: Uint8Array): boolean {
+  for (let index = 0; index < wanted.length; index++) if (bytes[position + index] !== wanted[index]) return false;
+  return true;
 }

@@ -1,7 +1,7 @@
-import { EndLineScanner } from './end-line.ts';
+import { EndLineScanner, OctetSearch } from './end-line.ts';
 import type { ContinuationFlag, MsrpHead } from './head.ts';
-import { HeadParser, type MsrpLine } from './head-parser.ts';
-import { LineReader } from './line-reader.ts';
+import { HeadParser, PathReader } from './head-parser.ts';
+import { LineReader, type MsrpLine } from './line-reader.ts';
 import { malformedMsrp } from './msrp-error.ts';
 
 export interface MsrpFramerLimits {
@@ -38,6 +38,8 @@ export type MsrpFramerEvent =
 export class MsrpFramer {
   readonly #limits: MsrpFramerLimits;
   readonly #lines = new LineReader();
+  readonly #paths = new PathReader();
+  readonly #search = new OctetSearch();
   readonly #events: MsrpFramerEvent[] = [];
   #state: 'start' | 'headers' | 'body' = 'start';
   #head: HeadParser | undefined;
@@ -90,7 +92,7 @@ export class MsrpFramer {
     if (this.#state === 'start') {
       const line = this.#lines.next(this.#limits.startLineOctets, 'startLine');
       if (line === undefined) return false;
-      this.#head = new HeadParser(line, (id) => (this.#transactionId = id));
+      this.#head = new HeadParser(line, this.#paths, (id) => (this.#transactionId = id));
       this.#state = 'headers';
       this.#headerCount = 0;
       this.#headerOctets = 0;
@@ -103,20 +105,20 @@ export class MsrpFramer {
   }
 
   #takeHeaderLine(line: MsrpLine, head: HeadParser): void {
-    if (line.bytes.length === 0) {
+    if (line.text.length === 0) {
       this.#events.push({ type: 'head', head: head.finish(), hasBody: true });
-      this.#scanner = new EndLineScanner(head.transactionId);
+      this.#scanner = new EndLineScanner(head.transactionId, this.#search);
       this.#bodyOctets = 0;
       this.#state = 'body';
       return;
     }
-    const flag = endLineFlag(line.bytes, head.transactionId);
+    const flag = endLineFlag(line.text, head.transactionId);
     if (flag !== undefined) {
       this.#events.push({ type: 'head', head: head.finish(), hasBody: false });
       this.#finishFrame(flag);
       return;
     }
-    this.#headerOctets += line.bytes.length + 2;
+    this.#headerOctets += line.text.length + 2;
     if (++this.#headerCount > this.#limits.headerCount) {
       throw malformedMsrp('header', line.offset, 'too many header fields', `at most ${this.#limits.headerCount}`);
     }
@@ -154,10 +156,8 @@ export class MsrpFramer {
 }
 
 /** RFC 4975 section 7.1: a request without a body ends with an end-line right after the last header field. */
-function endLineFlag(line: Uint8Array, transactionId: string): ContinuationFlag | undefined {
-  if (line[0] !== 0x2d || line.length !== 7 + transactionId.length + 1) return undefined;
-  const text = String.fromCharCode(...line);
-  const flag = text.slice(-1);
-  if (text.slice(0, -1) !== `-------${transactionId}`) return undefined;
+function endLineFlag(line: string, transactionId: string): ContinuationFlag | undefined {
+  if (!line.startsWith('-') || line.slice(0, -1) !== `-------${transactionId}`) return undefined;
+  const flag = line.slice(-1);
   return flag === '$' || flag === '+' || flag === '#' ? flag : undefined;
 }

@@ -1,6 +1,6 @@
-import { fromUtf8 } from '../../base/bytes.ts';
-import { parseByteRange, type ByteRange } from './byte-range.ts';
-import type { FailureReport, MsrpHead, MsrpHeader, MsrpHeaders, ReportStatus } from './head.ts';
+import { parseByteRange } from './byte-range.ts';
+import type { MsrpHead, MsrpHeader, MsrpHeaders, ReportStatus } from './head.ts';
+import type { MsrpLine } from './line-reader.ts';
 import { malformedMsrp } from './msrp-error.ts';
 import { parseMsrpUri } from './uri.ts';
 
@@ -14,12 +14,6 @@ export function isMsrpIdent(text: string): boolean {
   return identPattern.test(text);
 }
 
-/** A line without its CRLF and where it began in the stream. */
-export interface MsrpLine {
-  readonly bytes: Uint8Array;
-  readonly offset: number;
-}
-
 type MutableHeaders = { -readonly [Name in keyof MsrpHeaders]?: MsrpHeaders[Name] };
 
 /** Reads the start line and the header lines of one frame. Every failure is `malformed`, with field and stream offset. */
@@ -28,24 +22,27 @@ export class HeadParser {
   /** Absent for a response. */
   readonly method: string | undefined;
   readonly #startOffset: number;
-  readonly #status: { status: number; comment?: string } | undefined;
-  readonly #headers: MutableHeaders = {};
+  readonly #status: number = 0;
+  readonly #comment: string | undefined;
   readonly #other: MsrpHeader[] = [];
+  readonly #headers: MutableHeaders = { other: this.#other };
+  readonly #paths: PathReader;
 
   /** @param onTransactionId told the id of what is no response, even when the rest of the start line is broken. */
-  constructor(line: MsrpLine, onTransactionId: (id: string) => void) {
-    const text = lineText(line, 'startLine');
+  constructor(line: MsrpLine, paths: PathReader, onTransactionId: (id: string) => void) {
+    this.#paths = paths;
     this.#startOffset = line.offset;
     const fail = (problem: string, expected: string): never => {
       throw malformedMsrp('startLine', line.offset, problem, expected);
     };
-    const [, id = '', rest = ''] = /^MSRP ([^ ]*) (.*)$/.exec(text) ?? [];
+    const [, id = '', rest = ''] = /^MSRP ([^ ]*) (.*)$/.exec(line.text) ?? [];
     if (!isMsrpIdent(id)) fail('no transaction id', 'MSRP, a space, an id of 4 to 32 characters');
     if (!/^\d/.test(rest)) onTransactionId(id);
     this.transactionId = id;
     const [, status, comment] = /^(\d{3})(?: (.*))?$/.exec(rest) ?? [];
     if (status !== undefined) {
-      this.#status = { status: Number(status), ...(comment === undefined ? {} : { comment }) };
+      this.#status = Number(status);
+      this.#comment = comment;
     } else if (/^[A-Z]{1,32}$/.test(rest)) {
       this.method = rest;
     } else {
@@ -59,67 +56,92 @@ export class HeadParser {
   }
 
   addHeader(line: MsrpLine): void {
-    const text = lineText(line, 'header');
-    const [, name, value] = /^([A-Za-z][!#-'*+\-.0-9A-Z^-~]*):[ \t]*(.*?)[ \t]*$/.exec(text) ?? [];
-    if (name === undefined || value === undefined) {
-      throw malformedMsrp('header', line.offset, 'not a header field', 'name, colon, space, value');
-    }
-    const read = knownHeaders[name.toLowerCase()];
+    const { text } = line;
+    const colon = text.indexOf(':');
+    const name = text.slice(0, Math.max(0, colon));
+    const value = text.slice(colon + 1).trim();
+    const read = knownHeaders[name] ?? knownHeaders[name.toLowerCase()];
     if (read === undefined) {
+      if (!/^[A-Za-z][!#-'*+\-.0-9A-Z^-~]*$/.test(name)) {
+        throw malformedMsrp('header', line.offset, 'not a header field', 'name, colon, space, value');
+      }
       this.#other.push({ name, value });
       return;
     }
-    const { key, value: parsed } = read(value, line.offset + name.length + 1);
-    if (this.#headers[key] !== undefined) throw malformedMsrp(name, line.offset, 'given twice', 'one such field');
-    Object.assign(this.#headers, { [key]: parsed });
+    if (!read(this.#headers, value, line.offset + name.length + 1, this.#paths)) {
+      throw malformedMsrp(name, line.offset, 'given twice', 'one such field');
+    }
   }
 
   finish(): MsrpHead {
-    const { toPath, fromPath } = this.#headers;
-    if (toPath === undefined || fromPath === undefined) {
-      const missing = toPath === undefined ? 'To-Path' : 'From-Path';
+    const headers = this.#headers;
+    if (!isComplete(headers)) {
+      const missing = headers.toPath === undefined ? 'To-Path' : 'From-Path';
       throw malformedMsrp(missing, this.#startOffset, 'missing', 'To-Path and From-Path in every frame');
     }
-    const headers: MsrpHeaders = { ...this.#headers, toPath, fromPath, other: this.#other };
-    const common = { transactionId: this.transactionId, headers };
-    if (this.#status !== undefined) return { kind: 'response', ...this.#status, ...common };
-    return { kind: 'request', method: this.method ?? '', ...common };
+    const { transactionId, method } = this;
+    if (method !== undefined) return { kind: 'request', transactionId, method, headers };
+    return { kind: 'response', transactionId, status: this.#status, comment: this.#comment, headers };
   }
 }
 
-type KnownHeader = (value: string, offset: number) => { key: keyof MsrpHeaders; value: unknown };
+function isComplete(headers: MutableHeaders): headers is MutableHeaders & MsrpHeaders {
+  return headers.toPath !== undefined && headers.fromPath !== undefined;
+}
 
-const knownHeaders: Readonly<Record<string, KnownHeader>> = {
-  __proto__: null as never,
-  'to-path': (value, offset) => ({ key: 'toPath', value: readPath(value, 'To-Path', offset) }),
-  'from-path': (value, offset) => ({ key: 'fromPath', value: readPath(value, 'From-Path', offset) }),
-  'message-id': (value, offset) => ({ key: 'messageId', value: readIdent(value, 'Message-ID', offset) }),
-  'byte-range': (value, offset): { key: 'byteRange'; value: ByteRange } => ({
-    key: 'byteRange',
-    value: parseByteRange(value, offset),
+/** Reads one known header field into `headers`; false when it was there before. */
+type KnownHeader = (headers: MutableHeaders, value: string, offset: number, paths: PathReader) => boolean;
+
+function known<Key extends keyof MsrpHeaders>(
+  key: Key,
+  read: (value: string, offset: number, paths: PathReader) => NonNullable<MsrpHeaders[Key]>,
+): KnownHeader {
+  return (headers, value, offset, paths) => {
+    if (headers[key] !== undefined) return false;
+    headers[key] = read(value, offset, paths);
+    return true;
+  };
+}
+
+const canonicalHeaders: Readonly<Record<string, KnownHeader>> = {
+  'To-Path': known('toPath', (value, offset, paths) => paths.read(value, 'To-Path', offset)),
+  'From-Path': known('fromPath', (value, offset, paths) => paths.read(value, 'From-Path', offset)),
+  'Message-ID': known('messageId', (value, offset) => readIdent(value, 'Message-ID', offset)),
+  'Byte-Range': known('byteRange', parseByteRange),
+  'Success-Report': known('successReport', (value, offset) =>
+    readChoice(value, ['yes', 'no'], 'Success-Report', offset),
+  ),
+  'Failure-Report': known('failureReport', (value, offset) =>
+    readChoice(value, ['yes', 'no', 'partial'], 'Failure-Report', offset),
+  ),
+  Status: known('status', readStatus),
+  'Content-Type': known('contentType', (value, offset) => {
+    if (/^[^/\s;]+\/[^/\s;]+/.test(value)) return value;
+    throw malformedMsrp('Content-Type', offset, 'not a media type', 'type/subtype');
   }),
-  'success-report': (value, offset) => ({
-    key: 'successReport',
-    value: readChoice(value, ['yes', 'no'], 'Success-Report', offset),
-  }),
-  'failure-report': (value, offset): { key: 'failureReport'; value: FailureReport } => ({
-    key: 'failureReport',
-    value: readChoice(value, ['yes', 'no', 'partial'], 'Failure-Report', offset),
-  }),
-  status: (value, offset) => ({ key: 'status', value: readStatus(value, offset) }),
-  'content-type': (value, offset) => {
-    if (!/^[^/\s;]+\/[^/\s;]+/.test(value)) {
-      throw malformedMsrp('Content-Type', offset, 'not a media type', 'type/subtype');
-    }
-    return { key: 'contentType', value };
-  },
 };
 
-function readPath(value: string, field: string, offset: number): readonly string[] {
-  const uris = value.split(/[ \t]+/);
-  if (uris.length > maxPathUris) throw malformedMsrp(field, offset, 'too many URIs', `at most ${maxPathUris}`);
-  for (const uri of uris) parseMsrpUri(uri, field, offset);
-  return uris;
+/** Under the spelling of RFC 4975 and in small letters, as names are compared without regard to case. */
+const knownHeaders: Readonly<Record<string, KnownHeader | undefined>> = {
+  __proto__: null as never,
+  ...canonicalHeaders,
+  ...Object.fromEntries(Object.entries(canonicalHeaders).map(([name, read]) => [name.toLowerCase(), read])),
+};
+
+/** Reads To-Path and From-Path. On one connection these hardly ever change, so the last good ones are remembered. */
+export class PathReader {
+  readonly #seen = new Map<string, readonly string[]>();
+
+  read(value: string, field: string, offset: number): readonly string[] {
+    const seen = this.#seen.get(value);
+    if (seen !== undefined) return seen;
+    const uris = value.split(/[ \t]+/);
+    if (uris.length > maxPathUris) throw malformedMsrp(field, offset, 'too many URIs', `at most ${maxPathUris}`);
+    for (const uri of uris) parseMsrpUri(uri, field, offset);
+    if (this.#seen.size >= 8) this.#seen.clear();
+    this.#seen.set(value, uris);
+    return uris;
+  }
 }
 
 function readIdent(value: string, field: string, offset: number): string {
@@ -144,15 +166,4 @@ function readStatus(value: string, offset: number): ReportStatus {
     throw malformedMsrp('Status', offset, 'not a status', 'namespace, space, three-digit code');
   }
   return { namespace, code: Number(code), ...(comment === undefined ? {} : { comment }) };
-}
-
-/** RFC 4975 section 9: utf8text has no control character but HTAB. */
-function lineText(line: MsrpLine, field: string): string {
-  const control = line.bytes.findIndex((octet) => (octet < 0x20 && octet !== 0x09) || octet === 0x7f);
-  if (control >= 0) throw malformedMsrp(field, line.offset + control, 'control character', 'text ended by CRLF');
-  try {
-    return fromUtf8(line.bytes);
-  } catch {
-    throw malformedMsrp(field, line.offset, 'not UTF-8', 'UTF-8 text');
-  }
 }

@@ -44,7 +44,7 @@ export interface MsrpResponseHead {
   readonly transactionId: string;
   /** 100 to 999 by grammar. */
   readonly status: number;
-  readonly comment?: string;
+  readonly comment?: string | undefined;
   readonly headers: MsrpHeaders;
 }
 

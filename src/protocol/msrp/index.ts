@@ -1,5 +1,5 @@
 export { formatByteRange, parseByteRange, type ByteRange } from './byte-range.ts';
-export { decodeFrames, encodeFrame, mayRespond, reasonOf, responseTo, type MsrpFrame } from './codec.ts';
+export { decodeFrames, encodeFrame, type MsrpFrame } from './codec.ts';
 export { defaultMsrpFramerLimits, MsrpFramer, type MsrpFramerEvent, type MsrpFramerLimits } from './framer.ts';
 export type {
   ContinuationFlag,
@@ -14,6 +14,7 @@ export type {
 export { isMsrpIdent } from './head-parser.ts';
 export type { IncomingDecision, IncomingDescription } from './incoming.ts';
 export { bytesSource, type MessageSource, type OutgoingRequest } from './outgoing.ts';
+export { transactionMilliseconds } from './sender.ts';
 export { MsrpSession } from './session.ts';
 export type {
   MsrpFailure,

@@ -1,19 +1,28 @@
-import { concatBytes } from '../../base/bytes.ts';
-import type { MsrpLine } from './head-parser.ts';
-import { malformedMsrp } from './msrp-error.ts';
+import { concatBytes, fromUtf8 } from '../../base/bytes.ts';
+import { hasControlCharacter, malformedMsrp } from './msrp-error.ts';
 
 const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
+const dash = 0x2d;
+
+/** A line without its CRLF and where it began in the stream. */
+export interface MsrpLine {
+  readonly text: string;
+  readonly offset: number;
+}
 
 /**
- * A queue of octets from which lines or raw octets are taken. A line that lies in one piece is a view;
- * one that was cut is joined once. Knows the offset of everything in the whole stream.
+ * A queue of octets from which lines or raw octets are taken. Knows the offset of everything in the whole stream.
+ * The lines of a head that lies in one piece are decoded together; only one that was cut is collected line by line.
  */
 export class LineReader {
   readonly #queue: Uint8Array[] = [];
   #current: Uint8Array = new Uint8Array(0);
   #position = 0;
   #offset = 0;
+  /** Lines that were decoded ahead; their octets count as not consumed. */
+  #ahead: string[] = [];
+  #aheadNext = 0;
   /** Beginning of a line whose end has not arrived. */
   #partial: Uint8Array[] = [];
   #partialLength = 0;
@@ -31,23 +40,14 @@ export class LineReader {
     if (bytes.length > 0) this.#queue.push(bytes);
   }
 
-  /** The next line without its CRLF, or undefined until it is complete. A lone CR or LF does not end a line. */
+  /** The next line, or undefined until it is complete. A lone CR or LF does not end a line. */
   next(limit: number, field: string): MsrpLine | undefined {
-    while (this.#load()) {
-      // One octet beyond the longest allowed line with its CRLF decides that it is too long.
-      const longest = limit + 2 - this.#partialLength;
-      const window = this.#current.subarray(this.#position, this.#position + longest);
-      const end = window.indexOf(lineFeed);
-      if (end < 0 && window.length >= longest) {
-        throw malformedMsrp(field, this.#offset - this.#partialLength, 'line too long', `at most ${limit} octets`);
-      }
-      const part = end < 0 ? window : window.subarray(0, end + 1);
-      this.consume(part.length);
-      this.#partial.push(part);
-      this.#partialLength += part.length;
-      if (end >= 0) return this.#finishLine(field);
-    }
-    return undefined;
+    if (this.#aheadNext === this.#ahead.length && !this.#decodeAhead()) return this.#nextSingle(limit, field);
+    const text = this.#ahead[this.#aheadNext++] ?? '';
+    const { offset } = this;
+    if (text.length > limit) throw tooLong(field, offset, limit);
+    this.consume(text.length + 2);
+    return checked(text, offset, field);
   }
 
   /** Octets of the current piece that were not consumed, without copying; empty when all was consumed. */
@@ -70,15 +70,71 @@ export class LineReader {
     return true;
   }
 
-  #finishLine(field: string): MsrpLine {
-    const [first] = this.#partial;
-    const whole = this.#partial.length === 1 && first !== undefined ? first : concatBytes(...this.#partial);
+  /**
+   * Decodes all lines up to an empty one or one that begins like an end-line, if all of them are there and plain ASCII,
+   * where characters and octets count the same.
+   */
+  #decodeAhead(): boolean {
+    if (this.#partialLength > 0 || !this.#load()) return false;
+    const bytes = this.#current;
+    let start = this.#position;
+    let end = bytes.indexOf(lineFeed, start);
+    while (end >= 0 && bytes[start] !== dash && bytes[start] !== carriageReturn) {
+      start = end + 1;
+      end = bytes.indexOf(lineFeed, start);
+    }
+    if (end < 0) return false;
+    const block = bytes.subarray(this.#position, end + 1);
+    let text: string;
+    try {
+      text = fromUtf8(block);
+    } catch {
+      return false;
+    }
+    if (text.length !== block.length || !text.endsWith('\r\n')) return false;
+    this.#ahead = text.slice(0, -2).split('\r\n');
+    this.#aheadNext = 0;
+    return true;
+  }
+
+  #nextSingle(limit: number, field: string): MsrpLine | undefined {
+    while (this.#load()) {
+      const end = this.#current.indexOf(lineFeed, this.#position);
+      const next = end < 0 ? this.#current.length : end + 1;
+      if (this.#partialLength + next - this.#position > limit + 2) {
+        throw tooLong(field, this.#offset - this.#partialLength, limit);
+      }
+      const part = this.#current.subarray(this.#position, next);
+      this.consume(part.length);
+      this.#partial.push(part);
+      this.#partialLength += part.length;
+      if (end >= 0) return this.#finishSingle(field);
+    }
+    return undefined;
+  }
+
+  #finishSingle(field: string): MsrpLine {
+    const whole = concatBytes(...this.#partial);
     const offset = this.#offset - this.#partialLength;
     this.#partial = [];
     this.#partialLength = 0;
     if (whole[whole.length - 2] !== carriageReturn) {
       throw malformedMsrp(field, offset + whole.length - 1, 'line feed without carriage return', 'CRLF');
     }
-    return { bytes: whole.subarray(0, -2), offset };
+    try {
+      return checked(fromUtf8(whole.subarray(0, -2)), offset, field);
+    } catch {
+      throw malformedMsrp(field, offset, 'not UTF-8 text', 'UTF-8 text without control characters');
+    }
   }
+}
+
+/** RFC 4975 section 9: utf8text has no control character but HTAB. */
+function checked(text: string, offset: number, field: string): MsrpLine {
+  if (!hasControlCharacter(text)) return { text, offset };
+  throw malformedMsrp(field, offset, 'control character', 'text ended by CRLF');
+}
+
+function tooLong(field: string, offset: number, limit: number): Error {
+  return malformedMsrp(field, offset, 'line too long', `at most ${limit} octets`);
 }

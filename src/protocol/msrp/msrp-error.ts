@@ -12,9 +12,5 @@ export function impossibleMsrp(field: string, problem: string, expected: string)
 
 /** RFC 4975 section 9: utf8text has no control character but HTAB; one would break the line it stands in. */
 export function hasControlCharacter(line: string): boolean {
-  for (let index = 0; index < line.length; index++) {
-    const code = line.charCodeAt(index);
-    if ((code < 0x20 && code !== 0x09) || code === 0x7f) return true;
-  }
-  return false;
+  return /[^\t -~\u0080-\uffff]/.test(line);
 }

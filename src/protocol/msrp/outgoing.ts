@@ -1,7 +1,8 @@
 import type { ByteRange } from './byte-range.ts';
+import type { ChunkEncoder } from './codec.ts';
 import type { MsrpHeader } from './head.ts';
 import { isMsrpIdent } from './head-parser.ts';
-import { hasControlCharacter, impossibleMsrp } from './msrp-error.ts';
+import { impossibleMsrp } from './msrp-error.ts';
 import { RangeSet } from './range-set.ts';
 
 /** The content of an outgoing message, taken piece by piece when the connection has room. */
@@ -52,6 +53,7 @@ export interface OutgoingChunk {
 /** One message on its way out: cuts it into chunks and gathers what the peer said to each. */
 export class OutgoingMessage {
   readonly request: OutgoingRequest;
+  readonly encoder: ChunkEncoder;
   readonly failureReport: 'yes' | 'no';
   readonly #chunkOctets: number;
   readonly #reported = new RangeSet();
@@ -60,14 +62,12 @@ export class OutgoingMessage {
   /** Chunks written and not yet answered. */
   unanswered = 0;
 
-  /** @throws ProtocolError `local` for a message id or header that cannot be written. */
-  constructor(request: OutgoingRequest) {
+  /** @throws ProtocolError `local` for a message id or media type that cannot be written. */
+  constructor(request: OutgoingRequest, encoder: ChunkEncoder) {
     if (!isMsrpIdent(request.messageId)) throw impossibleMsrp('Message-ID', 'not an identifier', '4 to 32 characters');
-    const fields = [request.contentType, ...(request.other ?? []).flatMap(({ name, value }) => [name, value])];
-    if (fields.some((text) => text === '' || hasControlCharacter(text))) {
-      throw impossibleMsrp('header', 'empty or with a control character', 'text of one line');
-    }
+    if (request.contentType === '') throw impossibleMsrp('Content-Type', 'empty', 'a media type');
     this.request = request;
+    this.encoder = encoder;
     this.failureReport = request.failureReport ?? 'yes';
     const { total } = request.source;
     this.#chunkOctets =
@@ -94,8 +94,7 @@ export class OutgoingMessage {
 
   /** Position for the empty chunk that gives a begun message up. */
   get abortRange(): ByteRange {
-    const { total } = this.request.source;
-    return { start: this.#position + 1, ...(total === undefined ? {} : { total }) };
+    return { start: this.#position + 1, total: this.request.source.total };
   }
 
   /** Takes a success report; without a range it speaks of the whole message. */
@@ -113,10 +112,6 @@ export class OutgoingMessage {
     const total = this.request.source.total ?? (last ? this.#position : undefined);
     // RFC 4975 section 7.1.1: "any chunk with a body of greater than 2048 octets will have a "*" in the range-end".
     const isInterruptible = this.#position - start + 1 > smallChunkOctets;
-    return {
-      start,
-      ...(isInterruptible ? {} : { end: this.#position }),
-      ...(total === undefined ? {} : { total }),
-    };
+    return { start, end: isInterruptible ? undefined : this.#position, total };
   }
 }

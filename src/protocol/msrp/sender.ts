@@ -1,20 +1,20 @@
-import { randomId, type Random } from '../../base/random.ts';
-import { encodeFrame } from './codec.ts';
-import { containsEndLine } from './end-line.ts';
-import type { ContinuationFlag, MsrpHeaders, MsrpRequestHead } from './head.ts';
+import { ChunkEncoder, encodeFrame } from './codec.ts';
+import { containsEndLine, OctetSearch } from './end-line.ts';
+import type { IdSource } from './id-source.ts';
+import type { MsrpHeaders, MsrpRequestHead } from './head.ts';
 import { impossibleMsrp } from './msrp-error.ts';
 import { OutgoingMessage, type OutgoingChunk, type OutgoingRequest } from './outgoing.ts';
 import type { MsrpFailure, MsrpOutcome } from './session-types.ts';
 
 /** RFC 4975 section 7.1.1: "If a 200 response to the transaction is not received within 30 seconds". */
-const transactionMilliseconds = 30_000;
+export const transactionMilliseconds = 30_000;
 /** RFC 4975 leaves the wait for a success report to us and names 2 minutes for many applications. */
 const reportMilliseconds = 120_000;
 
 export interface SenderOptions {
   readonly localPath: string;
   readonly remotePath: readonly string[];
-  readonly random: Random;
+  readonly ids: IdSource;
   readonly maxUnanswered: number;
 }
 
@@ -39,6 +39,7 @@ export class MessageSender {
   /** Messages that wait only for their success report, with the time when we stop waiting. */
   readonly #awaitingReport = new Map<OutgoingMessage, number>();
   readonly #aborts: OutgoingMessage[] = [];
+  readonly #search = new OctetSearch();
 
   constructor(options: SenderOptions, onOutcome: (messageId: string, result: MsrpOutcome) => void) {
     this.#options = options;
@@ -52,7 +53,7 @@ export class MessageSender {
   /** @throws ProtocolError `local` when the message id is in use or not an identifier. */
   add(request: OutgoingRequest): void {
     if (this.#messages.has(request.messageId)) throw impossibleMsrp('Message-ID', 'already being sent', 'a new one');
-    const message = new OutgoingMessage(request);
+    const message = new OutgoingMessage(request, this.#encoderFor(request));
     this.#messages.set(request.messageId, message);
     this.#turn.push(message);
   }
@@ -62,7 +63,11 @@ export class MessageSender {
    * It waits for an answer like any other.
    */
   emptySend(now: number): Uint8Array {
-    const headers = { ...this.#paths(), messageId: this.#freshId(), byteRange: { start: 1, end: 0, total: 0 } };
+    const headers = {
+      ...this.#paths(),
+      messageId: this.#options.ids.next(),
+      byteRange: { start: 1, end: 0, total: 0 },
+    };
     const transactionId = this.#open(undefined, now);
     const head: MsrpRequestHead = {
       kind: 'request',
@@ -74,7 +79,7 @@ export class MessageSender {
   }
 
   /** The next chunk in turn, or undefined when there is none, or too many are unanswered. */
-  next(now: number): Uint8Array | undefined {
+  next(now: number): readonly Uint8Array[] | undefined {
     const aborted = this.#aborts.shift();
     if (aborted !== undefined) return this.#abortFrame(aborted);
     if (this.#transactions.size >= this.#options.maxUnanswered) return undefined;
@@ -153,34 +158,29 @@ export class MessageSender {
     this.#aborts.length = 0;
   }
 
-  #chunkFrame(message: OutgoingMessage, { body, byteRange, last }: OutgoingChunk, now: number): Uint8Array {
-    const { contentType, other = [] } = message.request;
-    const headers: MsrpHeaders = { ...this.#sendHeaders(message), byteRange, other, contentType };
-    const answerIsDue = message.failureReport === 'yes';
-    if (answerIsDue) message.unanswered++;
-    const transactionId = this.#open(answerIsDue ? message : 'no-answer', now, body);
+  #chunkFrame(message: OutgoingMessage, { body, byteRange, last }: OutgoingChunk, now: number): readonly Uint8Array[] {
+    const isAnswerDue = message.failureReport === 'yes';
+    if (isAnswerDue) message.unanswered++;
+    const transactionId = this.#open(isAnswerDue ? message : 'no-answer', now, body);
     if (message.isSent) this.#settle(message, now);
-    const head: MsrpRequestHead = { kind: 'request', transactionId, method: 'SEND', headers };
-    return encodeFrame({ head, body, flag: last ? '$' : '+' });
+    return message.encoder.encode(transactionId, byteRange, body, last ? '$' : '+');
   }
 
   /** RFC 4975 section 7.1: "If the sender is aborting an incomplete message ... the flag MUST be a "#"". */
-  #abortFrame(message: OutgoingMessage): Uint8Array {
-    const { contentType, other = [] } = message.request;
-    const headers = { ...this.#sendHeaders(message), byteRange: message.abortRange, other, contentType };
-    const head: MsrpRequestHead = { kind: 'request', transactionId: this.#freshId(), method: 'SEND', headers };
-    const flag: ContinuationFlag = '#';
-    return encodeFrame({ head, body: new Uint8Array(0), flag });
+  #abortFrame(message: OutgoingMessage): readonly Uint8Array[] {
+    return message.encoder.encode(this.#options.ids.next(), message.abortRange, new Uint8Array(0), '#');
   }
 
-  #sendHeaders(message: OutgoingMessage): MsrpHeaders {
-    return {
+  #encoderFor(request: OutgoingRequest): ChunkEncoder {
+    const { messageId, contentType, other = [], successReport, failureReport = 'yes' } = request;
+    return new ChunkEncoder({
       ...this.#paths(),
-      messageId: message.request.messageId,
-      ...(message.request.successReport === true ? { successReport: 'yes' } : {}),
-      ...(message.failureReport === 'yes' ? {} : { failureReport: message.failureReport }),
-      other: [],
-    };
+      messageId,
+      ...(successReport === true ? { successReport: 'yes' } : {}),
+      ...(failureReport === 'yes' ? {} : { failureReport }),
+      other,
+      contentType,
+    });
   }
 
   #paths(): { toPath: readonly string[]; fromPath: readonly string[] } {
@@ -189,14 +189,11 @@ export class MessageSender {
 
   /** An id for a new transaction, registered when an answer to it is due. */
   #open(message: OutgoingMessage | 'no-answer' | undefined, now: number, body?: Uint8Array): string {
-    let id = this.#freshId();
-    while (this.#transactions.has(id) || (body !== undefined && containsEndLine(body, id))) id = this.#freshId();
+    let id = this.#options.ids.next();
+    while (this.#transactions.has(id) || (body !== undefined && containsEndLine(body, id, this.#search)))
+      id = this.#options.ids.next();
     if (message !== 'no-answer') this.#transactions.set(id, { message, deadline: now + transactionMilliseconds });
     return id;
-  }
-
-  #freshId(): string {
-    return randomId(this.#options.random, 12);
   }
 
   #settle(message: OutgoingMessage, now: number): void {

@@ -1,8 +1,8 @@
 import { ProtocolError } from '../../base/errors.ts';
-import { randomId } from '../../base/random.ts';
-import { encodeFrame, mayRespond, responseTo } from './codec.ts';
+import { encodeFrame, encodeResponse, encodeResponseTo, mayRespond } from './codec.ts';
 import { MsrpFramer, type MsrpFramerEvent } from './framer.ts';
 import type { MsrpHead, MsrpHeaders, MsrpRequestHead } from './head.ts';
+import { IdSource } from './id-source.ts';
 import type { IncomingMessage } from './incoming.ts';
 import { malformedMsrp } from './msrp-error.ts';
 import { MessageReceiver } from './receiver.ts';
@@ -11,6 +11,7 @@ import type { MsrpSessionAction, MsrpSessionEvent, MsrpSessionOptions } from './
 import { parseMsrpUri, sameMsrpSession, type MsrpUri } from './uri.ts';
 
 const maxWaitingAnswers = 256;
+const nothing: readonly MsrpSessionAction[] = [];
 
 /**
  * One MSRP session on one connection (RFC 4975), without input or output of its own.
@@ -24,6 +25,7 @@ const maxWaitingAnswers = 256;
 export class MsrpSession {
   readonly #options: MsrpSessionOptions;
   readonly #local: MsrpUri;
+  readonly #ids: IdSource;
   readonly #framer: MsrpFramer;
   readonly #sender: MessageSender;
   readonly #receiver: MessageReceiver;
@@ -42,8 +44,9 @@ export class MsrpSession {
     if (options.remotePath.length === 0) throw malformedMsrp('remotePath', 0, 'empty', 'an MSRP URI');
     for (const uri of options.remotePath) parseMsrpUri(uri, 'remotePath');
     this.#framer = new MsrpFramer(options.framerLimits);
-    const { localPath, remotePath, random, maxUnanswered = 64 } = options;
-    this.#sender = new MessageSender({ localPath, remotePath, random, maxUnanswered }, (messageId, result) =>
+    const { localPath, remotePath, maxUnanswered = 64 } = options;
+    this.#ids = new IdSource(options.random);
+    this.#sender = new MessageSender({ localPath, remotePath, ids: this.#ids, maxUnanswered }, (messageId, result) =>
       this.#actions.push({ type: 'outcome', messageId, result }),
     );
     this.#receiver = new MessageReceiver(
@@ -63,9 +66,13 @@ export class MsrpSession {
     );
   }
 
-  /** Time at which a `tick` is due, in the terms of `now`; 0 when `nextOutput` caused something to tell. */
+  /** True when `nextOutput` caused something to tell: a `tick` is due at once. */
+  get hasNews(): boolean {
+    return this.#actions.length > 0;
+  }
+
+  /** Time at which a `tick` is due, in the terms of `now`; never set nearer than `transactionMilliseconds` ahead. */
   get deadline(): number | undefined {
-    if (this.#actions.length > 0) return 0;
     return this.#state === 'closed' ? undefined : this.#sender.deadline;
   }
 
@@ -77,21 +84,23 @@ export class MsrpSession {
   /** @throws ProtocolError `local` for an impossible `send`; what the peer does never throws. */
   handle(event: MsrpSessionEvent, now: number): readonly MsrpSessionAction[] {
     if (this.#state !== 'closed') this.#take(event, now);
+    if (this.#actions.length === 0) return nothing;
     const actions = this.#actions;
     this.#actions = [];
     return actions;
   }
 
-  /** The next octets to write, a whole frame. */
-  nextOutput(now: number): Uint8Array | undefined {
+  /** The next frame to write, in pieces that follow each other; none of them may be changed before it is written. */
+  nextOutput(now: number): readonly Uint8Array[] | undefined {
     const control = this.#control.shift();
-    if (control !== undefined || this.#state !== 'open') return control;
+    if (control !== undefined) return [control];
+    if (this.#state !== 'open') return undefined;
     // RFC 4975 section 5.4: without TLS that proves the peer, "the listening device MUST wait until it receives a request".
     if (this.#options.role === 'passive' && !this.#isBound && !this.#options.isPeerAuthenticated) return undefined;
     if (this.#owesBinding) {
       this.#owesBinding = false;
       // "This initial SEND request MAY have a body if the sender has content to send".
-      if (this.#sender.isIdle) return this.#sender.emptySend(now);
+      if (this.#sender.isIdle) return [this.#sender.emptySend(now)];
     }
     return this.#sender.next(now);
   }
@@ -178,9 +187,12 @@ export class MsrpSession {
   #refusalOf(request: MsrpRequestHead): number | undefined {
     if (this.#options.isBoundElsewhere === true) return 506;
     const [first, ...more] = request.headers.toPath;
-    const isOurs = first !== undefined && more.length === 0 && sameMsrpSession(parseMsrpUri(first), this.#local);
-    if (!isOurs) return 481;
+    if (first === undefined || more.length > 0 || !this.#isOurs(first)) return 481;
     return request.method === 'SEND' || request.method === 'REPORT' ? undefined : 501;
+  }
+
+  #isOurs(uri: string): boolean {
+    return uri === this.#options.localPath || sameMsrpSession(parseMsrpUri(uri), this.#local);
   }
 
   #judge(verdict: SenderVerdict): void {
@@ -196,7 +208,7 @@ export class MsrpSession {
 
   #respond(request: MsrpRequestHead, status: number): void {
     if (!mayRespond(request, status)) return;
-    this.#control.push(encodeFrame({ head: responseTo(request, status, this.#options.localPath), flag: '$' }));
+    this.#control.push(encodeResponseTo(request, status, this.#options.localPath));
   }
 
   /** RFC 4975 sections 7.1.3 and 7.1.4. */
@@ -211,7 +223,7 @@ export class MsrpSession {
       status: { namespace: '000', code: status },
       other: [],
     };
-    const transactionId = randomId(this.#options.random, 12);
+    const transactionId = this.#ids.next();
     this.#control.push(encodeFrame({ head: { kind: 'request', transactionId, method: 'REPORT', headers }, flag: '$' }));
   }
 
@@ -219,13 +231,8 @@ export class MsrpSession {
   #answerMalformed(): void {
     const transactionId = this.#framer.answerableTransaction;
     if (transactionId === undefined) return;
-    const headers = { toPath: this.#options.remotePath.slice(0, 1), fromPath: [this.#options.localPath], other: [] };
-    this.#control.push(
-      encodeFrame({
-        head: { kind: 'response', transactionId, status: 400, comment: 'Bad Request', headers },
-        flag: '$',
-      }),
-    );
+    const { localPath, remotePath } = this.#options;
+    this.#control.push(encodeResponse(transactionId, 400, remotePath[0] ?? '', localPath));
   }
 
   #endBecause(status: number): void {

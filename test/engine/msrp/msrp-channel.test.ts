@@ -110,6 +110,23 @@ describe('an MSRP channel', () => {
     expect(received).toEqual(['lost', 'later']);
   });
 
+  it('fails a message in time also while another waits longer for its report', async () => {
+    const { alice, wires, clock } = ends({
+      openSink: () => ({ write: never, finish: never, abort: () => undefined }),
+    });
+    const reported = alice.send({ ...text('long'), successReport: true });
+    await carry(...wires);
+    clock.advance(10_000);
+    wires[1].pause();
+    const lost = alice.send(text('lost'));
+    clock.advance(30_000);
+    expect(await lost).toMatchObject({ outcome: 'failed', status: 408 });
+    clock.advance(100_000);
+    expect(await reported).toMatchObject({ outcome: 'failed', status: 408 });
+  });
+
+  const never = (): Promise<void> => new Promise(() => undefined);
+
   it('ends both sides once when one closes; what was under way has failed', async () => {
     const { alice, bob, wires } = ends();
     await carry(...wires);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fromUtf8, utf8 } from '../../../src/base/bytes.ts';
+import { concatBytes, fromUtf8, utf8 } from '../../../src/base/bytes.ts';
 import { ProtocolError } from '../../../src/base/errors.ts';
 import {
   bytesSource,
@@ -42,7 +42,7 @@ function openAlice(options: Partial<MsrpSessionOptions> = {}): Machine {
 describe('two MSRP sessions', () => {
   it('bind by an empty SEND of the active side', () => {
     const [alice, bob] = pair();
-    const [binding] = decodeFrames(alice.session.nextOutput(0)!);
+    const [binding] = decodeFrames(concatBytes(...alice.session.nextOutput(0)!));
     expect(binding).toMatchObject({
       head: {
         method: 'SEND',

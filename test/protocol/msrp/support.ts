@@ -1,4 +1,4 @@
-import { fromUtf8, utf8 } from '../../../src/base/bytes.ts';
+import { concatBytes, fromUtf8, utf8 } from '../../../src/base/bytes.ts';
 import type { Random } from '../../../src/base/random.ts';
 import {
   decodeFrames,
@@ -90,8 +90,8 @@ export class Machine {
   /** All output that the machine has ready. */
   output(): Uint8Array[] {
     const output: Uint8Array[] = [];
-    for (let bytes = this.session.nextOutput(this.now); bytes; bytes = this.session.nextOutput(this.now)) {
-      output.push(bytes);
+    for (let frame = this.session.nextOutput(this.now); frame; frame = this.session.nextOutput(this.now)) {
+      output.push(concatBytes(...frame));
     }
     return output;
   }
@@ -122,11 +122,11 @@ export function exchange(a: Machine, b: Machine): void {
       [a, b],
       [b, a],
     ] as const) {
-      const bytes = from.session.nextOutput(from.now);
-      if (from.session.deadline === 0) from.handle({ type: 'tick' });
-      if (bytes === undefined) continue;
+      const frame = from.session.nextOutput(from.now);
+      if (from.session.hasNews) from.handle({ type: 'tick' });
+      if (frame === undefined) continue;
       isBusy = true;
-      to.handle({ type: 'received', bytes });
+      to.handle({ type: 'received', bytes: concatBytes(...frame) });
     }
   }
 }
