@@ -1,8 +1,8 @@
-import { parseArgs } from 'node:util';
 import { describeError } from '../base/errors.ts';
 import { silentLogger } from '../base/log.ts';
 import { startLab } from '../lab/lab.ts';
 import { createEnginePorts } from '../node/create-engine-ports.ts';
+import { readOptions } from './command-line.ts';
 import { openPages } from './demo/pages.ts';
 import { startParty } from './demo/parties.ts';
 import { formatReport } from './demo/report.ts';
@@ -20,14 +20,11 @@ and where its plaintext was found, and shows that six attacks are refused.
 Exit status 0 only if every row is as it must be.
 `;
 
-const { values: options } = parseArgs({
-  options: {
-    json: { type: 'boolean', default: false },
-    'no-ui': { type: 'boolean', default: false },
-    'pages-only': { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
-});
+interface Options {
+  readonly isJson: boolean;
+  readonly hasReport: boolean;
+  readonly hasPages: boolean;
+}
 
 async function setStage(): Promise<DemoStage> {
   const lab = await startLab();
@@ -42,27 +39,41 @@ async function setStage(): Promise<DemoStage> {
   }
 }
 
-async function main(): Promise<void> {
+async function main({ isJson, hasReport, hasPages }: Options): Promise<void> {
   const stage = await setStage();
   try {
-    if (!options['pages-only']) {
+    if (hasReport) {
       const report = await runDemo(stage, (step) => {
-        if (!options.json) console.log(`... ${step}`);
+        if (!isJson) console.log(`... ${step}`);
       });
-      console.log(options.json ? JSON.stringify(report, null, 2) : `\n${formatReport(report)}`);
+      console.log(isJson ? JSON.stringify(report, null, 2) : `\n${formatReport(report)}`);
       if (!report.ok) process.exitCode = 1;
     }
-    if (!options.json && !options['no-ui']) await openPages([stage.alice, stage.bob]);
+    if (hasPages) await openPages([stage.alice, stage.bob]);
   } finally {
     await Promise.all([stage.alice.stop(), stage.bob.stop()]);
     await stage.lab.stop();
   }
 }
 
-if (options.help) {
-  console.log(usage);
-} else {
-  main().catch((error: unknown) => {
+const values = readOptions(
+  usage,
+  {
+    json: { type: 'boolean', default: false },
+    'no-ui': { type: 'boolean', default: false },
+    'pages-only': { type: 'boolean', default: false },
+  },
+  (given) =>
+    given['pages-only'] && (given.json || given['no-ui'])
+      ? '--pages-only goes with neither --json nor --no-ui'
+      : undefined,
+);
+if (values !== undefined) {
+  main({
+    isJson: values.json,
+    hasReport: !values['pages-only'],
+    hasPages: !values.json && !values['no-ui'],
+  }).catch((error: unknown) => {
     console.error(`The demonstration could not run: ${describeError(error)}`);
     process.exitCode = 1;
   });

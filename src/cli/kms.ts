@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util';
 import { describeError } from '../base/errors.ts';
 import { secureRandom } from '../crypto/random.ts';
 import { readKmsConfig } from '../kms/http/config-file.ts';
@@ -7,6 +6,7 @@ import { loadTpkFile } from '../kms/storage/tpk-file.ts';
 import { createJsonLogger } from '../node/json-logger.ts';
 import { systemClock } from '../node/system-clock.ts';
 import { profile } from '../protocol/profile.ts';
+import { readOptions } from './command-line.ts';
 
 const usage = `usage: npm run kms -- --config FILE [--quiet]
 
@@ -26,38 +26,14 @@ FILE is JSON (paths are relative to it):
                           "messageLifetimeSeconds": 604800 }
 `;
 
-interface Options {
-  readonly file: string;
-  readonly isQuiet: boolean;
-}
-
-function readOptions(): Options | 'help' | undefined {
-  try {
-    const { values } = parseArgs({
-      options: {
-        config: { type: 'string' },
-        quiet: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    });
-    if (values.help) return 'help';
-    return values.config === undefined ? undefined : { file: values.config, isQuiet: values.quiet };
-  } catch {
-    return undefined;
-  }
-}
-
-async function main(): Promise<number> {
-  const options = readOptions();
-  if (options === 'help') {
-    process.stdout.write(usage);
-    return 0;
-  }
-  if (options === undefined) {
-    process.stderr.write(usage);
-    return 2;
-  }
-  const config = await readKmsConfig(options.file);
+async function main(): Promise<void> {
+  const options = readOptions(
+    usage,
+    { config: { type: 'string' }, quiet: { type: 'boolean', default: false } },
+    (given) => (given.config === undefined ? '--config FILE is missing' : undefined),
+  );
+  if (options?.config === undefined) return;
+  const config = await readKmsConfig(options.config);
   const rules = { ...profile.ticket, ...config.kms.rules };
   const rotation = {
     renewAfterSeconds: config.tpkRenewAfterSeconds,
@@ -68,21 +44,20 @@ async function main(): Promise<number> {
     tls: { certificatePem: config.certificatePem, privateKeyPem: config.privateKeyPem },
     ...config.listen,
     clock: systemClock,
-    log: createJsonLogger((line) => process.stderr.write(line), options.isQuiet ? 'error' : 'info'),
+    log: createJsonLogger((line) => process.stderr.write(line), options.quiet ? 'error' : 'info'),
     tpks: await loadTpkFile(config.tpkFile, rotation, secureRandom, systemClock.now()),
   });
   process.stdout.write(`${config.kms.identity} listens on ${server.url}\n`);
   await new Promise<void>((resolve) => {
-    process.once('SIGINT', () => resolve());
-    process.once('SIGTERM', () => resolve());
+    process.on('SIGINT', () => resolve());
+    process.on('SIGTERM', () => resolve());
   });
   await server.stop();
-  return 0;
 }
 
 try {
-  process.exitCode = await main();
+  await main();
 } catch (error) {
-  process.stderr.write(`${describeError(error)}\n`);
+  process.stderr.write(`The key management server could not start: ${describeError(error)}\n`);
   process.exitCode = 1;
 }

@@ -1,10 +1,10 @@
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { describeError } from '../base/errors.ts';
 import { type Lab, startLab } from '../lab/lab.ts';
 import { createJsonLogger } from '../node/json-logger.ts';
+import { readOptions } from './command-line.ts';
 
 const usage = `npm run lab [-- options]
   --users alice,bob,carol   the subscribers
@@ -15,47 +15,58 @@ const usage = `npm run lab [-- options]
   --verbose                 log lines on standard error
 Stop it with Ctrl-C.`;
 
-const { values } = parseArgs({
-  options: {
-    users: { type: 'string', default: 'alice,bob,carol' },
-    dir: { type: 'string' },
-    'sip-tls-port': { type: 'string' },
-    'sip-tcp-port': { type: 'string' },
-    'kms-port': { type: 'string' },
-    verbose: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
-});
+const portOptions = ['sip-tls-port', 'sip-tcp-port', 'kms-port'] as const;
 
-try {
-  if (values.help) console.log(usage);
-  else await run();
-} catch (error) {
-  console.error(`The lab could not start: ${describeError(error)}`);
-  process.exitCode = 1;
+function readLabOptions() {
+  return readOptions(
+    usage,
+    {
+      users: { type: 'string', default: 'alice,bob,carol' },
+      dir: { type: 'string' },
+      'sip-tls-port': { type: 'string', default: '0' },
+      'sip-tcp-port': { type: 'string', default: '0' },
+      'kms-port': { type: 'string', default: '0' },
+      verbose: { type: 'boolean', default: false },
+    },
+    (given) => {
+      const wrong = portOptions.find((option) => !/^\d{1,5}$/.test(given[option]) || Number(given[option]) > 65_535);
+      return wrong === undefined ? undefined : `--${wrong} is no port: ${given[wrong]}`;
+    },
+  );
 }
 
-async function run(): Promise<void> {
+const values = readLabOptions();
+if (values !== undefined) {
+  run(values).catch((error: unknown) => {
+    console.error(`The lab could not start: ${describeError(error)}`);
+    process.exitCode = 1;
+  });
+}
+
+async function run(values: NonNullable<ReturnType<typeof readLabOptions>>): Promise<void> {
   const lab = await startLab({
     users: values.users.split(',').map((name) => name.trim()),
     ports: {
-      sipTls: port(values['sip-tls-port']),
-      sipTcp: port(values['sip-tcp-port']),
-      kms: port(values['kms-port']),
+      sipTls: Number(values['sip-tls-port']),
+      sipTcp: Number(values['sip-tcp-port']),
+      kms: Number(values['kms-port']),
     },
     ...(values.verbose ? { log: createJsonLogger((line) => process.stderr.write(line), 'debug') } : {}),
   });
   const temporary = values.dir === undefined ? await mkdtemp(join(tmpdir(), 'tessera-lab-')) : undefined;
-  let stopping = false;
   const stop = async (): Promise<void> => {
-    if (stopping) return;
-    stopping = true;
     await lab.stop();
     if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
-    console.log('Stopped.');
   };
-  process.on('SIGINT', () => void stop());
-  process.on('SIGTERM', () => void stop());
+  let isStopping = false;
+  const end = (): void => {
+    // npm hands on the signal that the terminal has sent already.
+    if (isStopping) return;
+    isStopping = true;
+    void stop().then(() => console.log('Stopped.'));
+  };
+  process.on('SIGINT', end);
+  process.on('SIGTERM', end);
   try {
     console.log(describe(lab, await writeUeConfigs(lab, temporary ?? values.dir ?? '.')));
   } catch (error) {
@@ -91,10 +102,4 @@ function describe(lab: Lab, files: readonly string[]): string {
     '',
     'Ctrl-C stops the lab; the configuration files are of no use afterwards.',
   ].join('\n');
-}
-
-function port(text: string | undefined): number {
-  const number = Number(text ?? 0);
-  if (!Number.isInteger(number) || number < 0 || number > 65_535) throw new RangeError(`not a port: ${text ?? ''}`);
-  return number;
 }

@@ -1,28 +1,36 @@
-import { parseArgs } from 'node:util';
 import { describeError } from '../base/errors.ts';
-import type { LogLevel } from '../base/log.ts';
 import { Engine } from '../engine/engine.ts';
 import { createEnginePorts } from '../node/create-engine-ports.ts';
 import { localAddressTowards } from '../node/local-address.ts';
 import { createJsonLogger } from '../node/json-logger.ts';
 import { BoundedLines } from './bounded-lines.ts';
+import { readOptions } from './command-line.ts';
 import { accountFromUeConfig, readUeConfig, UeConfigError } from './ue-config.ts';
 import { UeRpc } from './ue-rpc.ts';
 
 const maxLineOctets = 1024 * 1024;
-const usage = 'usage: npm run ue -- --config FILE [--log debug|info|warn|error]\n';
+const logLevels = ['debug', 'info', 'warn', 'error'] as const;
+const usage = `usage: npm run ue -- --config FILE [--log ${logLevels.join('|')}]
+
+A scriptable UE: JSON-RPC 2.0 on stdin and stdout, one object a line; log lines on stderr. docs/ue-rpc.md tells the
+methods and what FILE holds; "npm run lab" writes such files.
+`;
 
 /** Scriptable UE: JSON-RPC 2.0 on stdin and stdout, log lines on stderr (docs/ue-rpc.md). */
-async function main(): Promise<number> {
-  const options = readOptions();
-  if (options === undefined) {
-    process.stderr.write(usage);
-    return 2;
-  }
+async function main(): Promise<void> {
+  const options = readOptions(
+    usage,
+    { config: { type: 'string' }, log: { type: 'string', default: 'info' } },
+    (given) => {
+      if (given.config === undefined) return '--config FILE is missing';
+      return levelNamed(given.log) === undefined ? `--log is one of ${logLevels.join(', ')}` : undefined;
+    },
+  );
+  if (options?.config === undefined) return;
   // Without a reader the log is lost, not the UE.
   process.stderr.on('error', () => undefined);
-  const log = createJsonLogger((line) => process.stderr.write(line), options.level);
-  const { config, secrets } = accountFromUeConfig(await readUeConfig(options.file));
+  const log = createJsonLogger((line) => process.stderr.write(line), levelNamed(options.log));
+  const { config, secrets } = accountFromUeConfig(await readUeConfig(options.config));
   const host = await localAddressTowards(config.server.host);
   const engine = new Engine(await createEnginePorts({ log, host }));
   const account = engine.addAccount(config, secrets);
@@ -47,21 +55,14 @@ async function main(): Promise<number> {
     process.on('SIGINT', () => resolve());
   });
   await engine.stop();
-  return 0;
 }
 
-function readOptions(): { file: string; level: LogLevel } | undefined {
-  try {
-    const { values } = parseArgs({ options: { config: { type: 'string' }, log: { type: 'string', default: 'info' } } });
-    const level = (['debug', 'info', 'warn', 'error'] as const).find((name) => name === values.log);
-    return values.config === undefined || level === undefined ? undefined : { file: values.config, level };
-  } catch {
-    return undefined;
-  }
+function levelNamed(text: string): (typeof logLevels)[number] | undefined {
+  return logLevels.find((name) => name === text);
 }
 
 try {
-  process.exitCode = await main();
+  await main();
 } catch (error) {
   const problem = error instanceof UeConfigError ? `configuration: ${error.message}` : describeError(error);
   process.stderr.write(`${JSON.stringify({ level: 'error', event: 'ue.cannot-start', reason: problem })}\n`);

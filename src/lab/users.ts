@@ -21,7 +21,9 @@ export function createUsers(names: readonly string[], domain: string, random: Ra
   const users = new Map<string, LabUser>();
   for (const name of names) {
     if (!/^[a-z0-9][a-z0-9.-]{0,31}$/.test(name) || users.has(name)) {
-      throw new RangeError(`user names are different lower-case words: ${name}`);
+      throw new RangeError(
+        `"${name}" is no user name, or stands twice: names are lower-case letters, digits, "." and "-"`,
+      );
     }
     users.set(name, {
       name,

@@ -12,8 +12,8 @@ export async function openPages(parties: readonly Party[]): Promise<void> {
   console.log('\nOpen each page once in a browser on this machine; Ctrl-C ends everything.');
   for (const [index, { url }] of consoles.entries()) console.log(`  ${parties[index]?.name ?? ''}: ${url}`);
   await new Promise<void>((resolve) => {
-    process.once('SIGINT', resolve);
-    process.once('SIGTERM', resolve);
+    process.on('SIGINT', resolve);
+    process.on('SIGTERM', resolve);
   });
   await Promise.all(consoles.map((page) => page.stop()));
 }
