@@ -4,7 +4,15 @@ const utf8Encoder = new TextEncoder();
 const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 export function utf8(text: string): Uint8Array {
-  return utf8Encoder.encode(text);
+  // For the short ASCII lines of our protocols the encoder's call costs more than the work.
+  if (text.length > 512) return utf8Encoder.encode(text);
+  const bytes = new Uint8Array(text.length);
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code > 0x7f) return utf8Encoder.encode(text);
+    bytes[index] = code;
+  }
+  return bytes;
 }
 
 /** @throws ProtocolError `malformed` when the bytes are not UTF-8. */
@@ -54,8 +62,12 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((octet, index) => octet === b[index]);
 }
 
+const hexPairs = Array.from({ length: 256 }, (_, octet) => octet.toString(16).padStart(2, '0'));
+
 export function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (octet) => octet.toString(16).padStart(2, '0')).join('');
+  let text = '';
+  for (const octet of bytes) text += hexPairs[octet] ?? '';
+  return text;
 }
 
 /** @throws ProtocolError `malformed` unless the text is an even number of hexadecimal digits. */

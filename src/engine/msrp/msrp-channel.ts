@@ -157,13 +157,14 @@ export class MsrpChannel {
   }
 
   #run(event: MsrpSessionEvent): void {
-    for (const action of this.#session.handle(event, this.#clock.now())) this.#perform(action);
-    this.#pump();
+    const now = this.#clock.now();
+    for (const action of this.#session.handle(event, now)) this.#perform(action);
+    this.#pump(now);
   }
 
-  #pump(): void {
+  #pump(now = this.#clock.now()): void {
     while (this.#hasRoom && !this.#isClosed) {
-      const frame = this.#session.nextOutput(this.#clock.now());
+      const frame = this.#session.nextOutput(now);
       if (frame === undefined) break;
       this.#write(frame);
     }

@@ -27,7 +27,7 @@ export class NodeMsrpConnection implements MsrpConnection {
     this.local = { host: socket.localAddress ?? '', port: socket.localPort ?? 0 };
     this.remote = { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
     this.#socket = socket;
-    this.#writer = new GatheredWriter(socket);
+    this.#writer = new GatheredWriter(socket, clock);
     this.#clock = clock;
     socket.on('error', (error) => (this.#error ??= error));
     socket.once('close', () => this.#closed());

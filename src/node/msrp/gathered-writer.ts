@@ -1,10 +1,13 @@
 import type { Socket } from 'node:net';
+import type { Clock } from '../../base/clock.ts';
 
 /** Octets waiting for the network above which a writer is asked to stop: about one long chunk. */
 const roomOctets = 64 * 1024;
 /** Room for that chunk, the lines around it and some answers. */
 const bufferOctets = roomOctets + 16 * 1024;
 const maxIdleBuffers = 4;
+/** A stream of chunks is answered in bundles; the answer to a single message never waits. */
+const restMilliseconds = 1;
 
 /**
  * Joins the pieces of a frame, and short frames that come together, to single writes: each write costs a system call
@@ -13,15 +16,18 @@ const maxIdleBuffers = 4;
  */
 export class GatheredWriter {
   readonly #socket: Socket;
+  readonly #clock: Clock;
   readonly #idle: Buffer[] = [];
   #buffer: Buffer | undefined;
   #length = 0;
   #isFlushDue = false;
+  #lastLittle = 0;
   #owesDrain = false;
   #onDrain: () => void = () => undefined;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, clock: Clock) {
     this.#socket = socket;
+    this.#clock = clock;
     socket.on('drain', () => this.#drained());
   }
 
@@ -58,14 +64,17 @@ export class GatheredWriter {
     if (isTaken) this.#drained();
   }
 
-  /** Little waits for the end of this turn of the event loop, as more may come. */
+  /** Little leaves at the end of this turn of the event loop, but no more often than once in `restMilliseconds`. */
   #flushLater(): void {
     if (this.#isFlushDue) return;
     this.#isFlushDue = true;
-    setImmediate(() => {
+    const flush = (): void => {
       this.#isFlushDue = false;
+      this.#lastLittle = this.#clock.now();
       this.flush();
-    });
+    };
+    if (this.#clock.now() - this.#lastLittle > restMilliseconds) setImmediate(flush);
+    else this.#clock.after(restMilliseconds, flush);
   }
 
   /** Much waits only for the rest of its frame. */

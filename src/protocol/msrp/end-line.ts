@@ -122,6 +122,9 @@ export class EndLineScanner {
   }
 }
 
+/** Octets of a stretch below which going side by side costs more than it gains. */
+const worthLanes = 256;
+
 /** RFC 4975 section 7.1: "the sender MUST ensure that the end-line ... is not present in the body". */
 export function containsEndLine(body: Uint8Array, transactionId: string, search = new OctetSearch()): boolean {
   search.lookFor(utf8(`-------${transactionId}`));
@@ -137,31 +140,71 @@ export function containsEndLine(body: Uint8Array, transactionId: string, search 
 export class OctetSearch {
   readonly #skip = new Uint8Array(256);
   #wanted: Uint8Array = new Uint8Array(0);
+  #lastOctet = 0;
 
   /** @param wanted 1 to 255 octets. */
   lookFor(wanted: Uint8Array): void {
     this.#wanted = wanted;
+    this.#lastOctet = wanted.at(-1) ?? 0;
     this.#skip.fill(wanted.length);
     for (let index = 0; index < wanted.length - 1; index++) this.#skip[wanted[index] ?? 0] = wanted.length - 1 - index;
   }
 
   /** Position of the first find from `from` on, or -1. */
   find(bytes: Uint8Array, from: number): number {
-    const wanted = this.#wanted;
+    const first = from + this.#wanted.length - 1;
+    const quarter = (bytes.length - first) >> 2;
+    if (quarter < worthLanes) return this.#findBetween(bytes, first, bytes.length);
+    return this.#findInLanes(bytes, first, quarter);
+  }
+
+  /**
+   * Goes through four stretches side by side: each step waits for the octet that the one before looked at, and a
+   * processor can wait for four of them at once. What is left, or a find, is settled stretch by stretch.
+   */
+  #findInLanes(bytes: Uint8Array, first: number, quarter: number): number {
     const skip = this.#skip;
-    const last = wanted.length - 1;
-    const lastOctet = wanted[last];
-    let end = from + last;
-    while (end < bytes.length) {
-      const octet = bytes[end] ?? 0;
-      if (octet === lastOctet && isAt(bytes, end - last, wanted)) return end - last;
-      end += skip[octet] ?? 1;
+    const last = this.#lastOctet;
+    const [end1, end2, end3, end4] = [first + quarter, first + 2 * quarter, first + 3 * quarter, bytes.length];
+    let lane1 = first;
+    let lane2 = end1;
+    let lane3 = end2;
+    let lane4 = end3;
+    while (lane1 < end1 && lane2 < end2 && lane3 < end3 && lane4 < end4) {
+      const octet1 = bytes[lane1] ?? 0;
+      const octet2 = bytes[lane2] ?? 0;
+      const octet3 = bytes[lane3] ?? 0;
+      const octet4 = bytes[lane4] ?? 0;
+      if (octet1 === last && this.#endsAt(bytes, lane1)) break;
+      if (octet2 === last && this.#endsAt(bytes, lane2)) break;
+      if (octet3 === last && this.#endsAt(bytes, lane3)) break;
+      if (octet4 === last && this.#endsAt(bytes, lane4)) break;
+      lane1 += skip[octet1] ?? 1;
+      lane2 += skip[octet2] ?? 1;
+      lane3 += skip[octet3] ?? 1;
+      lane4 += skip[octet4] ?? 1;
+    }
+    let found = this.#findBetween(bytes, lane1, end1);
+    if (found < 0) found = this.#findBetween(bytes, lane2, end2);
+    if (found < 0) found = this.#findBetween(bytes, lane3, end3);
+    return found < 0 ? this.#findBetween(bytes, lane4, end4) : found;
+  }
+
+  /** A find whose last octet lies between `position` and `end`. */
+  #findBetween(bytes: Uint8Array, position: number, end: number): number {
+    const skip = this.#skip;
+    for (let at = position; at < end;) {
+      const octet = bytes[at] ?? 0;
+      if (octet === this.#lastOctet && this.#endsAt(bytes, at)) return at - this.#wanted.length + 1;
+      at += skip[octet] ?? 1;
     }
     return -1;
   }
-}
 
-function isAt(bytes: Uint8Array, position: number, wanted: Uint8Array): boolean {
-  for (let index = 0; index < wanted.length; index++) if (bytes[position + index] !== wanted[index]) return false;
-  return true;
+  #endsAt(bytes: Uint8Array, end: number): boolean {
+    const wanted = this.#wanted;
+    const start = end - wanted.length + 1;
+    for (let index = 0; index < wanted.length; index++) if (bytes[start + index] !== wanted[index]) return false;
+    return true;
+  }
 }

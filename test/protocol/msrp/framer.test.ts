@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { concatBytes, fromUtf8, utf8 } from '../../../src/base/bytes.ts';
 import { ProtocolError } from '../../../src/base/errors.ts';
 import { encodeFrame, MsrpFramer, type MsrpFrame, type MsrpFramerLimits } from '../../../src/protocol/msrp/index.ts';
-import { containsEndLine } from '../../../src/protocol/msrp/end-line.ts';
+import { containsEndLine, OctetSearch } from '../../../src/protocol/msrp/end-line.ts';
 import { alicePath, bobPath, cut, readFrames, wire } from './support.ts';
 
 // RFC 4975 section 11.1.
@@ -118,6 +118,22 @@ describe('MSRP framer', () => {
       expect(frame!.flag).toBe('#');
       expect(more).toEqual([]);
     }
+  });
+
+  it('finds the first end-line wherever it lies in a long body, and none that is not there', () => {
+    const length = 5000;
+    const mark = utf8('-------tid12345');
+    fc.assert(
+      fc.property(fc.array(fc.nat(length - mark.length), { maxLength: 3 }), fc.nat(3), (positions, from) => {
+        const bytes = Uint8Array.from({ length }, (_, index) => '-tid12345\r\n'.charCodeAt((index * 7) % 11));
+        for (const position of positions) bytes.set(mark, position);
+        const text = String.fromCharCode(...bytes);
+        const search = new OctetSearch();
+        search.lookFor(mark);
+        expect(search.find(bytes, from)).toBe(text.indexOf('-------tid12345', from));
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it('gives the same frames however the stream is cut', () => {
