@@ -9,61 +9,17 @@ import {
   type IncomingDecision,
   type IncomingDescription,
   type MessageSource,
-  type MsrpHeader,
   type MsrpOutcome,
   type MsrpSessionAction,
   type MsrpSessionEvent,
-  type ReceivedMessage,
 } from '../../protocol/msrp/index.ts';
 import type { MsrpConnection } from '../ports.ts';
 import { HeldEvents } from './held-events.ts';
+import type { MsrpChannelEvents, MsrpChannelOptions, OutgoingContent } from './msrp-channel-types.ts';
 import { SinkWriter, type MessageSink } from './sink-writer.ts';
 import { StreamSource } from './stream-source.ts';
 
-export interface MsrpChannelOptions {
-  readonly connection: MsrpConnection;
-  readonly clock: Clock;
-  readonly random: Random;
-  /** Our own path as given in SDP; its last URI names our end of the session. */
-  readonly localPath: readonly string[];
-  /** The far end's path of its SDP, used verbatim. */
-  readonly remotePath: readonly string[];
-  /** True when this side opened the connection; it then speaks first. */
-  readonly active: boolean;
-  /** Media types we understand; others are answered 415. Default all. */
-  readonly acceptTypes?: readonly string[];
-  /** Largest message that is taken into memory, in octets; larger ones are answered 413. Default 1 MiB. */
-  readonly maxMessageOctets?: number;
-  /** Judges each whole message that was taken into memory: 200, or the MSRP status that refuses it. Default 200. */
-  readonly judge?: (message: ReceivedMessage) => number;
-  /** Decides for each incoming message: a sink for its octets, an MSRP status that refuses it, or undefined for memory. */
-  readonly openSink?: (incoming: IncomingDescription) => MessageSink | number | undefined;
-}
-
-interface OutgoingCommon {
-  /** 4 to 32 letters, digits, `.` `-` `+` `%` `=`; a random one by default. */
-  readonly messageId?: string;
-  readonly contentType: string;
-  /** Header fields before Content-Type, for example Content-Disposition. */
-  readonly other?: readonly MsrpHeader[];
-  /** Wait for the far end's report over the whole message, not only for the answers to its chunks. Default false. */
-  readonly successReport?: boolean;
-}
-
-export type OutgoingContent = OutgoingCommon &
-  (
-    | { readonly bytes: Uint8Array }
-    /** `octets` is the length of the whole, when known. */
-    | { readonly stream: AsyncIterable<Uint8Array>; readonly octets?: number }
-  );
-
-export interface MsrpChannelEvents {
-  /** Both ends know that this connection carries this session. */
-  bound: undefined;
-  message: ReceivedMessage;
-  /** Told once; without `error` one of the ends closed it in order. */
-  closed: { readonly error?: ProtocolError };
-}
+export type { MsrpChannelEvents, MsrpChannelOptions, OutgoingContent } from './msrp-channel-types.ts';
 
 /** An MSRP session on a live connection: gives the machine its octets and its time, and keeps either side from flooding the other. */
 export class MsrpChannel {

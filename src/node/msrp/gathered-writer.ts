@@ -58,6 +58,8 @@ export class GatheredWriter {
     const octets = buffer.subarray(0, this.#length);
     this.#buffer = undefined;
     this.#length = 0;
+    // The other side may have ended in the meantime; a write after that would only be an error nobody needs.
+    if (!this.#socket.writable) return;
     const isTaken = this.#socket.write(octets, () => {
       if (this.#idle.length < maxIdleBuffers) this.#idle.push(buffer);
     });

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { concatBytes, fromUtf8, utf8 } from '../../../src/base/bytes.ts';
 import { ProtocolError } from '../../../src/base/errors.ts';
@@ -397,6 +398,31 @@ describe('an MSRP session as receiver', () => {
     expect(alice.session.isOutputCongested).toBe(true);
     expect(alice.says()).toHaveLength(300);
     expect(alice.session.isOutputCongested).toBe(false);
+  });
+});
+
+describe('an MSRP session under changed octets', () => {
+  it('never throws, and ends with a typed error or goes on', () => {
+    const [alice, bob] = pair();
+    alice.handle({ type: 'send', request: request('msg-1', utf8('x'.repeat(5000)), { successReport: true }) });
+    bob.handle({ type: 'send', request: request('msg-2', utf8('reply')) });
+    const good = concatBytes(...alice.output());
+    const change = fc.record({ at: fc.nat(good.length - 1), octet: fc.nat(255) });
+    fc.assert(
+      fc.property(fc.array(change, { minLength: 1, maxLength: 10 }), fc.nat(good.length), (changes, cut) => {
+        const bytes = Uint8Array.from(good);
+        for (const { at, octet } of changes) bytes[at] = octet;
+        const [, receiver] = pair();
+        receiver.handle({ type: 'received', bytes: bytes.subarray(0, cut) });
+        receiver.handle({ type: 'received', bytes: bytes.subarray(cut) });
+        receiver.output();
+        const closed = receiver.actionsOf('closed');
+        expect(closed.every(({ error }) => error instanceof ProtocolError && error.field.startsWith('msrp.'))).toBe(
+          true,
+        );
+      }),
+      { numRuns: 500 },
+    );
   });
 });
 

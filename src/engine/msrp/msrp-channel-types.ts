@@ -1,0 +1,51 @@
+import type { Clock } from '../../base/clock.ts';
+import type { ProtocolError } from '../../base/errors.ts';
+import type { Random } from '../../base/random.ts';
+import type { IncomingDescription, MsrpHeader, ReceivedMessage } from '../../protocol/msrp/index.ts';
+import type { MsrpConnection } from '../ports.ts';
+import type { MessageSink } from './sink-writer.ts';
+
+export interface MsrpChannelOptions {
+  readonly connection: MsrpConnection;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Our own path as given in SDP; its last URI names our end of the session. */
+  readonly localPath: readonly string[];
+  /** The far end's path of its SDP, used verbatim. */
+  readonly remotePath: readonly string[];
+  /** True when this side opened the connection; it then speaks first. */
+  readonly active: boolean;
+  /** Media types we understand; others are answered 415. Default all. */
+  readonly acceptTypes?: readonly string[];
+  /** Largest message that is taken into memory, in octets; larger ones are answered 413. Default 1 MiB. */
+  readonly maxMessageOctets?: number;
+  /** Judges each whole message that was taken into memory: 200, or the MSRP status that refuses it. Default 200. */
+  readonly judge?: (message: ReceivedMessage) => number;
+  /** Decides for each incoming message: a sink for its octets, an MSRP status that refuses it, or undefined for memory. */
+  readonly openSink?: (incoming: IncomingDescription) => MessageSink | number | undefined;
+}
+
+interface OutgoingCommon {
+  /** 4 to 32 letters, digits, `.` `-` `+` `%` `=`; a random one by default. */
+  readonly messageId?: string;
+  readonly contentType: string;
+  /** Header fields before Content-Type, for example Content-Disposition. */
+  readonly other?: readonly MsrpHeader[];
+  /** Wait for the far end's report over the whole message, not only for the answers to its chunks. Default false. */
+  readonly successReport?: boolean;
+}
+
+export type OutgoingContent = OutgoingCommon &
+  (
+    | { readonly bytes: Uint8Array }
+    /** `octets` is the length of the whole, when known. */
+    | { readonly stream: AsyncIterable<Uint8Array>; readonly octets?: number }
+  );
+
+export interface MsrpChannelEvents {
+  /** Both ends know that this connection carries this session. */
+  bound: undefined;
+  message: ReceivedMessage;
+  /** Told once; without `error` one of the ends closed it in order. */
+  closed: { readonly error?: ProtocolError };
+}
