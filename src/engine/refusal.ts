@@ -49,6 +49,8 @@ export type RefusalDetails = Omit<Refusal, 'code' | 'explanation' | 'uncertain'>
 interface Words {
   readonly happened: string;
   readonly advice: string;
+  /** What stands instead when the refused thing came from the other side: there is nothing that one could send again. */
+  readonly incoming?: { readonly happened?: string; readonly advice: string };
 }
 
 /** The middle sentence, what it means for the message, is the same for every refusal: see `refusal`. */
@@ -60,6 +62,10 @@ const words: Readonly<Record<RefusalCode, Words>> = {
   'policy-not-met': {
     happened: 'The protection that could be had is weaker than what the policy for this contact demands',
     advice: 'Try again later, or change the policy for this contact.',
+    incoming: {
+      happened: 'It came with weaker protection than the policy for this contact demands',
+      advice: 'Ask the other side to protect it better, or change the policy for this contact.',
+    },
   },
   'consent-required': {
     happened: 'End-to-end protection could not be had',
@@ -72,6 +78,7 @@ const words: Readonly<Record<RefusalCode, Words>> = {
   'kms-unreachable': {
     happened: 'The key management server gave no usable answer',
     advice: 'Check the network and try again.',
+    incoming: { advice: 'Check the network: without this server nothing that is protected end to end can be read.' },
   },
   'kms-refused': {
     happened: 'The key management server refused to give a key',
@@ -83,28 +90,54 @@ const words: Readonly<Record<RefusalCode, Words>> = {
   },
   'ticket-invalid': {
     happened: 'The key ticket was not valid for this conversation',
-    advice: 'Ask the other side to try again with a fresh ticket.',
+    advice: 'Try again; if it goes on, tell the operator of the key management server.',
+    incoming: { advice: 'Ask the other side to try again with a fresh ticket.' },
   },
   'no-network-indication': {
     happened: 'The network did not say that it protects this session to its edge',
     advice: 'Use end-to-end protection, or ask the operator whether its network indicates this protection.',
+    incoming: {
+      advice: 'Ask the other side for end-to-end protection, or the operator whether its network indicates this one.',
+    },
   },
   'fingerprint-mismatch': {
     happened: 'The other end of the encrypted connection is not the one that was announced',
     advice: 'Somebody may be in between: try again on another network, and tell the operator if it goes on.',
+    incoming: { advice: 'Somebody may be in between: tell the operator if it goes on.' },
   },
   'tls-failed': {
     happened: 'The encrypted connection could not be set up',
     advice: 'Try again; if it goes on, somebody may be disturbing or posing as the other side.',
+    incoming: { advice: 'If it goes on, somebody may be disturbing or posing as the other side.' },
   },
-  'peer-refused': { happened: 'The other side refused', advice: 'Try again later or reach the contact otherwise.' },
+  'peer-refused': {
+    happened: 'The other side refused',
+    advice: 'Try again later or reach the contact otherwise.',
+    incoming: { advice: 'The other side may try again.' },
+  },
   'peer-incompatible': {
     happened: 'The other side does not understand this kind of protection or message',
     advice: 'Try the other way of sending, or agree on a protection that both sides have.',
+    incoming: {
+      happened: 'What came is of a kind that is not understood here',
+      advice: 'Agree with the other side on a kind of message and a protection that both have.',
+    },
   },
-  'peer-unreachable': { happened: 'The other side could not be reached', advice: 'Try again later.' },
-  timeout: { happened: 'No answer came in time', advice: 'Check the network and try again.' },
-  'connection-lost': { happened: 'The connection was lost', advice: 'Check the network and try again.' },
+  'peer-unreachable': {
+    happened: 'The other side could not be reached',
+    advice: 'Check the address, or try again later.',
+    incoming: { advice: 'The other side may try again.' },
+  },
+  timeout: {
+    happened: 'No answer came in time',
+    advice: 'Check the network and try again.',
+    incoming: { advice: 'Check the network; the other side may try again.' },
+  },
+  'connection-lost': {
+    happened: 'The connection was lost',
+    advice: 'Check the network and try again.',
+    incoming: { advice: 'Check the network; the other side may try again.' },
+  },
   'too-large': {
     happened: 'The message is too large for this way of sending',
     advice: 'Send it in a session instead, or shorten it.',
@@ -115,11 +148,13 @@ const words: Readonly<Record<RefusalCode, Words>> = {
   },
   'decryption-failed': {
     happened: 'The message could not be decrypted: it was changed on the way or made with another key',
-    advice: 'Ask the sender to send it again.',
+    advice: 'Send it again; if it goes on, somebody may be changing your messages on the way.',
+    incoming: { advice: 'Ask the sender to send it again.' },
   },
   'psk-tls-unavailable': {
     happened: 'This build cannot do TLS with pre-shared keys, which end-to-end sessions need',
     advice: 'Send it as a single message instead, or use another build.',
+    incoming: { advice: 'Ask the other side for a single message instead, or use another build.' },
   },
   'invalid-address': {
     happened: 'This is not an address to which a message can be sent',
@@ -132,13 +167,16 @@ const meanings = {
   message: 'The message was not sent.',
   session: 'No session was opened and nothing was sent.',
   received: 'The message is not shown.',
+  invitation: 'The session that the other side wanted was not opened.',
   uncertain: 'It is not known whether the message arrived.',
 } as const;
 export type RefusalMeaning = keyof typeof meanings;
 
 export function refusal(code: RefusalCode, meaning: RefusalMeaning = 'message', details: RefusalDetails = {}): Refusal {
-  const { happened = words[code].happened, ...rest } = details;
-  const explanation = `${happened}. ${meanings[meaning]} ${words[code].advice}`;
+  const isIncoming = meaning === 'received' || meaning === 'invitation';
+  const said = { ...words[code], ...(isIncoming ? words[code].incoming : {}) };
+  const { happened = said.happened, ...rest } = details;
+  const explanation = `${happened}. ${meanings[meaning]} ${said.advice}`;
   return { code, explanation, ...rest, ...(meaning === 'uncertain' ? { uncertain: true } : {}) };
 }
 

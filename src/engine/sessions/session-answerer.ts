@@ -181,5 +181,5 @@ function warningOf(text: string): string {
 
 /** For the log and the user: an invitation that was refused before it was looked at. */
 export function tooManySessions(): Refusal {
-  return refusal('peer-refused', 'session', { happened: 'Too many sessions are open' });
+  return refusal('peer-refused', 'invitation', { happened: 'Too many sessions are open' });
 }

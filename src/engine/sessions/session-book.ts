@@ -83,7 +83,7 @@ export class SessionBook {
       this.#add(peer, 'in', stream);
     } catch (error) {
       const refused = asRefusalError(error, 'peer-incompatible');
-      const problem = refused.refusal('session');
+      const problem = refused.refusal('invitation');
       context.ports.log.log('warn', 'session.refused', { code: problem.code, reason: reasonOf(refused) });
       // Does nothing unless something went wrong before there was an answer.
       invite.reject(500);
