@@ -92,7 +92,10 @@ describe('npm run kms', () => {
       code: 0,
       stdout: expect.stringContaining('--config FILE') as string,
     });
-    expect(await outputOf(run())).toMatchObject({ code: 2, stderr: expect.stringContaining('--config FILE is missing') as string });
+    expect(await outputOf(run())).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--config FILE is missing') as string,
+    });
   });
 
   it('names what is wrong in its configuration, and no key', async () => {
