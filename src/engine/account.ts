@@ -1,6 +1,7 @@
 import { Events } from '../base/events.ts';
 import { randomId } from '../base/random.ts';
 import type { Policy } from '../base/protection-level.ts';
+import { profile } from '../protocol/profile.ts';
 import { tryKmsUserIdentity } from '../protocol/sip/identities.ts';
 import type { AccountConfig, AccountSecrets } from './account-config.ts';
 import type {
@@ -84,7 +85,7 @@ export class Account {
         userAgent,
         keys: new SessionKeys(ports, this.#tickets),
         certificate,
-        inferFromRegistration: config.e2aeInferFromRegistration ?? false,
+        inferFromRegistration: config.e2aeInferFromRegistration ?? profile.accountDefaults.e2aeInferFromRegistration,
       },
       policies: this.#policies,
       onChange: (change) => this.events.emit('session', change),

@@ -2,6 +2,7 @@ import { UserAgentState, type Core, type Invitation, type Message, type Session,
 import { describeError, ProtocolError } from '../../base/errors.ts';
 import { Events } from '../../base/events.ts';
 import { randomId } from '../../base/random.ts';
+import { profile } from '../../protocol/profile.ts';
 import { parseCSeq, splitHeaderList } from '../../protocol/sip/headers.ts';
 import type { SipMessage } from '../../protocol/sip/message.ts';
 import type { EnginePorts } from '../ports.ts';
@@ -70,7 +71,7 @@ class SipJsUserAgent implements SipUserAgent {
     this.#authenticator = new DigestAuthenticator(account, random);
     this.#security = new SecurityAgreementState({
       overTls: account.target.protocol === 'tls',
-      mediasecOptionTag: account.mediasecOptionTag ?? false,
+      mediasecOptionTag: account.mediasecOptionTag ?? profile.accountDefaults.mediasecOptionTag,
     });
     this.#registrar = toUri(`sip:${account.domain}`, 'sip.domain');
     this.#registerCallId = randomId(random, 16);
