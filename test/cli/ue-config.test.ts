@@ -1,8 +1,8 @@
-import { mkdtemp, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { accountFromUeConfig, checkUeConfig, readUeConfig, type UeConfig } from '../../src/cli/ue-config.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const config: UeConfig = {
   identity: 'sip:alice@lab.test',
@@ -26,7 +26,7 @@ test('what is left out gets its default', () => {
 });
 
 test('the CA may stand in the file or beside it', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'tessera-'));
+  const folder = temporaryFolder('ue-config');
   await writeFile(join(folder, 'ca.pem'), pem);
   await writeFile(join(folder, 'beside.json'), JSON.stringify({ ...config, ca: 'ca.pem' }));
   await writeFile(join(folder, 'inside.json'), JSON.stringify({ ...config, ca: pem }));

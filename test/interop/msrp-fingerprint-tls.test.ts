@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createDeviceCertificate } from '../../src/crypto/certificate.ts';
@@ -8,6 +7,7 @@ import type { DeviceCertificate, MsrpSecurity, MsrpSockets } from '../../src/eng
 import { createNodeMsrpSockets } from '../../src/node/msrp-sockets.ts';
 import { connectWhenReady, converse } from './support/msrp-conversation.ts';
 import { freePort, hasProgram, PeerProcess } from './support/peer-process.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const isThere = hasProgram('openssl', 'TLS by fingerprint with OpenSSL', 'version');
 
@@ -19,7 +19,7 @@ interface ForeignCertificate {
 }
 
 function createForeign(...keyType: string[]): ForeignCertificate {
-  const folder = mkdtempSync(join(tmpdir(), 'fingerprint-'));
+  const folder = temporaryFolder('fingerprint');
   const [certificate, key] = [join(folder, 'certificate.pem'), join(folder, 'key.pem')];
   const files = ['-keyout', key, '-out', certificate];
   execFileSync('openssl', ['req', '-x509', '-nodes', '-subj', '/CN=peer', ...keyType, ...files], { stdio: 'ignore' });
@@ -120,7 +120,7 @@ describe.skipIf(!isThere)('TLS by fingerprint with OpenSSL', () => {
 
   it.each(['-tls1_2', '-tls1_3'])('lets no session be resumed (%s)', async (option) => {
     const { certificate, key, fingerprint } = foreign.EC;
-    const file = join(mkdtempSync(join(tmpdir(), 'session-')), 'session.pem');
+    const file = join(temporaryFolder('session'), 'session.pem');
     for (const [parameter, last] of [
       ['-sess_out', false],
       ['-sess_in', true],

@@ -1,5 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { toHex } from '../../src/base/bytes.ts';
@@ -11,6 +10,7 @@ import { profile } from '../../src/protocol/profile.ts';
 import { buildBoringSslPeer } from './support/boringssl.ts';
 import { connectWhenReady, converse } from './support/msrp-conversation.ts';
 import { freePort, hasProgram, PeerProcess } from './support/peer-process.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const boring = buildBoringSslPeer();
 if ('reason' in boring) process.stderr.write(`${boring.reason}: PSK-TLS with BoringSSL is skipped\n`);
@@ -72,7 +72,7 @@ const gnutls: Stack = {
     ]),
   // gnutls-serv joins nothing to its standard input; it can only echo, and is not asked to converse.
   server: (port, suite, keyHex) => {
-    const file = join(mkdtempSync(join(tmpdir(), 'gnutls-psk-')), 'keys');
+    const file = join(temporaryFolder('gnutls-psk'), 'keys');
     writeFileSync(file, `${identity}:${keyHex}\n`);
     const parameters = ['--echo', '--priority', gnutlsPriority(suite), '--pskpasswd', file, '--port', String(port)];
     return new PeerProcess('gnutls-serv', parameters);

@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtemp, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 export type RpcLine = Readonly<Record<string, unknown>> & {
   readonly id?: unknown;
@@ -35,7 +35,7 @@ export class UeProcess {
   }
 
   static async start(config: object): Promise<UeProcess> {
-    const file = join(await mkdtemp(join(tmpdir(), 'tessera-ue-')), 'ue.json');
+    const file = join(temporaryFolder('ue'), 'ue.json');
     await writeFile(file, JSON.stringify(config), { mode: 0o600 });
     return new UeProcess(file);
   }

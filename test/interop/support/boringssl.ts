@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 /**
  * Builds the BoringSSL peer in a temporary folder.
@@ -15,7 +15,7 @@ export function buildBoringSslPeer(): { readonly program: string } | { readonly 
     .find((path) => spawnSync('test', ['-e', path]).status === 0);
   if (library === undefined) return { reason: 'android-libboringssl-dev is not installed' };
   const folder = dirname(library);
-  const program = join(mkdtempSync(join(tmpdir(), 'boringssl-peer-')), 'boringssl-peer');
+  const program = join(temporaryFolder('boringssl-peer'), 'boringssl-peer');
   const source = fileURLToPath(new URL('../boringssl-peer.c', import.meta.url));
   const parameters = ['-O1', '-I/usr/include/android', '-o', program, source, `-L${folder}`, '-lssl', '-lcrypto'];
   const built = spawnSync('gcc', [...parameters, `-Wl,-rpath,${folder}`], { encoding: 'utf8' });
