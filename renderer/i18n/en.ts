@@ -55,7 +55,7 @@ export const en = {
   'conversations.empty.meaning': 'Write to somebody by address. Whoever writes to you appears here.',
   'conversations.new': 'New conversation',
   'conversations.unread': '{count, plural, one {# unread} other {# unread}}',
-  'conversations.row': '{name}{unread, plural, =0 {} other {, # unread}}. {level} {text}',
+  'conversations.row': '{name}{unread, plural, =0 {} other {, # unread}}. {level}{text}',
   'conversations.draft': 'Draft: {text}',
   'conversations.you': 'You: {text}',
   'conversations.noMessages': 'No messages yet',

@@ -25,7 +25,8 @@ function Notice({ account }: { readonly account: AccountView }) {
       </p>
       {registration.state === 'failed' ? (
         <p>
-          {registration.explanation} {registration.willRetry === true && text('registration.retry')}
+          {registration.explanation} {text('registration.unregistered.meaning')}{' '}
+          {registration.willRetry === true && text('registration.retry')}
         </p>
       ) : (
         <p>{text('registration.unregistered.meaning')}</p>

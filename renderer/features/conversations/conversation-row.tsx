@@ -23,7 +23,7 @@ export function ConversationRow({ id, conversation }: Props) {
   const name = shortName(conversation.peer);
   const when = useShortMoment(lastMessage?.at);
   const preview = usePreview(conversation);
-  const level = preview.level === undefined ? '' : `${text(`level.${preview.level}`)}.`;
+  const level = preview.level === undefined ? '' : `${text(`level.${preview.level}`)}. `;
   const spoken = text('conversations.row', { name, unread, level, text: preview.text });
   return (
     <GridListItem id={id} textValue={spoken} className={styles.row ?? ''}>

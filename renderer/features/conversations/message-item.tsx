@@ -56,7 +56,7 @@ function Caption({ message, isReachable, onReach, onProof }: Props) {
   const level = text(`level.${message.level}`);
   const hasProof = message.evidence !== undefined;
   return (
-    <div className={styles.caption} data-caption>
+    <div className={classes(styles.caption, message.direction === 'out' && styles.outCaption)} data-caption>
       {hasLevel(message) &&
         (hasProof ? (
           <button

@@ -105,7 +105,9 @@ export class Registration {
       await this.#options.connect();
     } catch (error) {
       const code = error instanceof ProtocolError && error.field === 'sip.tls' ? 'tls-failed' : 'unreachable';
-      return this.#fail({ state: 'failed', code, explanation: describeError(error), willRetry: this.#isWanted });
+      const happened = code === 'tls-failed' ? 'The server did not prove who it is' : 'The server could not be reached';
+      const explanation = `${happened} (${describeError(error)}).`;
+      return this.#fail({ state: 'failed', code, explanation, willRetry: this.#isWanted });
     }
     const reply = await this.#exchange();
     const disagreement = this.#options.security.failure;

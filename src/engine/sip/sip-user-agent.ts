@@ -217,9 +217,11 @@ class SipJsUserAgent implements SipUserAgent {
   }
 
   #onDisconnect(error: Error | undefined): void {
-    const explanation = error === undefined ? 'disconnected' : describeError(error);
-    this.events.emit('flow', { connected: false, ...(error === undefined ? {} : { error: explanation }) });
-    this.#registration.connectionLost(explanation);
+    const reason = error === undefined ? undefined : describeError(error);
+    this.events.emit('flow', { connected: false, ...(reason === undefined ? {} : { error: reason }) });
+    this.#registration.connectionLost(
+      `The connection to the server broke${reason === undefined ? '' : ` (${reason})`}.`,
+    );
   }
 
   #inspect(message: SipMessage, isAwaited: boolean): void {

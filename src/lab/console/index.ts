@@ -83,6 +83,9 @@ function answerTo(request: IncomingMessage, access: Access, pages: ReadonlyMap<s
   if (request.method !== 'GET' && request.method !== 'HEAD') return refusal(405, 'Only GET is answered.');
   const url = new URL(request.url ?? '/', 'http://console.invalid');
   if (url.pathname === '/enter') return enter(request, access, url.searchParams.get('token') ?? '');
+  if (url.pathname === refusalStyle.path) {
+    return { status: 200, headers: { 'Content-Type': 'text/css; charset=utf-8' }, body: utf8(refusalStyle.text) };
+  }
   if (!access.hasSession(request)) {
     return refusal(
       403,
@@ -97,14 +100,38 @@ function answerTo(request: IncomingMessage, access: Access, pages: ReadonlyMap<s
 function enter(request: IncomingMessage, access: Access, token: string): Answer {
   const cookie = access.hasSession(request) ? undefined : access.exchange(token);
   if (cookie === undefined && !access.hasSession(request)) {
-    return refusal(403, 'This address is not right or was used in another browser. Start again to get a new one.');
+    return refusal(
+      403,
+      'This address is not right, or another browser used it first. Each address opens one browser: use that one, or start Tessera again to get a new address.',
+    );
   }
   const headers = { Location: '/', ...(cookie === undefined ? {} : { 'Set-Cookie': cookie }) };
   return { status: 303, headers, body: new Uint8Array() };
 }
 
 function refusal(status: number, explanation: string): Answer {
-  return { status, headers: { 'Content-Type': 'text/plain; charset=utf-8' }, body: utf8(`${explanation}\n`) };
+  return { status, headers: { 'Content-Type': 'text/html; charset=utf-8' }, body: utf8(refusalPage(explanation)) };
+}
+
+/** A file of its own: the pages' policy allows no styles inside HTML. */
+const refusalStyle = {
+  path: '/refused.css',
+  text: 'body { max-width: 32em; margin: 15vh auto 0; padding: 0 24px; font: 400 16px/1.5 system-ui, sans-serif }\nh1 { font-size: 20px }\n',
+};
+
+/** @param explanation a text of ours: nothing that came in stands on this page. */
+function refusalPage(explanation: string): string {
+  return `<!doctype html>
+<html lang="en">
+  <meta charset="utf-8">
+  <meta name="viewport" content="width=device-width">
+  <meta name="color-scheme" content="light dark">
+  <link rel="stylesheet" href="${refusalStyle.path}">
+  <title>Not opened · Tessera</title>
+  <h1>Not opened</h1>
+  <p>${explanation}</p>
+</html>
+`;
 }
 
 function respond(request: IncomingMessage, response: ServerResponse, { status, headers, body }: Answer): void {

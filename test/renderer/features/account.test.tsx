@@ -22,7 +22,9 @@ describe('account', () => {
       willRetry: true,
     } as const;
     const { user } = await renderApp({}, (host) => host.setRegistration(failed));
-    expect(screen.getByText('The server did not answer. It is tried again by itself.')).toBeTruthy();
+    expect(
+      screen.getByText('The server did not answer. Nothing can be sent or received. It is tried again by itself.'),
+    ).toBeTruthy();
     await user.click(screen.getByRole('button', { name: 'Register' }));
     await screen.findByText('Registered');
     expect(screen.queryByText(/did not answer/)).toBeNull();
