@@ -9,7 +9,6 @@ const numbers = {
   'invalid-params': -32602,
   internal: -32603,
   'no-such-session': -32001,
-  'shutting-down': -32002,
 } as const;
 export type RpcErrorCode = keyof typeof numbers;
 

@@ -1,7 +1,7 @@
 import { isAtLeast, type Policy, type ProtectionLevel } from '../base/protection-level.ts';
 
 /**
- * Policies (design: the ladder). `require-e2e` and `require-e2ae` are floors. `prefer-e2e` aims at e2e and asks before anything weaker.
+ * Policies (docs/security-model.md). `require-e2e` and `require-e2ae` are floors. `prefer-e2e` aims at e2e and asks before anything weaker.
  * `any` takes what the network gives and shows it.
  */
 const floors = { 'require-e2e': 'e2e', 'require-e2ae': 'e2ae', 'prefer-e2e': 'none', any: 'none' } as const;

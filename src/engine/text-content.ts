@@ -27,7 +27,7 @@ export interface ReadText {
 
 const plainType = 'text/plain;charset=utf-8';
 
-/** `message/cpim` with an `imdn.Message-ID` around the text (design of ways 1 and 3; RFC 3862, RFC 5438). */
+/** `message/cpim` with an `imdn.Message-ID` around the text (RFC 3862, RFC 5438). */
 export function cpimText({ from, to, at, messageId, text }: TextToSend): TextContent {
   const body = encodeCpim({
     from: { uri: from },

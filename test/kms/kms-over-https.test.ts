@@ -90,7 +90,12 @@ describe('Ticket Request and Ticket Resolve over HTTPS', () => {
     const { tek } = transfer.accept(response.message, Date.now());
     tek.use((mine) => response.tek.use((theirs) => expect(Buffer.from(mine).equals(theirs)).toBe(true)));
     expect(logged).toContainEqual(
-      expect.objectContaining({ event: 'kms.exchange', outcome: 'answered', subscriber: 'sip:alice@lab.test' }),
+      expect.objectContaining({
+        event: 'kms.exchange',
+        request: 'ticketrequest',
+        outcome: 'answered',
+        subscriber: 'sip:alice@lab.test',
+      }),
     );
   });
 

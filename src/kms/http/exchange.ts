@@ -19,7 +19,11 @@ export interface HttpQuestion {
   readonly contentType: string | undefined;
 }
 
-type Handler = (message: Uint8Array, now: number) => KmsOutcome;
+/** What was asked for, and who answers it. */
+interface Handler {
+  readonly request: 'ticketrequest' | 'ticketresolve';
+  readonly handle: (message: Uint8Array, now: number) => KmsOutcome;
+}
 
 const empty = new Uint8Array();
 const rawMikeyVersion = 1;
@@ -44,11 +48,12 @@ export function routeQuestion(question: HttpQuestion, machine: KmsMachine): Hand
   if (question.method !== 'POST') return plainAnswer(405, 'wrong method', { Allow: 'POST' });
   const mediaType = question.contentType?.split(';')[0]?.trim().toLowerCase();
   if (mediaType !== profile.kms.contentType) return plainAnswer(415, 'wrong content type');
-  switch (searchParams.get('requesttype')) {
+  const request = searchParams.get('requesttype');
+  switch (request) {
     case 'ticketrequest':
-      return (message, now) => machine.handleTicketRequest(message, now);
+      return { request, handle: (message, now) => machine.handleTicketRequest(message, now) };
     case 'ticketresolve':
-      return (message, now) => machine.handleTicketResolve(message, now);
+      return { request, handle: (message, now) => machine.handleTicketResolve(message, now) };
     default:
       return plainAnswer(400, 'unknown requesttype');
   }
@@ -75,7 +80,7 @@ export function answerQuestion(
     if (!(error instanceof ProtocolError)) throw error;
     return plainAnswer(400, error.message);
   }
-  const outcome = handler(decoded.message, now);
+  const outcome = handler.handle(decoded.message, now);
   const message = 'message' in outcome ? outcome.message : undefined;
   const sent = message === undefined ? undefined : transform(message, decoded.message);
   const { status, headers } = statusOf(outcome, realm);
@@ -83,7 +88,7 @@ export function answerQuestion(
     status,
     headers: sent === undefined ? headers : { ...headers, 'Content-Type': profile.kms.contentType },
     body: sent === undefined ? empty : decoded.isBase64 ? utf8(toBase64(sent)) : sent,
-    log: logOf(outcome, status),
+    log: { request: handler.request, ...logOf(outcome, status) },
   };
 }
 

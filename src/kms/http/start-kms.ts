@@ -95,7 +95,7 @@ async function answer(
   try {
     const { method = '', url = '', headers } = request;
     const handler = routeQuestion({ method, target: url, contentType: headers['content-type'] }, machine);
-    if (typeof handler !== 'function') return handler;
+    if ('status' in handler) return handler;
     const body = await readBody(request);
     if (body === undefined) return plainAnswer(413, 'body too large');
     return answerQuestion(handler, body, clock.now(), realm, transformAnswer);
