@@ -1,13 +1,12 @@
 import type { SecretBytes } from '../../base/secret-bytes.ts';
 import { dataType, idRole, randRole } from './code-points.ts';
-import { checkAnswerHeader, refuseErrorAnswer } from './error-message.ts';
 import type { MikeyIdentity } from './identity.ts';
+import { kmsHeader, openKmsAnswer } from './kms-answer.ts';
 import type { DecodedMessage } from './message.ts';
-import { identityPayload, requiredPayload } from './payload-access.ts';
+import { identityPayload } from './payload-access.ts';
 import type { KeyDataPayload, Payload, TicketPayload, TimestampPayload } from './payloads.ts';
-import { messageKeys, openKemac, sealKeys, sealMessage, verifyMessage, type SuiteParameters } from './protection.ts';
-import { readKeyList, type KeyList } from './ticket-keys.ts';
-import { kmsHeader } from './ticket-request.ts';
+import { messageKeys, sealKeys, sealMessage, type SuiteParameters } from './protection.ts';
+import type { KeyList } from './ticket-keys.ts';
 
 /** Every value of a RESOLVE_INIT_PSK. */
 export interface ResolveInit {
@@ -42,15 +41,16 @@ export function sealResolveInit(init: ResolveInit): Uint8Array {
 
 /** Verifies and deciphers RESOLVE_RESP. */
 export function openResolveResponse(init: ResolveInit, message: Uint8Array, response: DecodedMessage): KeyList {
-  const { suite, csbId } = init;
-  const rands = { responder: init.rand };
-  refuseErrorAnswer(response, csbId, 'kms.error', messageKeys(suite, init.psk, csbId, 'initial', rands));
-  checkAnswerHeader(response, kmsHeader(dataType.resolveResp, suite, csbId, false), dataType.resolveResp);
-  const keys = messageKeys(suite, init.psk, csbId, 'response', rands);
-  verifyMessage(response, keys, [message]);
-  const timestamp = requiredPayload(response.payloads, 'T');
-  const plaintext = openKemac(requiredPayload(response.payloads, 'KEMAC'), keys, csbId, timestamp);
-  return readKeyList(plaintext, init.ticket.policy.flags.I ? 2 : 1, suite);
+  const { suite, psk, csbId, rand, ticket } = init;
+  const question = {
+    type: dataType.resolveResp,
+    suite,
+    psk,
+    csbId,
+    rands: { responder: rand },
+    forked: ticket.policy.flags.I,
+  };
+  return openKmsAnswer(question, message, response);
 }
 
 /** What both answers of a KMS need besides their own payloads. */

@@ -4,14 +4,14 @@ import { SecretBytes } from '../../base/secret-bytes.ts';
 import { profile } from '../profile.ts';
 import { ticketIssuedAt } from './base-ticket.ts';
 import { dataType, idRole, mikeyError, randRole } from './code-points.ts';
-import { checkAnswerHeader, refuseErrorAnswer } from './error-message.ts';
 import { flagNames } from './flags.ts';
 import { sameIdentity, type MikeyIdentity } from './identity.ts';
-import { decodeMessage, type DecodedMessage, type MikeyHeader } from './message.ts';
+import { kmsHeader, openKmsAnswer } from './kms-answer.ts';
+import { decodeMessage, type DecodedMessage } from './message.ts';
 import { identityInRole, identityPayload, requiredPayload } from './payload-access.ts';
 import type { Payload, TicketPayload, TicketPolicy, TimestampPayload } from './payloads.ts';
-import { messageKeys, openKemac, sealMessage, suites, verifyMessage, type SuiteParameters } from './protection.ts';
-import { readKeyList, keyData, ticketKey, type KeyList } from './ticket-keys.ts';
+import { messageKeys, sealMessage, suites, type SuiteParameters } from './protection.ts';
+import { keyData, ticketKey, type KeyList } from './ticket-keys.ts';
 import { checkForkedTgk, readPolicy, refuseOutsideLife, requestedPolicy, type PolicyContent } from './ticket-policy.ts';
 import { ntpTimestamp, refuseStale, timestampMilliseconds } from './timestamp.ts';
 import type { GrantedTicket, TicketRequest, TicketRequestOptions } from './types.ts';
@@ -29,11 +29,6 @@ export interface RequestInit {
   readonly initiator: MikeyIdentity;
   readonly kms: MikeyIdentity;
   readonly policy: TicketPolicy;
-}
-
-/** Header of the messages to and from a KMS. Reading [A6]: V is set in the INIT messages, whatever 6.1 says. */
-export function kmsHeader(type: number, suite: SuiteParameters, csbId: number, answerWanted: boolean): MikeyHeader {
-  return { dataType: type, answerWanted, prf: suite.prf, csbId, map: { type: 'empty' } };
 }
 
 /** REQUEST_INIT_PSK (RFC 6043 4.2.1.1), covered together with Identity_i and Identity_kms (reading [A1]: ID Data alone). */
@@ -91,15 +86,9 @@ export function openRequestResponse(
   response: DecodedMessage,
   forked: boolean,
 ): KeyList {
-  const { suite, csbId } = request;
-  const rands = { initiator: request.rand };
-  refuseErrorAnswer(response, csbId, 'kms.error', messageKeys(suite, request.psk, csbId, 'initial', rands));
-  checkAnswerHeader(response, kmsHeader(dataType.requestResp, suite, csbId, false), dataType.requestResp);
-  const keys = messageKeys(suite, request.psk, csbId, 'response', rands);
-  verifyMessage(response, keys, [message]);
-  const timestamp = requiredPayload(response.payloads, 'T');
-  const plaintext = openKemac(requiredPayload(response.payloads, 'KEMAC'), keys, csbId, timestamp);
-  return readKeyList(plaintext, forked ? 2 : 1, suite);
+  const { suite, psk, csbId, rand } = request;
+  const question = { type: dataType.requestResp, suite, psk, csbId, rands: { initiator: rand }, forked };
+  return openKmsAnswer(question, message, response);
 }
 
 function acceptResponse(
