@@ -23,7 +23,8 @@ const protocolContains = {
   imdn: ['cpim'],
   msrp: [],
   sdp: ['mikey'],
-  sip: [],
+  sip: ['gba'],
+  gba: [],
 };
 
 const layerRules = Object.entries(layers).map(([layer, allowed]) => ({

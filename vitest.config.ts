@@ -4,7 +4,9 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts', 'test/**/*.test.tsx'],
     exclude: ['test/interop/**', 'test/e2e/**', 'test/bench/**', 'test/fuzz/**'],
-    testTimeout: 20_000,
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    maxWorkers: 3,
     coverage: { provider: 'v8', include: ['src/**', 'electron/**'] },
   },
 });
