@@ -3,17 +3,19 @@ import type { ProtocolError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
 import type { IncomingDescription, MsrpHeader, ReceivedMessage } from '../../protocol/msrp/index.ts';
 import type { MsrpConnection } from '../ports.ts';
+import type { MsrpLinkDriver } from './msrp-link-driver.ts';
 import type { MessageSink } from './sink-writer.ts';
 
 export interface MsrpChannelOptions {
-  readonly connection: MsrpConnection;
+  /** The connection: one for this session alone, or one that it shares. */
+  readonly connection: MsrpConnection | MsrpLinkDriver;
   readonly clock: Clock;
   readonly random: Random;
   /** Our own path as given in SDP; its last URI names our end of the session. */
   readonly localPath: readonly string[];
   /** The far end's path of its SDP, used verbatim. */
   readonly remotePath: readonly string[];
-  /** True when this side opened the connection; it then speaks first. */
+  /** True when this side opened the connection, or would have; it then speaks first. */
   readonly active: boolean;
   /** Media types we understand; others are answered 415. Default all. */
   readonly acceptTypes?: readonly string[];

@@ -1,5 +1,5 @@
 import type { CancelTimer, Clock } from '../../base/clock.ts';
-import { describeError, ProtocolError } from '../../base/errors.ts';
+import { ProtocolError } from '../../base/errors.ts';
 import type { Events } from '../../base/events.ts';
 import { randomId, type Random } from '../../base/random.ts';
 import {
@@ -9,22 +9,23 @@ import {
   type IncomingDecision,
   type IncomingDescription,
   type MessageSource,
+  type MsrpFramerEvent,
   type MsrpOutcome,
   type MsrpSessionAction,
   type MsrpSessionEvent,
 } from '../../protocol/msrp/index.ts';
-import type { MsrpConnection } from '../ports.ts';
 import { HeldEvents } from './held-events.ts';
 import type { MsrpChannelEvents, MsrpChannelOptions, OutgoingContent } from './msrp-channel-types.ts';
+import { MsrpLinkDriver, type LinkedParty } from './msrp-link-driver.ts';
 import { SinkWriter, type MessageSink } from './sink-writer.ts';
 import { StreamSource } from './stream-source.ts';
 
 export type { MsrpChannelEvents, MsrpChannelOptions, OutgoingContent } from './msrp-channel-types.ts';
 
-/** An MSRP session on a live connection: gives the machine its octets and its time, and keeps either side from flooding the other. */
-export class MsrpChannel {
+/** An MSRP session on a live connection, its own or a shared one: gives the machine its frames and its time. */
+export class MsrpChannel implements LinkedParty {
   readonly events: Events<MsrpChannelEvents> = new HeldEvents<MsrpChannelEvents>();
-  readonly #connection: MsrpConnection;
+  readonly #link: MsrpLinkDriver;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #session: MsrpSession;
@@ -32,15 +33,16 @@ export class MsrpChannel {
   readonly #sources = new Map<string, StreamSource>();
   readonly #sinks = new Map<string, SinkWriter>();
   readonly #openSink: (incoming: IncomingDescription) => MessageSink | number | undefined;
-  /** Why we do not read from the connection now. */
-  readonly #pauses = new Set<SinkWriter | 'answers'>();
-  #hasRoom = true;
+  /** Sinks that need time: no reading meanwhile. */
+  readonly #busySinks = new Set<SinkWriter>();
   #isClosed = false;
   #cancelTimer: CancelTimer | undefined;
 
   /** Starts at once. @throws ProtocolError `malformed` when a path is not made of MSRP URIs. */
   constructor(options: MsrpChannelOptions) {
-    this.#connection = options.connection;
+    const { connection } = options;
+    this.#link =
+      connection instanceof MsrpLinkDriver ? connection : new MsrpLinkDriver({ connection, clock: options.clock });
     this.#clock = options.clock;
     this.#random = options.random;
     this.#openSink = options.openSink ?? ((): undefined => undefined);
@@ -48,15 +50,23 @@ export class MsrpChannel {
       localPath: options.localPath.at(-1) ?? '',
       remotePath: options.remotePath,
       role: options.active ? 'active' : 'passive',
-      isPeerAuthenticated: options.connection.security !== 'plain',
+      isPeerAuthenticated: this.#link.connection.security !== 'plain',
       random: options.random,
       decide: (incoming) => this.#decide(incoming),
       ...(options.judge === undefined ? {} : { judge: options.judge }),
       ...(options.acceptTypes === undefined ? {} : { acceptTypes: options.acceptTypes }),
       ...(options.maxMessageOctets === undefined ? {} : { maxMessageOctets: options.maxMessageOctets }),
     });
-    this.#listen();
+    this.#link.add(this);
     this.#run({ type: 'connected' });
+  }
+
+  get localUri(): string {
+    return this.#session.localUri;
+  }
+
+  get nextHop(): string {
+    return this.#session.nextHop;
   }
 
   get closed(): boolean {
@@ -100,37 +110,29 @@ export class MsrpChannel {
     this.#run({ type: 'close' });
   }
 
-  #listen(): void {
-    const connection = this.#connection;
-    connection.onData((bytes) => this.#run({ type: 'received', bytes }));
-    connection.onDrain(() => {
-      this.#hasRoom = true;
-      this.#pump();
-    });
-    connection.onClose((error) => {
-      this.#run({ type: 'disconnected', ...(error === undefined ? {} : { error: lostBecause(error) }) });
-    });
+  nextOutput(now: number): readonly Uint8Array[] | undefined {
+    return this.#session.nextOutput(now);
   }
 
-  #run(event: MsrpSessionEvent): void {
-    const now = this.#clock.now();
-    for (const action of this.#session.handle(event, now)) this.#perform(action);
-    this.#pump(now);
+  take(event: MsrpFramerEvent, now: number): void {
+    for (const action of this.#session.handle({ type: 'frame', event }, now)) this.#perform(action);
+    if (event.type !== 'body' && !this.#isClosed) this.#link.ready(this);
   }
 
-  #pump(now = this.#clock.now()): void {
-    while (this.#hasRoom && !this.#isClosed) {
-      const frame = this.#session.nextOutput(now);
-      if (frame === undefined) break;
-      this.#write(frame);
-    }
+  settle(now: number): void {
     if (this.#isClosed) return;
-    this.#setPause('answers', this.#session.isOutputCongested);
+    if (this.#session.hasNews) this.#run({ type: 'tick' }, now);
+    this.#link.setPause(this, this.#session.isOutputCongested || this.#busySinks.size > 0);
     this.#armTimer();
   }
 
-  #write(frame: readonly Uint8Array[]): void {
-    for (const piece of frame) this.#hasRoom = this.#connection.write(piece);
+  lost(error: ProtocolError | undefined): void {
+    this.#run({ type: 'disconnected', ...(error === undefined ? {} : { error }) });
+  }
+
+  #run(event: MsrpSessionEvent, now = this.#clock.now()): void {
+    for (const action of this.#session.handle(event, now)) this.#perform(action);
+    if (!this.#isClosed) this.#link.ready(this);
   }
 
   #perform(action: MsrpSessionAction): void {
@@ -166,7 +168,7 @@ export class MsrpChannel {
     if (typeof sink === 'number') return { refuse: sink };
     const { messageId } = incoming;
     const writer = new SinkWriter(sink, {
-      onBusy: (isBusy) => this.#setPause(writer, isBusy),
+      onBusy: (isBusy) => this.#setBusy(writer, isBusy),
       onStored: () => this.#stored(messageId, 200),
       onFailed: () => this.#stored(messageId, 413),
     });
@@ -183,14 +185,14 @@ export class MsrpChannel {
     const writer = this.#sinks.get(messageId);
     if (writer === undefined) return;
     this.#sinks.delete(messageId);
-    this.#setPause(writer, false);
+    this.#setBusy(writer, false);
     writer.abort();
   }
 
   #sourceOf(messageId: string, content: OutgoingContent): MessageSource {
     if ('bytes' in content) return bytesSource(content.bytes);
     const source = new StreamSource(content.stream, content.octets, {
-      onReady: () => this.#pump(),
+      onReady: () => this.#link.ready(this),
       onError: () => this.cancel(messageId),
     });
     this.#sources.set(messageId, source);
@@ -209,14 +211,10 @@ export class MsrpChannel {
     this.#outcomes.delete(messageId);
   }
 
-  #setPause(reason: SinkWriter | 'answers', isNeeded: boolean): void {
-    const wasPaused = this.#pauses.size > 0;
-    if (isNeeded) this.#pauses.add(reason);
-    else this.#pauses.delete(reason);
-    const isPaused = this.#pauses.size > 0;
-    if (isPaused === wasPaused) return;
-    if (isPaused) this.#connection.pause();
-    else this.#connection.resume();
+  #setBusy(writer: SinkWriter, isBusy: boolean): void {
+    if (isBusy) this.#busySinks.add(writer);
+    else this.#busySinks.delete(writer);
+    if (!this.#isClosed) this.#link.setPause(this, this.#session.isOutputCongested || this.#busySinks.size > 0);
   }
 
   /**
@@ -224,10 +222,6 @@ export class MsrpChannel {
    * not be moved with every chunk.
    */
   #armTimer(): void {
-    if (this.#session.hasNews) {
-      this.#run({ type: 'tick' });
-      return;
-    }
     if (this.#cancelTimer !== undefined) return;
     const { deadline } = this.#session;
     if (deadline === undefined) return;
@@ -242,23 +236,11 @@ export class MsrpChannel {
     this.#isClosed = true;
     this.#cancelTimer?.();
     for (const messageId of [...this.#sinks.keys()]) this.#dropSink(messageId);
-    for (let last = this.#session.nextOutput(0); last !== undefined; last = this.#session.nextOutput(0)) {
-      this.#write(last);
-    }
-    this.#connection.close();
+    this.#link.leave(this);
     this.events.emit('closed', error === undefined ? {} : { error });
   }
 }
 
 function impossibleMessageId(): ProtocolError {
   return new ProtocolError('local', 'already being sent', { field: 'msrp.Message-ID', expected: 'a new one' });
-}
-
-function lostBecause(error: Error): ProtocolError {
-  if (error instanceof ProtocolError) return error;
-  return new ProtocolError('peer-misbehaved', `connection lost: ${describeError(error)}`, {
-    field: 'msrp.connection',
-    expected: 'an open connection',
-    cause: error,
-  });
 }

@@ -13,6 +13,7 @@ export type {
 } from './head.ts';
 export { isMsrpIdent } from './head-parser.ts';
 export type { IncomingDecision, IncomingDescription } from './incoming.ts';
+export { MsrpLink, type MsrpDelivery, type MsrpLinkOptions, type MsrpOutput, type MsrpParty } from './link.ts';
 export { bytesSource, type MessageSource, type OutgoingRequest } from './outgoing.ts';
 export { transactionMilliseconds } from './sender.ts';
 export { MsrpSession } from './session.ts';

@@ -1,6 +1,6 @@
 import type { ProtocolError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
-import type { MsrpFramerLimits } from './framer.ts';
+import type { MsrpFramerEvent } from './framer.ts';
 import type { IncomingDecision, IncomingDescription } from './incoming.ts';
 import type { OutgoingRequest } from './outgoing.ts';
 
@@ -30,12 +30,12 @@ export interface MsrpSessionOptions {
   readonly maxUnanswered?: number;
   /** Set when the session is already bound to another connection: every request is then answered 506. */
   readonly isBoundElsewhere?: boolean;
-  readonly framerLimits?: Partial<MsrpFramerLimits>;
 }
 
 export type MsrpSessionEvent =
   | { readonly type: 'connected' }
-  | { readonly type: 'received'; readonly bytes: Uint8Array }
+  /** Part of a frame whose To-Path is ours; a body is a view of the received octets. */
+  | { readonly type: 'frame'; readonly event: MsrpFramerEvent }
   | { readonly type: 'send'; readonly request: OutgoingRequest }
   /** Gives an outgoing message up. */
   | { readonly type: 'cancel'; readonly messageId: string }

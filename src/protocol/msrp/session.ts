@@ -1,10 +1,11 @@
 import { ProtocolError } from '../../base/errors.ts';
-import { encodeFrame, encodeResponse, encodeResponseTo, mayRespond } from './codec.ts';
-import { MsrpFramer, type MsrpFramerEvent } from './framer.ts';
+import { encodeFrame, encodeResponseTo, mayRespond } from './codec.ts';
+import type { MsrpFramerEvent } from './framer.ts';
 import type { MsrpHead, MsrpHeaders, MsrpRequestHead } from './head.ts';
 import { IdSource } from './id-source.ts';
 import type { IncomingMessage } from './incoming.ts';
 import { malformedMsrp } from './msrp-error.ts';
+import type { MsrpParty } from './link.ts';
 import { MessageReceiver } from './receiver.ts';
 import { MessageSender, type SenderVerdict } from './sender.ts';
 import type { MsrpSessionAction, MsrpSessionEvent, MsrpSessionOptions } from './session-types.ts';
@@ -14,19 +15,18 @@ const maxWaitingAnswers = 256;
 const nothing: readonly MsrpSessionAction[] = [];
 
 /**
- * One MSRP session on one connection (RFC 4975), without input or output of its own.
+ * One MSRP session (RFC 4975), without input or output of its own; an `MsrpLink` says which frames are its.
  *
- *   idle --connected--> open --bad frame, 481, 506, close, disconnected--> closed
+ *   idle --connected--> open --481, 506, close, disconnected--> closed
  *
  * Feed events to `handle`; it returns what to do. Whenever the connection has room, write what `nextOutput` gives
  * until it gives `undefined`: answers and reports first, then chunks of the messages in turn. Call `handle` with
  * `tick` at `deadline`.
  */
-export class MsrpSession {
+export class MsrpSession implements MsrpParty {
   readonly #options: MsrpSessionOptions;
   readonly #local: MsrpUri;
   readonly #ids: IdSource;
-  readonly #framer: MsrpFramer;
   readonly #sender: MessageSender;
   readonly #receiver: MessageReceiver;
   /** Answers and reports, which go before chunks. */
@@ -43,7 +43,6 @@ export class MsrpSession {
     this.#local = parseMsrpUri(options.localPath, 'localPath');
     if (options.remotePath.length === 0) throw malformedMsrp('remotePath', 0, 'empty', 'an MSRP URI');
     for (const uri of options.remotePath) parseMsrpUri(uri, 'remotePath');
-    this.#framer = new MsrpFramer(options.framerLimits);
     const { localPath, remotePath, maxUnanswered = 64 } = options;
     this.#ids = new IdSource(options.random);
     this.#sender = new MessageSender({ localPath, remotePath, ids: this.#ids, maxUnanswered }, (messageId, result) =>
@@ -64,6 +63,14 @@ export class MsrpSession {
         emit: (action) => this.#actions.push(action),
       },
     );
+  }
+
+  get localUri(): string {
+    return this.#options.localPath;
+  }
+
+  get nextHop(): string {
+    return this.#options.remotePath[0] ?? '';
   }
 
   /** True when `nextOutput` caused something to tell: a `tick` is due at once. */
@@ -112,8 +119,8 @@ export class MsrpSession {
         // RFC 4975 section 5.4: "the active endpoint MUST immediately issue a SEND request".
         this.#owesBinding = this.#options.role === 'active';
         return;
-      case 'received': {
-        this.#receive(event.bytes, now);
+      case 'frame': {
+        this.#frameEvent(event.event, now);
         return;
       }
       case 'send': {
@@ -139,20 +146,6 @@ export class MsrpSession {
         this.#close(undefined, 'closed');
         return;
       }
-    }
-  }
-
-  #receive(bytes: Uint8Array, now: number): void {
-    this.#framer.push(bytes);
-    try {
-      for (let event = this.#framer.next(); event !== undefined; event = this.#framer.next()) {
-        this.#frameEvent(event, now);
-        if (this.#isClosed) return;
-      }
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      this.#answerMalformed();
-      this.#close(error, 'connection-lost');
     }
   }
 
@@ -227,14 +220,6 @@ export class MsrpSession {
     this.#control.push(encodeFrame({ head: { kind: 'request', transactionId, method: 'REPORT', headers }, flag: '$' }));
   }
 
-  /** A frame that cannot be read is answered 400 if its transaction is known; the way back is that of the session. */
-  #answerMalformed(): void {
-    const transactionId = this.#framer.answerableTransaction;
-    if (transactionId === undefined) return;
-    const { localPath, remotePath } = this.#options;
-    this.#control.push(encodeResponse(transactionId, 400, remotePath[0] ?? '', localPath));
-  }
-
   #endBecause(status: number): void {
     const problem = status === 408 ? 'the peer does not answer' : `the peer answered ${status}`;
     const error = new ProtocolError(status === 408 ? 'expired' : 'peer-misbehaved', problem, {
@@ -249,9 +234,5 @@ export class MsrpSession {
     this.#receiver.abandon();
     this.#sender.abandon(failure);
     this.#actions.push({ type: 'closed', ...(error === undefined ? {} : { error }) });
-  }
-
-  get #isClosed(): boolean {
-    return this.#state === 'closed';
   }
 }

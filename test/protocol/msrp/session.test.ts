@@ -43,7 +43,7 @@ function openAlice(options: Partial<MsrpSessionOptions> = {}): Machine {
 describe('two MSRP sessions', () => {
   it('bind by an empty SEND of the active side', () => {
     const [alice, bob] = pair();
-    const [binding] = decodeFrames(concatBytes(...alice.session.nextOutput(0)!));
+    const [binding] = decodeFrames(concatBytes(...alice.nextOutput(0)!));
     expect(binding).toMatchObject({
       head: {
         method: 'SEND',

@@ -1,8 +1,10 @@
 import { concatBytes, fromUtf8, utf8 } from '../../../src/base/bytes.ts';
+import { ProtocolError } from '../../../src/base/errors.ts';
 import type { Random } from '../../../src/base/random.ts';
 import {
   decodeFrames,
   MsrpFramer,
+  MsrpLink,
   MsrpSession,
   type MsrpFramerEvent,
   type MsrpFramerLimits,
@@ -60,27 +62,54 @@ export function cut(bytes: Uint8Array, positions: readonly number[]): Uint8Array
 export const alicePath = 'msrps://alice.example:7394/alice-session;tcp';
 export const bobPath = 'msrps://bob.example:8888/bob-session;tcp';
 
-/** A machine with its output collected as text of frames, and everything it told. */
+/** What a machine may be told here: octets of its connection are cut into frames by a link of its own. */
+type MachineEvent = MsrpSessionEvent | { readonly type: 'received'; readonly bytes: Uint8Array };
+
+/** A machine alone on its connection, with its output collected as text of frames, and everything it told. */
 export class Machine {
   readonly session: MsrpSession;
+  readonly link: MsrpLink<MsrpSession>;
   readonly actions: MsrpSessionAction[] = [];
   now = 1_000_000;
 
-  constructor(options: Partial<MsrpSessionOptions> = {}) {
+  constructor(options: Partial<MsrpSessionOptions> & { readonly framerLimits?: Partial<MsrpFramerLimits> } = {}) {
+    const { framerLimits = {}, ...sessionOptions } = options;
+    this.link = new MsrpLink({ framerLimits });
     this.session = new MsrpSession({
       localPath: alicePath,
       remotePath: [bobPath],
       role: 'active',
       isPeerAuthenticated: true,
       random: countingRandom(),
-      ...options,
+      ...sessionOptions,
     });
+    this.link.add(this.session);
   }
 
-  handle(event: MsrpSessionEvent): readonly MsrpSessionAction[] {
-    const actions = this.session.handle(event, this.now);
+  handle(event: MachineEvent): readonly MsrpSessionAction[] {
+    const actions = event.type === 'received' ? this.#receive(event.bytes) : this.session.handle(event, this.now);
     this.actions.push(...actions);
     return actions;
+  }
+
+  #receive(bytes: Uint8Array): MsrpSessionAction[] {
+    const actions: MsrpSessionAction[] = [];
+    this.link.push(bytes);
+    try {
+      for (let delivery = this.link.next(); delivery !== undefined; delivery = this.link.next()) {
+        actions.push(...this.session.handle({ type: 'frame', event: delivery.event }, this.now));
+      }
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      actions.push(...this.session.handle({ type: 'disconnected', error }, this.now));
+    }
+    return actions;
+  }
+
+  /** The next frame on the connection. */
+  nextOutput(now = this.now): readonly Uint8Array[] | undefined {
+    this.link.ready(this.session);
+    return this.link.nextOutput(now)?.pieces;
   }
 
   receive(...lines: readonly string[]): readonly MsrpSessionAction[] {
@@ -90,7 +119,7 @@ export class Machine {
   /** All output that the machine has ready. */
   output(): Uint8Array[] {
     const output: Uint8Array[] = [];
-    for (let frame = this.session.nextOutput(this.now); frame; frame = this.session.nextOutput(this.now)) {
+    for (let frame = this.nextOutput(); frame; frame = this.nextOutput()) {
       output.push(concatBytes(...frame));
     }
     return output;
@@ -122,7 +151,7 @@ export function exchange(a: Machine, b: Machine): void {
       [a, b],
       [b, a],
     ] as const) {
-      const frame = from.session.nextOutput(from.now);
+      const frame = from.nextOutput();
       if (from.session.hasNews) from.handle({ type: 'tick' });
       if (frame === undefined) continue;
       isBusy = true;
