@@ -4,3 +4,4 @@ export * from './edit.ts';
 export * from './fingerprint.ts';
 export * from './key-mgmt.ts';
 export * from './msrp-media.ts';
+export * from './file-transfer.ts';
