@@ -20,11 +20,13 @@ const protocolContains = {
   cms: [],
   cpim: [],
   mime: ['cms', 'cpim', 'mikey'],
-  imdn: ['cpim'],
+  xml: [],
+  imdn: ['cpim', 'xml'],
+  composing: ['xml'],
   msrp: [],
   sdp: ['mikey'],
   sip: ['gba'],
-  gba: [],
+  gba: ['xml'],
 };
 
 const layerRules = Object.entries(layers).map(([layer, allowed]) => ({

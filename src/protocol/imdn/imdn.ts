@@ -1,9 +1,9 @@
-import { SaxesParser } from 'saxes';
-import { fromUtf8, utf8 } from '../../base/bytes.ts';
+import { utf8 } from '../../base/bytes.ts';
 import { ProtocolError } from '../../base/errors.ts';
+import { childOf, childText, escapeXml, readXml, type XmlElement } from '../xml/index.ts';
 
 export const imdnContentType = 'message/imdn+xml';
-export const imdnLimits = { maxOctets: 16 * 1024, maxDepth: 8 } as const;
+export const imdnLimits = { octets: 16 * 1024, depth: 8, elements: 100 } as const;
 
 const namespace = 'urn:ietf:params:xml:ns:imdn';
 
@@ -41,9 +41,9 @@ export function encodeImdn(payload: ImdnPayload): Uint8Array {
     [
       '<?xml version="1.0" encoding="UTF-8"?>\r\n',
       `<imdn xmlns="${namespace}">`,
-      `<message-id>${escapeXml(messageId)}</message-id>`,
+      `<message-id>${escapeXml(messageId, 'imdn')}</message-id>`,
       `<datetime>${new Date(dateTime).toISOString()}</datetime>`,
-      recipientUri === undefined ? '' : `<recipient-uri>${escapeXml(recipientUri)}</recipient-uri>`,
+      recipientUri === undefined ? '' : `<recipient-uri>${escapeXml(recipientUri, 'imdn')}</recipient-uri>`,
       `<${kind}-notification><status><${status}/></status></${kind}-notification>`,
       '</imdn>\r\n',
     ].join(''),
@@ -56,72 +56,43 @@ export function encodeImdn(payload: ImdnPayload): Uint8Array {
  * @throws ProtocolError `malformed` (hint SIP 400); `unsupported` for a kind of notification that is not handled here
  */
 export function decodeImdn(bytes: Uint8Array): ImdnPayload {
-  if (bytes.length > imdnLimits.maxOctets) fail('too large', 'imdn', `at most ${imdnLimits.maxOctets} octets`);
-  const { texts, elements } = walk(fromUtf8(bytes, 'imdn'));
-  const kind = (['delivery', 'display'] as const).find((name) => elements.has(`imdn/${name}-notification`));
+  const root = readXml(bytes, 'imdn', imdnLimits);
+  if (root.name !== 'imdn' || root.namespace !== namespace) fail('another document', 'imdn', 'an imdn document');
+  refuseTwins(root);
+  const kind = (['delivery', 'display'] as const).find((name) => childOf(root, `${name}-notification`) !== undefined);
   if (kind === undefined) {
     throw new ProtocolError('unsupported', 'kind of notification not supported', {
       field: 'imdn',
       expected: 'delivery-notification or display-notification',
     });
   }
-  const status = statuses[kind].find((name) => elements.has(`imdn/${kind}-notification/status/${name}`));
-  const messageId = texts.get('imdn/message-id')?.trim() ?? '';
-  const dateTime = Date.parse(texts.get('imdn/datetime')?.trim() ?? '');
-  const recipientUri = texts.get('imdn/recipient-uri')?.trim();
+  const notification = childOf(root, `${kind}-notification`);
+  const told = notification === undefined ? undefined : childOf(notification, 'status');
+  const status = statuses[kind].find((name) => told !== undefined && childOf(told, name) !== undefined);
+  const messageId = childText(root, 'message-id') ?? '';
+  const dateTime = Date.parse(childText(root, 'datetime') ?? '');
+  const recipientUri = childText(root, 'recipient-uri');
   if (status === undefined) return fail('missing or unknown', 'imdn.status', statuses[kind].join(', '));
   if (messageId === '') return fail('missing', 'imdn.message-id', 'a message id');
   if (Number.isNaN(dateTime)) return fail('missing or not a time', 'imdn.datetime', 'an RFC 3339 time');
   return { kind, status, messageId, dateTime, ...(recipientUri === undefined ? {} : { recipientUri }) };
 }
 
-/** Paths of the elements of the IMDN namespace, and the text directly inside each. */
-function walk(xml: string): { texts: Map<string, string>; elements: Set<string> } {
-  const texts = new Map<string, string>();
-  const elements = new Set<string>();
-  const path: string[] = [];
-  const parser = new SaxesParser({ xmlns: true });
-  const addText = (text: string): void => {
-    const at = path.join('/');
-    texts.set(at, (texts.get(at) ?? '') + text);
-  };
-  parser.on('error', (cause) => fail('not well-formed XML', 'imdn', 'an imdn document (RFC 5438 11.1)', cause));
-  parser.on('doctype', () => fail('has a document type', 'imdn', 'no DOCTYPE'));
-  parser.on('opentag', ({ uri, local }) => {
-    path.push(uri === namespace ? local : `{${uri}}${local}`);
-    if (path.length > imdnLimits.maxDepth) fail('too deep', 'imdn', `at most ${imdnLimits.maxDepth} levels`);
-    const at = path.join('/');
-    if (elements.has(at) && uri === namespace) fail('element given twice', 'imdn', 'one of each');
-    elements.add(at);
-  });
-  parser.on('closetag', () => path.pop());
-  parser.on('text', addText);
-  parser.on('cdata', addText);
-  parser.write(xml).close();
-  return { texts, elements };
+/** Two statuses or two ids in one notification could be read in two ways. */
+function refuseTwins(element: XmlElement): void {
+  const own = element.children.filter((child) => child.namespace === namespace);
+  if (new Set(own.map(({ name }) => name)).size < own.length) fail('element given twice', 'imdn', 'one of each');
+  for (const child of own) refuseTwins(child);
 }
 
 function isStatus(kind: ImdnKind, status: ImdnStatus): boolean {
   return (statuses[kind] as readonly ImdnStatus[]).includes(status);
 }
 
-const xmlEscapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' };
-
-function escapeXml(text: string): string {
-  if (/\p{Cc}/u.test(text)) {
-    throw new ProtocolError('local', 'control character', {
-      field: 'imdn',
-      expected: 'text without control characters',
-    });
-  }
-  return text.replaceAll(/[&<>]/g, (character) => xmlEscapes[character] ?? character);
-}
-
-function fail(problem: string, field: string, expected: string, cause?: unknown): never {
+function fail(problem: string, field: string, expected: string): never {
   throw new ProtocolError('malformed', problem, {
     field,
     expected,
     hint: { sip: 400 },
-    ...(cause === undefined ? {} : { cause }),
   });
 }

@@ -53,7 +53,7 @@ describe('IMDN', () => {
     ['two statuses', `${open}${id}${time}${delivered}${delivered}</imdn>`],
     ['an unknown status', `${open}${id}${time}${delivered.replace('delivered', 'lost')}</imdn>`],
     ['too deep', `${open}${id}${time}${'<a>'.repeat(9)}${'</a>'.repeat(9)}</imdn>`],
-    ['too large', `${open}${' '.repeat(imdnLimits.maxOctets)}</imdn>`],
+    ['too large', `${open}${' '.repeat(imdnLimits.octets)}</imdn>`],
   ])('refuses %s', (_case, xml) => {
     expect(() => decodeImdn(utf8(xml))).toThrow(expect.objectContaining({ kind: 'malformed', hint: { sip: 400 } }));
   });

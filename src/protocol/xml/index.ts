@@ -1,0 +1,9 @@
+export {
+  childOf,
+  childText,
+  defaultXmlLimits,
+  escapeXml,
+  readXml,
+  type XmlElement,
+  type XmlLimits,
+} from './read-xml.ts';
