@@ -39,3 +39,19 @@ export const hmacSha1 = (key: Uint8Array, ...parts: readonly Uint8Array[]): Uint
 /** HMAC-SHA-256 (RFC 2104) over the concatenation of `parts`: 32 octets. */
 export const hmacSha256 = (key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array =>
   keyed('sha256', key)(...parts);
+
+/** A digest over octets that come piece by piece. */
+export interface RunningDigest {
+  update(bytes: Uint8Array): void;
+  /** Ends it; may be called once. */
+  finish(): Uint8Array;
+}
+
+/** SHA-1 or SHA-2 over a stream. */
+export function startDigest(name: 'sha1' | 'sha256' | 'sha384' | 'sha512'): RunningDigest {
+  const state = createHash(name);
+  return {
+    update: (bytes) => void state.update(bytes),
+    finish: () => Uint8Array.from(state.digest()),
+  };
+}

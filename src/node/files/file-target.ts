@@ -1,0 +1,184 @@
+import { link, mkdir, open, rename, rm, stat, statfs, unlink, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describeError, ProtocolError } from '../../base/errors.ts';
+import { toHex, utf8 } from '../../base/bytes.ts';
+import { sha256, startDigest, type RunningDigest } from '../../crypto/digest.ts';
+import type { FileTarget, FileTargetOptions, FinishedFile } from '../../engine/files/file-storage.ts';
+import type { FileHash } from '../../protocol/sdp/index.ts';
+import { hashOf } from './file-source.ts';
+import { numberedFileName, safeFileName } from './safe-name.ts';
+
+/** Inside the folder of received files: what is not whole yet. */
+export const partialFolder = '.incomplete';
+/** Left free on the disk, so that a file that just fits does not stop everything else. */
+const spareOctets = 64 * 1024 * 1024;
+const digests = { 'sha-1': 'sha1', 'sha-256': 'sha256', 'sha-384': 'sha384', 'sha-512': 'sha512' } as const;
+const trusted: readonly string[] = ['sha-256', 'sha-384', 'sha-512'];
+const maxNames = 10_000;
+
+type Algorithm = keyof typeof digests;
+
+/** @throws ProtocolError `local`, field `file.folder`, when there is no room or the folder cannot be written. */
+export async function openFileTarget(folder: string, options: FileTargetOptions): Promise<FileTarget> {
+  const partials = join(folder, partialFolder);
+  const path = join(partials, `${toHex(sha256(utf8(options.key)))}.part`);
+  try {
+    await mkdir(partials, { recursive: true, mode: 0o700 });
+    const before = await stat(path).catch(() => undefined);
+    const present = before?.isFile() === true && before.size <= (options.size ?? 0) ? before.size : 0;
+    await refuseFullDisk(folder, (options.size ?? 0) - present);
+    const file = await open(path, present > 0 ? 'r+' : 'w+', 0o600);
+    const target = new NodeFileTarget(folder, path, file, options);
+    await target.takeUp(present);
+    return target;
+  } catch (error) {
+    if (error instanceof ProtocolError) throw error;
+    throw new ProtocolError('local', `cannot be written (${describeError(error)})`, {
+      field: 'file.folder',
+      expected: 'a folder that can be written',
+      cause: error,
+    });
+  }
+}
+
+async function refuseFullDisk(folder: string, octets: number): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
+  if (bavail * bsize < octets + spareOctets) {
+    throw new ProtocolError('local', 'no room on the disk', {
+      field: 'file.folder',
+      expected: `${octets} octets free`,
+    });
+  }
+}
+
+class NodeFileTarget implements FileTarget {
+  readonly #folder: string;
+  readonly #path: string;
+  readonly #file: FileHandle;
+  readonly #options: FileTargetOptions;
+  /** Of each hash that the sender named and that we know, running over what was written so far. */
+  readonly #running = new Map<FileHash, RunningDigest>();
+  #position = 0;
+  #present = 0;
+  #isOpen = true;
+
+  constructor(folder: string, path: string, file: FileHandle, options: FileTargetOptions) {
+    this.#folder = folder;
+    this.#path = path;
+    this.#file = file;
+    this.#options = options;
+    for (const hash of options.hashes) {
+      if (isKnown(hash.algorithm)) this.#running.set(hash, startDigest(digests[hash.algorithm]));
+    }
+  }
+
+  get present(): number {
+    return this.#present;
+  }
+
+  /** Hashes what an earlier attempt left, so that going on costs nothing more. */
+  async takeUp(octets: number): Promise<void> {
+    const buffer = Buffer.allocUnsafe(1024 * 1024);
+    while (this.#position < octets) {
+      const { bytesRead } = await this.#file.read(
+        buffer,
+        0,
+        Math.min(buffer.length, octets - this.#position),
+        this.#position,
+      );
+      if (bytesRead === 0) break;
+      this.#hash(buffer.subarray(0, bytesRead));
+    }
+    this.#present = this.#position;
+  }
+
+  async write(position: number, bytes: Uint8Array): Promise<void> {
+    if (position !== this.#position)
+      wrong('file.position', `octet ${position} after ${this.#position}`, 'octets in order');
+    const { size } = this.#options;
+    if (size !== undefined && position + bytes.length > size)
+      wrong('file.size', 'longer than announced', `${size} octets`);
+    this.#hash(bytes);
+    for (let written = 0; written < bytes.length;) {
+      const { bytesWritten } = await this.#file.write(bytes, written, bytes.length - written, position + written);
+      written += bytesWritten;
+    }
+  }
+
+  async finish(): Promise<FinishedFile> {
+    try {
+      this.#check();
+      await this.#file.sync();
+    } catch (error) {
+      await this.discard();
+      throw error;
+    }
+    await this.#close();
+    const path = await this.#giveName(safeFileName(this.#options.name));
+    return { path, hashChecked: [...this.#running.keys()].some(({ algorithm }) => trusted.includes(algorithm)) };
+  }
+
+  async suspend(): Promise<void> {
+    if (!this.#isOpen) return;
+    await this.#file.sync().catch(() => undefined);
+    await this.#close();
+  }
+
+  async discard(): Promise<void> {
+    await this.#close();
+    await rm(this.#path, { force: true });
+  }
+
+  #hash(bytes: Uint8Array): void {
+    for (const digest of this.#running.values()) digest.update(bytes);
+    this.#position += bytes.length;
+  }
+
+  #check(): void {
+    const { size } = this.#options;
+    if (size !== undefined && this.#position !== size) wrong('file.size', `${this.#position} octets`, `${size} octets`);
+    for (const [expected, digest] of this.#running) {
+      if (hashOf(expected.algorithm, digest.finish()).value !== expected.value.toUpperCase()) {
+        wrong('file.hash', 'another content than announced', `the announced ${expected.algorithm} hash`);
+      }
+    }
+  }
+
+  /** A link to a free name fails where the name is taken, so nothing that was there is ever replaced. */
+  async #giveName(name: string): Promise<string> {
+    for (let number = 1; number < maxNames; number++) {
+      const path = join(this.#folder, number === 1 ? name : numberedFileName(name, number));
+      try {
+        await link(this.#path, path);
+        await unlink(this.#path);
+        return path;
+      } catch (error) {
+        if (codeOf(error) === 'EEXIST') continue;
+        // A file system without links: the name is free as far as we can see.
+        if (codeOf(error) !== 'EPERM' && codeOf(error) !== 'ENOTSUP') throw error;
+        if ((await stat(path).catch(() => undefined)) !== undefined) continue;
+        await rename(this.#path, path);
+        return path;
+      }
+    }
+    return wrong('file.name', 'every name is taken', 'a free name');
+  }
+
+  async #close(): Promise<void> {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    await this.#file.close();
+  }
+}
+
+function isKnown(algorithm: string): algorithm is Algorithm {
+  return Object.hasOwn(digests, algorithm);
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+function wrong(field: string, problem: string, expected: string): never {
+  throw new ProtocolError('peer-misbehaved', problem, { field, expected });
+}
