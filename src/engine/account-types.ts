@@ -1,5 +1,6 @@
 import type { Policy } from '../base/protection-level.ts';
 import type { ChatMessage, MessageWay, SessionView } from './chat-message.ts';
+import type { FileView } from './files/file-view.ts';
 import type { Refusal } from './refusal.ts';
 import type { SessionChange } from './sessions/session-book.ts';
 import type { FlowFacts, RegistrationState } from './sip/index.ts';
@@ -11,6 +12,8 @@ export interface AccountEvents {
   /** A message of this account changed or, for an own one, came to be. */
   readonly messageState: ChatMessage;
   readonly session: SessionChange;
+  /** A file was offered, moved on, or ended. */
+  readonly file: FileView;
   /** Something came in and was dropped or refused: a copy, a message or an invitation that the policy forbids. */
   readonly incomingRefused: IncomingRefusal;
 }
@@ -31,6 +34,17 @@ export interface SendRequest {
   /** The user agrees, for this contact from now on, to the level that the last `consent-required` offered. */
   readonly consent?: boolean;
 }
+
+export interface SendFileRequest {
+  readonly to: string;
+  /** On this machine. */
+  readonly path: string;
+  readonly policy?: Policy;
+  readonly consent?: boolean;
+}
+
+export type SendFileOutcome =
+  { readonly outcome: 'offered'; readonly file: FileView } | { readonly outcome: 'refused'; readonly refusal: Refusal };
 
 export interface OpenSessionRequest {
   readonly to: string;

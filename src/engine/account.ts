@@ -12,16 +12,26 @@ import type {
   SendOutcome,
   SessionView,
 } from './chat-message.ts';
-import type { AccountEvents, AccountStatus, OpenSessionRequest, SendRequest } from './account-types.ts';
+import type {
+  AccountEvents,
+  AccountStatus,
+  OpenSessionRequest,
+  SendFileOutcome,
+  SendFileRequest,
+  SendRequest,
+} from './account-types.ts';
 import { Conversations } from './conversations.ts';
 import { withDeadline } from './deadline.ts';
+import { FileTransfers } from './files/file-transfers.ts';
 import { limits } from './limits.ts';
 import { MessageReceiver, type Arrival } from './messages/message-receiver.ts';
 import { MessageSender } from './messages/message-sender.ts';
 import { ContactPolicies } from './policy.ts';
 import type { DeviceCertificate, EnginePorts } from './ports.ts';
 import { asRefusalError, refusal, refuse, type Refusal } from './refusal.ts';
+import { routeInvite, type InviteTakers } from './sessions/route-invite.ts';
 import { SessionBook } from './sessions/session-book.ts';
+import type { SessionContext } from './sessions/session-context.ts';
 import { SessionKeys } from './sessions/session-keys.ts';
 import type { RegistrationState, SipUserAgent } from './sip/index.ts';
 import type { ReadText } from './text-content.ts';
@@ -32,6 +42,8 @@ export type {
   AccountStatus,
   IncomingRefusal,
   OpenSessionRequest,
+  SendFileOutcome,
+  SendFileRequest,
   SendRequest,
 } from './account-types.ts';
 
@@ -47,6 +59,8 @@ export interface AccountParts {
 export class Account {
   readonly config: AccountConfig;
   readonly events: Events<AccountEvents>;
+  /** Files under way and done, and what the user may do with them; `sendFile` begins one. */
+  readonly files: FileTransfers;
   readonly #ports: EnginePorts;
   readonly #self: string;
   readonly #userAgent: SipUserAgent;
@@ -79,20 +93,31 @@ export class Account {
       onLateArrival: (id, arrival) => this.#lateArrival(id, arrival),
       onRefused: (peer, problem) => this.events.emit('incomingRefused', { way: 'message', peer, refusal: problem }),
     });
+    const context: SessionContext = {
+      ports,
+      userAgent,
+      keys: new SessionKeys(ports, this.#tickets),
+      certificate,
+      inferFromRegistration: config.e2aeInferFromRegistration ?? profile.accountDefaults.e2aeInferFromRegistration,
+    };
+    const onRefused = (peer: string, problem: Refusal): void =>
+      this.events.emit('incomingRefused', { way: 'msrp', peer, refusal: problem });
     this.#sessions = new SessionBook({
-      context: {
-        ports,
-        userAgent,
-        keys: new SessionKeys(ports, this.#tickets),
-        certificate,
-        inferFromRegistration: config.e2aeInferFromRegistration ?? profile.accountDefaults.e2aeInferFromRegistration,
-      },
+      context,
       policies: this.#policies,
       onChange: (change) => this.events.emit('session', change),
-      onRefused: (peer, problem) => this.events.emit('incomingRefused', { way: 'msrp', peer, refusal: problem }),
+      onRefused,
       onText: (session, text) => this.#keepSessionText(session, text),
     });
-    this.#listen();
+    this.files = new FileTransfers({
+      context,
+      policies: this.#policies,
+      self: this.#self,
+      storage: ports.files,
+      onChange: (view) => this.events.emit('file', view),
+      onRefused,
+    });
+    this.#listen(context, onRefused);
   }
 
   /** Resolves with the outcome, also when it is a failure; the registration is kept alive until `unregister`. */
@@ -126,6 +151,17 @@ export class Account {
       const peer = await this.#prepare(to, consent);
       const session = await this.#sessions.sessionFor(peer, policy ?? this.#policies.policyFor(peer));
       return { outcome: 'opened', session: session.view };
+    } catch (error) {
+      return { outcome: 'refused', refusal: this.#refusalFor(error, 'session') };
+    }
+  }
+
+  /** Offers a file; what becomes of it is told by the event `file`. Never rejects. */
+  async sendFile({ to, path, policy, consent }: SendFileRequest): Promise<SendFileOutcome> {
+    try {
+      const peer = await this.#prepare(to, consent);
+      const file = await this.files.send(peer, path, policy ?? this.#policies.policyFor(peer));
+      return { outcome: 'offered', file };
     } catch (error) {
       return { outcome: 'refused', refusal: this.#refusalFor(error, 'session') };
     }
@@ -169,19 +205,26 @@ export class Account {
   /** Ends sessions, unregisters and disconnects, within a bounded time. Never rejects. */
   async stop(): Promise<void> {
     this.#receiver.stop();
+    this.files.stop();
     const ending = this.#sessions.stop().then(() => this.#userAgent.stop());
     const late = () => new Error('still ending');
     await withDeadline(this.#ports.clock, limits.stopMilliseconds, ending, late).catch(() => undefined);
     this.#tickets.clear();
   }
 
-  #listen(): void {
+  #listen(context: SessionContext, onRefused: (peer: string, problem: Refusal) => void): void {
     const { events } = this.#userAgent;
+    const takers: InviteTakers = {
+      chat: (invite, peer, remote) => this.#sessions.answer(invite, peer, remote),
+      file: (invite, peer, remote) => this.files.answer(invite, peer, remote),
+      onRefused,
+    };
     events.on('registration', (state) => this.events.emit('registration', state));
     events.on('message', (message) => this.#receiver.receive(message));
     events.on('invite', (invite) => {
       const claimed = invite.assertedIdentity ?? invite.from;
-      void this.#sessions.answer(invite, tryKmsUserIdentity(claimed) ?? claimed);
+      const peer = tryKmsUserIdentity(claimed) ?? claimed;
+      void routeInvite(context, invite, peer, takers);
     });
   }
 

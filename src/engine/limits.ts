@@ -14,6 +14,11 @@ export const limits = {
   sessionsPerAccount: 64,
   /** Octets of one message in a session that is shown as text. */
   sessionTextOctets: 256 * 1024,
+  /** Octets of a file that is taken. */
+  fileOctets: 64 * 1024 ** 3,
+  /** Files that wait for the user's answer. */
+  offeredFiles: 32,
+  fileTransfers: 500,
   messagesPerConversation: 5_000,
   conversations: 2_000,
   cachedTickets: 500,

@@ -1,7 +1,9 @@
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
+
 import type { SecretBytes } from '../base/secret-bytes.ts';
+import type { FileStorage } from './files/file-storage.ts';
 
 /** What a finished TLS handshake proved. */
 export interface TlsFacts {
@@ -156,4 +158,6 @@ export interface EnginePorts {
   readonly sip: SipTransport;
   readonly msrp: MsrpSockets;
   readonly keyManagement: KeyManagement;
+  /** Absent where this shell keeps no files: every file is then refused. */
+  readonly files?: FileStorage;
 }

@@ -169,6 +169,7 @@ const meanings = {
   received: 'The message is not shown.',
   invitation: 'The session that the other side wanted was not opened.',
   uncertain: 'It is not known whether the message arrived.',
+  file: 'The file has not arrived whole.',
 } as const;
 export type RefusalMeaning = keyof typeof meanings;
 

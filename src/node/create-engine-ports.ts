@@ -1,6 +1,7 @@
 import type { Logger } from '../base/log.ts';
 import { secureRandom } from '../crypto/random.ts';
 import type { EnginePorts } from '../engine/ports.ts';
+import { createFileStorage } from './files/file-storage.ts';
 import { createHttpsKeyManagement } from './key-management.ts';
 import { createNodeMsrpSockets } from './msrp-sockets.ts';
 import { createNodeSipTransport } from './sip-transport.ts';
@@ -10,10 +11,12 @@ export interface EnginePortsOptions {
   readonly log: Logger;
   /** Address on which sessions are listened for. */
   readonly host?: string;
+  /** Where received files go; without it no files are sent or taken. */
+  readonly receivedFolder?: string;
 }
 
 /** What the engine needs from a real machine: the same for the desktop app, the scriptable UE and the lab. */
-export async function createEnginePorts({ log, host = '127.0.0.1' }: EnginePortsOptions): Promise<EnginePorts> {
+export async function createEnginePorts({ log, host = '127.0.0.1', receivedFolder }: EnginePortsOptions): Promise<EnginePorts> {
   return {
     clock: systemClock,
     random: secureRandom,
@@ -21,5 +24,6 @@ export async function createEnginePorts({ log, host = '127.0.0.1' }: EnginePorts
     sip: createNodeSipTransport(),
     msrp: await createNodeMsrpSockets({ host, clock: systemClock }),
     keyManagement: createHttpsKeyManagement(),
+    ...(receivedFolder === undefined ? {} : { files: createFileStorage(receivedFolder) }),
   };
 }

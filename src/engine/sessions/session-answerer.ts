@@ -1,5 +1,5 @@
 import { describeError, ProtocolError } from '../../base/errors.ts';
-import type { Policy } from '../../base/protection-level.ts';
+import type { Policy, ProtectionLevel } from '../../base/protection-level.ts';
 import { randomId } from '../../base/random.ts';
 import { answerWithError } from '../../protocol/mikey/index.ts';
 import { acceptsIncoming } from '../policy.ts';
@@ -21,34 +21,65 @@ import {
   type StreamSecurityLines,
 } from './stream-description.ts';
 import type { StreamSecurity } from './stream-media.ts';
+import type { StreamPurpose } from './stream-purpose.ts';
 
 type Usable = Exclude<StreamDecision, { mode: 'abort' }>;
 
+/** An invitation whose offer was read and may be taken under the policy; nothing was answered yet. */
+export interface JudgedInvite {
+  readonly invite: IncomingInvite;
+  /** KMS user identity of the caller, by the network's word. */
+  readonly peer: string;
+  readonly remote: RemoteStream;
+  readonly decision: Usable;
+  /** What the stream will be protected with at best. */
+  readonly level: ProtectionLevel;
+}
+
 /**
- * Answers an invitation to one MSRP stream, or refuses it with 400 or 488 and a Warning (profile 3.2).
- * @param peer KMS user identity of the caller, by the network's word.
- * @throws RefusalError; the caller has its answer then and nothing stays open.
+ * Judges an offer, or refuses it with 400 or 488 and a Warning (profile 3.2).
+ * @throws RefusalError; the caller has its answer then.
  */
-export async function answerIncoming(
+export function judgeInvite(
   context: SessionContext,
   invite: IncomingInvite,
   peer: string,
+  remote: RemoteStream,
   policy: Policy,
-): Promise<EstablishedStream> {
-  const remote = readOffer(context, invite);
-  let prepared: { decision: Usable; security: StreamSecurity; lines: StreamSecurityLines };
+): JudgedInvite {
   try {
     const decision = judgeOffer(context, invite, remote, policy);
-    prepared = { decision, ...(await secure(context, remote, decision, peer)) };
+    return { invite, peer, remote, decision, level: decision.mode === 'psk' ? 'e2e' : decision.level };
   } catch (error) {
     const problem = asRefusalError(error, 'peer-incompatible');
     rejectOffer(context, invite, remote, problem);
     throw problem;
   }
-  return accept(context, invite, remote, prepared);
 }
 
-function readOffer(context: SessionContext, invite: IncomingInvite): RemoteStream {
+/**
+ * Answers an invitation that was judged, and connects.
+ * @throws RefusalError; the caller has its answer then and nothing stays open.
+ */
+export async function answerInvite(
+  context: SessionContext,
+  judged: JudgedInvite,
+  purpose: StreamPurpose,
+): Promise<EstablishedStream> {
+  const { invite, remote, decision, peer } = judged;
+  let secured: { security: StreamSecurity; lines: StreamSecurityLines };
+  try {
+    secured = await secure(context, remote, decision, peer);
+  } catch (error) {
+    const problem = asRefusalError(error, 'peer-incompatible');
+    rejectOffer(context, invite, remote, problem);
+    throw problem;
+  }
+  return accept(context, invite, remote, { decision, ...secured }, purpose);
+}
+
+/** @throws RefusalError after 400 or 488 for an offer that cannot be read or has no MSRP stream. */
+export function readOffer(context: SessionContext, invite: IncomingInvite): RemoteStream {
   try {
     return readRemoteStream(invite.offer);
   } catch (error) {
@@ -116,6 +147,7 @@ async function accept(
   invite: IncomingInvite,
   remote: RemoteStream,
   { decision, security, lines }: { decision: Usable; security: StreamSecurity; lines: StreamSecurityLines },
+  purpose: StreamPurpose,
 ): Promise<EstablishedStream> {
   const { ports } = context;
   const listener = await ports.msrp.listen();
@@ -129,8 +161,8 @@ async function accept(
       address: remoteAddress(remote.media, decision.mode === 'psk'),
       security,
     };
-    const sip = await invite.accept(answering(buildAnswer(remote, local, lines, role, ports.random)));
-    return await establish(context, sip, stream, local, listener);
+    const sip = await invite.accept(answering(buildAnswer(remote, local, lines, role, purpose, ports.random)));
+    return await establish(context, sip, stream, local, listener, purpose);
   } catch (error) {
     if (error instanceof ProtocolError) {
       invite.reject(488, { warning: warningOf(error.message) });

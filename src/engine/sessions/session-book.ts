@@ -1,5 +1,5 @@
 import { ProtocolError } from '../../base/errors.ts';
-import type { Policy, ProtectionLevel } from '../../base/protection-level.ts';
+import type { Policy } from '../../base/protection-level.ts';
 import { randomId } from '../../base/random.ts';
 import type { SessionView } from '../chat-message.ts';
 import { limits } from '../limits.ts';
@@ -7,11 +7,13 @@ import { acceptsIncoming, aimOf, judgeSending, type ContactPolicies } from '../p
 import { asRefusalError, refuse, type Refusal, type RefusalError } from '../refusal.ts';
 import type { IncomingInvite } from '../sip/index.ts';
 import type { ReadText } from '../text-content.ts';
-import { mayOfferLess } from '../downgrade.ts';
 import { MessageSession } from './message-session.ts';
-import { answerIncoming, tooManySessions } from './session-answerer.ts';
-import { networkFacts, type SessionContext } from './session-context.ts';
+import { chatPurpose } from './chat-purpose.ts';
+import { judgeLevel, openUnderPolicy } from './protection-choice.ts';
+import { answerInvite, judgeInvite, tooManySessions } from './session-answerer.ts';
+import type { SessionContext } from './session-context.ts';
 import { openOutgoing, type EstablishedStream, type Protection } from './session-opener.ts';
+import type { RemoteStream } from './stream-description.ts';
 
 export type SessionChange =
   | { readonly change: 'opened'; readonly session: SessionView }
@@ -49,14 +51,10 @@ export class SessionBook {
   async sessionFor(peer: string, policy: Policy): Promise<MessageSession> {
     const open = this.#find(peer, policy);
     if (open !== undefined) return open;
-    if (aimOf(policy) === 'e2e') return this.#endToEndFirst(peer, policy);
-    const facts = networkFacts(this.#options.context);
-    if (facts.signallingProtected && facts.e2aeAllowed) return this.#open(peer, 'requested', policy);
-    if (policy === 'any') return this.#open(peer, 'plain', policy);
-    throw refuse('no-network-indication', 'session', {
-      happened: 'The network did not announce that it protects sessions to its edge',
-      required: policy,
-    });
+    const { context, policies } = this.#options;
+    return openUnderPolicy(context, policies, peer, policy, (protection, judged) =>
+      this.#open(peer, protection, judged),
+    );
   }
 
   /** Whether a session may carry a message now; the level was proven when it was opened, the policy may have changed. */
@@ -70,7 +68,8 @@ export class SessionBook {
     throw refuse('consent-required', 'message', { offered: level, reached: level, required: policy });
   }
 
-  async answer(invite: IncomingInvite, peer: string): Promise<void> {
+  /** @param remote the stream of the invitation's offer. */
+  async answer(invite: IncomingInvite, peer: string, remote: RemoteStream): Promise<void> {
     const { context, policies, onRefused } = this.#options;
     if (this.#stopped || this.#sessions.size + this.#answering >= limits.sessionsPerAccount) {
       invite.reject(486);
@@ -79,8 +78,8 @@ export class SessionBook {
     }
     this.#answering += 1;
     try {
-      const stream = await answerIncoming(context, invite, peer, policies.policyFor(peer));
-      this.#add(peer, 'in', stream);
+      const judged = judgeInvite(context, invite, peer, remote, policies.policyFor(peer));
+      this.#add(peer, 'in', await answerInvite(context, judged, chatPurpose(context.ports)));
     } catch (error) {
       const refused = asRefusalError(error, 'peer-incompatible');
       const problem = refused.refusal('invitation');
@@ -122,37 +121,15 @@ export class SessionBook {
     return usable.find(({ view }) => view.level !== 'e2e');
   }
 
-  async #endToEndFirst(peer: string, policy: Policy): Promise<MessageSession> {
-    try {
-      return await this.#open(peer, 'key-management', policy);
-    } catch (error) {
-      const problem = asRefusalError(error, 'peer-unreachable');
-      if (policy !== 'prefer-e2e' || !mayOfferLess(problem.code)) throw problem;
-      return this.#openLess(peer, problem);
-    }
-  }
-
-  /** `prefer-e2e` without e2e: asks first, then goes as low as was agreed. */
-  async #openLess(peer: string, why: RefusalError): Promise<MessageSession> {
-    const { policies, context } = this.#options;
-    const facts = networkFacts(context);
-    const edge = facts.signallingProtected && facts.e2aeAllowed;
-    const level: ProtectionLevel = edge ? 'e2ae' : 'none';
-    const agreed = policies.agreedLevel(peer);
-    if (judgeSending('prefer-e2e', level, agreed) !== 'satisfied') {
-      policies.noteOffer(peer, level);
-      throw refuse('consent-required', 'session', { happened: why.happened, offered: level, required: 'prefer-e2e' });
-    }
-    return this.#open(peer, edge ? 'requested' : 'plain', 'prefer-e2e');
-  }
-
   /** Callers that want the same session at the same time share one invitation. */
   #open(peer: string, protection: Protection, policy: Policy): Promise<MessageSession> {
     if (this.#stopped) throw refuse('not-registered', 'session');
     const key = `${protection} ${policy} ${peer}`;
     const pending = this.#opening.get(key);
     if (pending !== undefined) return pending;
-    const opening = openOutgoing(this.#options.context, peer, protection, (level) => judgeLevel(policy, level))
+    const { context } = this.#options;
+    const purpose = chatPurpose(context.ports);
+    const opening = openOutgoing(context, peer, protection, (level) => judgeLevel(policy, level), purpose)
       .then((stream) => this.#add(peer, 'out', stream))
       .finally(() => this.#opening.delete(key));
     this.#opening.set(key, opening);
@@ -205,11 +182,4 @@ export class SessionBook {
 /** What the bytes were like says more than what it means. */
 function reasonOf(refused: RefusalError): string {
   return refused.cause instanceof ProtocolError ? refused.cause.message : refused.happened;
-}
-
-/** Profile 2.5: under a requirement a weaker stream ends at once; otherwise it stands, shown as what it is. */
-function judgeLevel(policy: Policy, level: ProtectionLevel): RefusalError | undefined {
-  if (judgeSending(policy, level) !== 'not-met') return undefined;
-  const code = level === 'unverified' && policy === 'require-e2ae' ? 'no-network-indication' : 'policy-not-met';
-  return refuse(code, 'session', { reached: level, required: policy });
 }

@@ -4,15 +4,13 @@ import { randomId } from '../../base/random.ts';
 import { MsrpChannel } from '../msrp/msrp-channel.ts';
 import { withDeadline } from '../deadline.ts';
 import { limits } from '../limits.ts';
-import type { DeviceCertificate, EnginePorts, MsrpListener } from '../ports.ts';
+import type { DeviceCertificate, MsrpListener } from '../ports.ts';
 import { refuse, type RefusalError } from '../refusal.ts';
 import type { InviteOutcome, SdpNegotiator, SipSession } from '../sip/index.ts';
-import { readText } from '../text-content.ts';
 import { networkFacts, type SessionContext } from './session-context.ts';
 import { decideStream, type StreamDecision } from './session-decision.ts';
 import type { OfferedKey } from './session-keys.ts';
 import {
-  acceptTypes,
   buildOffer,
   localStream,
   readRemoteStream,
@@ -21,6 +19,7 @@ import {
   type LocalStream,
   type RemoteStream,
 } from './stream-description.ts';
+import type { StreamPurpose } from './stream-purpose.ts';
 import { openStream, type NegotiatedStream, type OpenedStream } from './stream-media.ts';
 
 /** What an offer asks for; `plain` only where the policy allows everything and the network has no more. */
@@ -38,6 +37,7 @@ interface Attempt {
   readonly listener: MsrpListener;
   readonly key: OfferedKey | undefined;
   readonly certificate: DeviceCertificate | undefined;
+  readonly purpose: StreamPurpose;
   /** Judges the level that an answer can give at best, before a connection is made for it. */
   readonly judge: (level: ProtectionLevel) => RefusalError | undefined;
 }
@@ -51,16 +51,17 @@ export async function openOutgoing(
   peer: string,
   protection: Protection,
   judge: Attempt['judge'],
+  purpose: StreamPurpose,
 ): Promise<EstablishedStream> {
   const { ports } = context;
   const key = protection === 'key-management' ? await context.keys.offer(peer) : undefined;
   const certificate = protection === 'requested' ? await context.certificate() : undefined;
   const listener = await ports.msrp.listen();
   const local = localStream(listener.address, randomId(ports.random, 12), protection !== 'plain');
-  const attempt = { protection, local, listener, key, certificate, judge };
+  const attempt = { protection, local, listener, key, certificate, judge, purpose };
   try {
     const { sip, stream } = await negotiate(context, peer, attempt);
-    return await establish(context, sip, stream, local, listener);
+    return await establish(context, sip, stream, local, listener, purpose);
   } finally {
     listener.close();
   }
@@ -110,14 +111,14 @@ async function negotiate(
   return { sip: outcome.session, stream };
 }
 
-function offerOf({ ports }: SessionContext, { local, protection, certificate, key }: Attempt): string {
+function offerOf({ ports }: SessionContext, { local, protection, certificate, key, purpose }: Attempt): string {
   const security = {
     secure: protection !== 'plain',
     requested: protection === 'requested',
     ...(certificate === undefined ? {} : { fingerprint: { hash: 'sha-256', value: certificate.sha256 } }),
     ...(key === undefined ? {} : { keyManagement: key.message }),
   };
-  return buildOffer(local, security, ports.random);
+  return buildOffer(local, security, purpose, ports.random);
 }
 
 function judgeAnswer(context: SessionContext, sdp: string, attempt: Attempt): NegotiatedStream {
@@ -127,6 +128,7 @@ function judgeAnswer(context: SessionContext, sdp: string, attempt: Attempt): Ne
   if (decision.mode === 'abort') throw refuse(decision.code, 'session', { happened: decision.happened });
   const problem = attempt.judge(decision.mode === 'psk' ? 'e2e' : decision.level);
   if (problem !== undefined) throw problem;
+  attempt.purpose.checkAnswer?.(remote);
   return {
     role: roleForAnswer(remote.media),
     remote,
@@ -158,6 +160,7 @@ export async function establish(
   stream: NegotiatedStream,
   local: LocalStream,
   listener: MsrpListener,
+  purpose: StreamPurpose,
 ): Promise<EstablishedStream> {
   const { ports } = context;
   // A call that is over will not be connected any more.
@@ -171,32 +174,13 @@ export async function establish(
       localPath: [local.path],
       remotePath: stream.remote.media.path,
       active: stream.role === 'active',
-      acceptTypes,
-      maxMessageOctets: limits.sessionTextOctets,
-      judge: (message) => judgeText(ports, message),
+      acceptTypes: purpose.acceptTypes,
+      ...purpose.channel,
     });
     return { ...opened, sip, channel, peerAcceptTypes: stream.remote.media.acceptTypes };
   } catch (error) {
     void sip.end(describeError(error)).catch(() => undefined);
     throw error;
-  }
-}
-
-/** A text that cannot be read must not be reported as delivered. */
-function judgeText(
-  { log }: EnginePorts,
-  message: { readonly contentType: string; readonly bytes: Uint8Array },
-): number {
-  // An empty message binds the connection to the session (RFC 4975 5.4).
-  if (message.bytes.length === 0) return 200;
-  try {
-    readText(message.contentType, message.bytes);
-    return 200;
-  } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
-    const status = error.hint.msrp ?? 400;
-    log.log('warn', 'session.message-unreadable', { status, field: error.field, reason: error.message });
-    return status;
   }
 }
 

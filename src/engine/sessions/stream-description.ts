@@ -15,6 +15,7 @@ import {
 } from '../../protocol/sdp/index.ts';
 import type { Fingerprint, SocketAddress } from '../ports.ts';
 import type { StreamFacts } from './session-decision.ts';
+import type { StreamPurpose } from './stream-purpose.ts';
 
 export type StreamRole = 'active' | 'passive';
 
@@ -43,8 +44,6 @@ export interface StreamSecurityLines {
   readonly keyManagement?: Uint8Array;
 }
 
-export const acceptTypes = ['message/cpim', 'text/plain'];
-const acceptWrappedTypes = ['text/plain'];
 /** RFC 6135 4.2.1: a side that only connects names the discard port. */
 const discardPort = 9;
 
@@ -58,8 +57,13 @@ export function connectingOnly(address: SocketAddress): SocketAddress {
   return { host: address.host, port: discardPort };
 }
 
-export function buildOffer(local: LocalStream, security: StreamSecurityLines, random: Random): string {
-  return describe(local, [streamSection(local, security, 'actpass')], random);
+export function buildOffer(
+  local: LocalStream,
+  security: StreamSecurityLines,
+  purpose: StreamPurpose,
+  random: Random,
+): string {
+  return describe(local, [streamSection(local, security, 'actpass', purpose)], random);
 }
 
 /** Every other stream of the offer is refused in its place (RFC 3264 clause 6). */
@@ -68,21 +72,30 @@ export function buildAnswer(
   local: LocalStream,
   security: StreamSecurityLines,
   role: StreamRole,
+  purpose: StreamPurpose,
   random: Random,
 ): string {
-  const answered = streamSection(local, security, role);
+  const answered = streamSection(local, security, role, purpose);
   const sections = remote.description.media.map((section) =>
     section === remote.section ? answered : refusedMedia(section),
   );
   return describe(local, sections, random);
 }
 
+const refusedPurpose: StreamPurpose = {
+  direction: 'inactive',
+  acceptTypes: ['*'],
+  acceptWrappedTypes: ['*'],
+  more: [],
+  channel: {},
+};
+
 /** SDP that carries a MIKEY Error in the body of a 488 (profile 3.2). */
 export function buildRefusal(remote: RemoteStream, keyManagement: Uint8Array, random: Random): string {
   const local = localStream({ host: '0.0.0.0', port: 0 }, 'refused', true);
   const sections = remote.description.media.map((section) =>
     section === remote.section
-      ? streamSection(local, { secure: true, keyManagement }, 'passive')
+      ? streamSection(local, { secure: true, keyManagement }, 'passive', refusedPurpose)
       : refusedMedia(section),
   );
   return describe(local, sections, random);
@@ -146,7 +159,12 @@ export function remoteAddress(media: MsrpMedia, endToEnd: boolean): SocketAddres
   return named;
 }
 
-function streamSection(local: LocalStream, security: StreamSecurityLines, setup: 'actpass' | StreamRole): MediaSection {
+function streamSection(
+  local: LocalStream,
+  security: StreamSecurityLines,
+  setup: 'actpass' | StreamRole,
+  { direction, acceptTypes, acceptWrappedTypes, maxSize, more }: StreamPurpose,
+): MediaSection {
   const { fingerprint, keyManagement } = security;
   return buildMsrpMedia({
     protocol: security.secure ? 'TCP/TLS/MSRP' : 'TCP/MSRP',
@@ -156,6 +174,9 @@ function streamSection(local: LocalStream, security: StreamSecurityLines, setup:
     setup,
     acceptTypes,
     acceptWrappedTypes,
+    direction,
+    more,
+    ...(maxSize === undefined ? {} : { maxSize }),
     ...(fingerprint === undefined ? {} : { fingerprints: [fingerprint] }),
     ...(keyManagement === undefined ? {} : { keyMgmt: keyManagement }),
     ...(security.requested === true ? { e2ae: 'requested' as const } : {}),

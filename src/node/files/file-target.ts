@@ -6,6 +6,7 @@ import { sha256, startDigest, type RunningDigest } from '../../crypto/digest.ts'
 import type { FileTarget, FileTargetOptions, FinishedFile } from '../../engine/files/file-storage.ts';
 import type { FileHash } from '../../protocol/sdp/index.ts';
 import { hashOf } from './file-source.ts';
+import { GatheredFileWriter } from './gathered-file-writer.ts';
 import { numberedFileName, safeFileName } from './safe-name.ts';
 
 /** Inside the folder of received files: what is not whole yet. */
@@ -58,6 +59,7 @@ class NodeFileTarget implements FileTarget {
   readonly #options: FileTargetOptions;
   /** Of each hash that the sender named and that we know, running over what was written so far. */
   readonly #running = new Map<FileHash, RunningDigest>();
+  #writer: GatheredFileWriter;
   #position = 0;
   #present = 0;
   #isOpen = true;
@@ -67,6 +69,7 @@ class NodeFileTarget implements FileTarget {
     this.#path = path;
     this.#file = file;
     this.#options = options;
+    this.#writer = new GatheredFileWriter(file, 0);
     for (const hash of options.hashes) {
       if (isKnown(hash.algorithm)) this.#running.set(hash, startDigest(digests[hash.algorithm]));
     }
@@ -90,23 +93,22 @@ class NodeFileTarget implements FileTarget {
       this.#hash(buffer.subarray(0, bytesRead));
     }
     this.#present = this.#position;
+    this.#writer = new GatheredFileWriter(this.#file, this.#position);
   }
 
-  async write(position: number, bytes: Uint8Array): Promise<void> {
+  write(position: number, bytes: Uint8Array): void | Promise<void> {
     if (position !== this.#position)
       wrong('file.position', `octet ${position} after ${this.#position}`, 'octets in order');
     const { size } = this.#options;
     if (size !== undefined && position + bytes.length > size)
       wrong('file.size', 'longer than announced', `${size} octets`);
     this.#hash(bytes);
-    for (let written = 0; written < bytes.length;) {
-      const { bytesWritten } = await this.#file.write(bytes, written, bytes.length - written, position + written);
-      written += bytesWritten;
-    }
+    return this.#writer.write(bytes);
   }
 
   async finish(): Promise<FinishedFile> {
     try {
+      await this.#writer.drained();
       this.#check();
       await this.#file.sync();
     } catch (error) {
@@ -120,11 +122,13 @@ class NodeFileTarget implements FileTarget {
 
   async suspend(): Promise<void> {
     if (!this.#isOpen) return;
+    await this.#writer.drained().catch(() => undefined);
     await this.#file.sync().catch(() => undefined);
     await this.#close();
   }
 
   async discard(): Promise<void> {
+    await this.#writer.drained().catch(() => undefined);
     await this.#close();
     await rm(this.#path, { force: true });
   }

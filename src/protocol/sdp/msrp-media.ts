@@ -11,7 +11,7 @@ import {
 import { formatFingerprint, readFingerprint, type SdpFingerprint } from './fingerprint.ts';
 import { formatKeyMgmt, readKeyMgmt } from './key-mgmt.ts';
 import { formatMediaLine } from './media-line.ts';
-import type { MediaSection, SessionDescription } from './session-description.ts';
+import type { MediaSection, SdpLine, SessionDescription } from './session-description.ts';
 
 export type MsrpProtocol = 'TCP/MSRP' | 'TCP/TLS/MSRP';
 export type SetupRole = 'active' | 'passive' | 'actpass' | 'holdconn';
@@ -106,6 +106,10 @@ export interface MsrpMediaOptions {
   readonly fingerprints?: readonly SdpFingerprint[];
   readonly keyMgmt?: Uint8Array;
   readonly e2ae?: 'requested' | 'applied';
+  /** `sendrecv` unless said otherwise. */
+  readonly direction?: MediaDirection;
+  /** Written last, for example the attributes of a file. */
+  readonly more?: readonly SdpLine[];
 }
 
 /** Writes the lines in the order of the examples in profile 2.4 and 3.2. */
@@ -125,7 +129,8 @@ export function buildMsrpMedia(options: MsrpMediaOptions): MediaSection {
   for (const fingerprint of options.fingerprints ?? []) add('fingerprint', formatFingerprint(fingerprint));
   if (keyMgmt !== undefined) add('key-mgmt', formatKeyMgmt(keyMgmt));
   if (e2ae !== undefined) add('3ge2ae', e2ae);
-  return { lines };
+  if (options.direction !== undefined && options.direction !== 'sendrecv') add(options.direction);
+  return { lines: [...lines, ...(options.more ?? [])] };
 }
 
 type Lines = MediaSection['lines'];

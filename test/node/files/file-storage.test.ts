@@ -107,8 +107,9 @@ describe('a file that is received', () => {
 
   it('takes no more than was announced, and only in order', async () => {
     const target = await storage.openTarget({ key: 'one', name: 'a', size: 2, hashes: [] });
-    await expect(target.write(0, Uint8Array.of(1, 2, 3))).rejects.toMatchObject({ field: 'file.size' });
-    await expect(target.write(1, Uint8Array.of(1))).rejects.toMatchObject({ field: 'file.position' });
+    const wrong = (field: string): Error => expect.objectContaining({ field }) as Error;
+    expect(() => target.write(0, Uint8Array.of(1, 2, 3))).toThrow(wrong('file.size'));
+    expect(() => target.write(1, Uint8Array.of(1))).toThrow(wrong('file.position'));
     await target.discard();
     expect(await partials()).toEqual([]);
   });
@@ -207,7 +208,7 @@ describe('the name of a received file', () => {
         expect(safe.length).toBeGreaterThan(0);
         expect(Buffer.byteLength(safe)).toBeLessThanOrEqual(181);
       }),
-      { seed: 5, numRuns: 1000 },
+      { seed: 5, numRuns: 300 },
     );
   });
 });

@@ -1,0 +1,35 @@
+import { ProtocolError } from '../../base/errors.ts';
+import { limits } from '../limits.ts';
+import type { EnginePorts } from '../ports.ts';
+import { readText } from '../text-content.ts';
+import type { StreamPurpose } from './stream-purpose.ts';
+
+/** A stream of texts, both ways. */
+export function chatPurpose(ports: EnginePorts): StreamPurpose {
+  return {
+    direction: 'sendrecv',
+    acceptTypes: ['message/cpim', 'text/plain'],
+    acceptWrappedTypes: ['text/plain'],
+    maxSize: limits.sessionTextOctets,
+    more: [],
+    channel: { maxMessageOctets: limits.sessionTextOctets, judge: (message) => judgeText(ports, message) },
+  };
+}
+
+/** A text that cannot be read must not be reported as delivered. */
+function judgeText(
+  { log }: EnginePorts,
+  message: { readonly contentType: string; readonly bytes: Uint8Array },
+): number {
+  // An empty message binds the connection to the session (RFC 4975 5.4).
+  if (message.bytes.length === 0) return 200;
+  try {
+    readText(message.contentType, message.bytes);
+    return 200;
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    const status = error.hint.msrp ?? 400;
+    log.log('warn', 'session.message-unreadable', { status, field: error.field, reason: error.message });
+    return status;
+  }
+}
