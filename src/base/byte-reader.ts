@@ -85,6 +85,8 @@ export class ByteReader {
   }
 
   #unsigned(length: number, field: string): number {
-    return this.bytes(length, field).reduce((value, octet) => value * 256 + octet, 0);
+    let value = 0;
+    for (const octet of this.bytes(length, field)) value = value * 256 + octet;
+    return value;
   }
 }

@@ -1,5 +1,5 @@
 /* eslint-disable no-console -- prints its table */
-import { benchKms } from './kms.ts';
+import { benchKms } from './kms/kms.ts';
 import { benchMessages } from './message.ts';
 import { benchMsrp } from './msrp.ts';
 import type { BenchRow } from './bench-row.ts';
