@@ -83,7 +83,7 @@ export class World {
     return {
       address: { url: 'https://kms.lab.test', bodyEncoding: 'base64' },
       identity: this.kms.identity,
-      pskId,
+      credential: { mode: 'static-psk', pskId },
       suite: '256',
     };
   }
