@@ -43,8 +43,5 @@ export function createStaticPskCredential(pskId: string, psk: SecretBytes): KmsC
 
 /** The credential that a configuration asks for; undefined when its secret is missing. */
 export function createKmsCredential({ credential }: KmsConfig, secrets: AccountSecrets): KmsCredential | undefined {
-  switch (credential.mode) {
-    case 'static-psk':
-      return secrets.kmsPsk === undefined ? undefined : createStaticPskCredential(credential.pskId, secrets.kmsPsk);
-  }
+  return secrets.kmsPsk === undefined ? undefined : createStaticPskCredential(credential.pskId, secrets.kmsPsk);
 }
