@@ -4,12 +4,18 @@ import type { KmsAddress, SipTarget } from './ports.ts';
 
 export type MikeySuite = '128' | '256';
 
+/** How the account comes to the key that it shares with its KMS (profile 6.3); the secrets are in `AccountSecrets`. */
+export type KmsCredentialConfig = {
+  readonly mode: 'static-psk';
+  /** Name of the key shared with the KMS (IDRpsk). */
+  readonly pskId: string;
+};
+
 export interface KmsConfig {
   readonly address: KmsAddress;
   /** The KMS as MIKEY names it (IDRkms), for example `sip:kms.example.org`. */
   readonly identity: string;
-  /** Name of the key shared with the KMS (IDRpsk). */
-  readonly pskId: string;
+  readonly credential: KmsCredentialConfig;
   /** Algorithm set of the exchanges with the KMS and of the keys it makes (profile 3.4). */
   readonly suite: MikeySuite;
 }
@@ -39,6 +45,6 @@ export interface AccountConfig {
 
 export interface AccountSecrets {
   readonly password: SecretBytes;
-  /** 32 octets shared with the KMS. */
+  /** 32 octets shared with the KMS, for credential mode `static-psk`. */
   readonly kmsPsk?: SecretBytes;
 }

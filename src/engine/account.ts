@@ -25,6 +25,7 @@ import { SessionBook } from './sessions/session-book.ts';
 import { SessionKeys } from './sessions/session-keys.ts';
 import type { RegistrationState, SipUserAgent } from './sip/index.ts';
 import type { ReadText } from './text-content.ts';
+import { createKmsCredential } from './tickets/kms-credential.ts';
 import { TicketService } from './tickets/ticket-service.ts';
 
 export type {
@@ -69,7 +70,12 @@ export class Account {
       this.#policies.setPolicy(tryKmsUserIdentity(contact) ?? contact, policy);
     }
     const { kms } = config;
-    this.#tickets = new TicketService({ ports, self: this.#self, kms, psk: secrets.kmsPsk });
+    this.#tickets = new TicketService({
+      ports,
+      self: this.#self,
+      kms,
+      credential: kms === undefined ? undefined : createKmsCredential(kms, secrets),
+    });
     const shared = { ports, userAgent, tickets: this.#tickets, self: this.#self };
     this.#sender = new MessageSender({ ...shared, policies: this.#policies });
     this.#receiver = new MessageReceiver({

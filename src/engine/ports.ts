@@ -121,6 +121,8 @@ export type KmsExchange = 'ticketrequest' | 'ticketresolve';
 export interface KmsAddress {
   /** Base URL, https only. */
   readonly url: string;
+  /** The name that the KMS's certificate must prove when it is not the host of the URL. */
+  readonly serverName?: string;
   readonly trustedCa?: string;
   readonly bodyEncoding: 'base64' | 'binary';
 }
@@ -135,6 +137,42 @@ export interface KmsReply {
 /** The road to a KMS (profile 6.1). Rejects with `ProtocolError` (field `kms.*`) when no answer could be had. */
 export interface KeyManagement {
   exchange(kind: KmsExchange, kms: KmsAddress, message: Uint8Array): Promise<KmsReply>;
+}
+
+/** The bootstrapping server function (BSF) of the home network. */
+export interface BsfAddress {
+  /** Base URL, https only; its path is the digest's `uri`. */
+  readonly url: string;
+  /** The name that the BSF's certificate must prove when it is not the host of the URL. */
+  readonly serverName?: string;
+  readonly trustedCa?: string;
+}
+
+/** Key material of a TLS connection (RFC 5705, RFC 8446 7.5), without context. @param length octets */
+export type TlsKeyExporter = (label: string, length: number) => SecretBytes;
+
+export interface BsfReply {
+  /** HTTP status code. */
+  readonly status: number;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly body: Uint8Array;
+}
+
+/** A TLS connection to a BSF on which one question follows another; made again when the BSF has closed it in between. */
+export interface BsfConnection {
+  /**
+   * Sends a GET with the headers that `compose` makes for the connection it goes over.
+   * Rejects with `ProtocolError` (field `bsf.*`) when no answer could be had.
+   */
+  ask(compose: (exportKey: TlsKeyExporter) => Readonly<Record<string, string>>): Promise<BsfReply>;
+  close(): void;
+}
+
+/** The road to a BSF: reference point Ub over HTTPS (profile 6.3). */
+export interface Bootstrapping {
+  /** Connects with the first question. @throws ProtocolError `local` for an address that cannot be. */
+  open(bsf: BsfAddress): BsfConnection;
 }
 
 export type SecretStoreHealth = { readonly usable: true } | { readonly usable: false; readonly reason: string };
@@ -156,4 +194,5 @@ export interface EnginePorts {
   readonly sip: SipTransport;
   readonly msrp: MsrpSockets;
   readonly keyManagement: KeyManagement;
+  readonly bootstrapping: Bootstrapping;
 }

@@ -1,6 +1,7 @@
 import type { Logger } from '../base/log.ts';
 import { secureRandom } from '../crypto/random.ts';
 import type { EnginePorts } from '../engine/ports.ts';
+import { createHttpsBootstrapping } from './bootstrapping.ts';
 import { createHttpsKeyManagement } from './key-management.ts';
 import { createNodeMsrpSockets } from './msrp-sockets.ts';
 import { createNodeSipTransport } from './sip-transport.ts';
@@ -21,5 +22,6 @@ export async function createEnginePorts({ log, host = '127.0.0.1' }: EnginePorts
     sip: createNodeSipTransport(),
     msrp: await createNodeMsrpSockets({ host, clock: systemClock }),
     keyManagement: createHttpsKeyManagement(),
+    bootstrapping: createHttpsBootstrapping(),
   };
 }

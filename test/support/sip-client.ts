@@ -34,6 +34,7 @@ export function createClient(account: Partial<SipAccount> = {}): SipClient {
     sip: server,
     msrp: { canDoPskTls: false, listen: () => Promise.reject(absent), connect: () => Promise.reject(absent) },
     keyManagement: { exchange: () => Promise.reject(absent) },
+    bootstrapping: { open: () => ({ ask: () => Promise.reject(absent), close: () => undefined }) },
   };
   const userAgent = createSipUserAgent({
     ports,

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../../src/base/clock.ts';
 import { silentLogger } from '../../../src/base/log.ts';
 import type { EnginePorts, KmsExchange } from '../../../src/engine/ports.ts';
+import { createStaticPskCredential } from '../../../src/engine/tickets/kms-credential.ts';
 import { exchangeWithKms } from '../../../src/engine/tickets/kms-exchange.ts';
 import { TicketService } from '../../../src/engine/tickets/ticket-service.ts';
 import { decodeMessage, encodeErrorMessage, identityText } from '../../../src/protocol/mikey/index.ts';
@@ -82,8 +83,13 @@ describe('the algorithms between a responder and its KMS', () => {
     const service = new TicketService({
       ports,
       self: identityText(bob.identity),
-      kms: { address, identity: identityText(kmsIdentity), pskId: 'bob-key', suite },
-      psk: bob.psk,
+      kms: {
+        address,
+        identity: identityText(kmsIdentity),
+        credential: { mode: 'static-psk', pskId: 'bob-key' },
+        suite,
+      },
+      credential: createStaticPskCredential('bob-key', bob.psk),
     });
     expect((await service.resolve(received)).originProven).toBe(true);
     expect(asked).toEqual([prf]);
