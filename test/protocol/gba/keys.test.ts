@@ -97,14 +97,13 @@ describe('AKA Digest', () => {
     expect(shown(akaDigestPassword('AKAv1-MD5', keys))).toBe(toHex(sequence(8, 0xf0)));
   });
 
-  it('hashes RES, IK and CK for version 2', () => {
-    const expected = createHmac(
-      'md5',
-      Buffer.from(toHex(sequence(8, 0xf0)) + toHex(sequence(16, 0x30)) + toHex(sequence(16, 0x10)), 'hex'),
-    )
-      .update('http-digest-akav2-password')
-      .digest('base64');
-    expect(akaDigestPassword('AKAv2-MD5', keys).use((octets) => Buffer.from(octets).toString())).toBe(expected);
+  it.each([
+    ['AKAv2-MD5', 'md5'],
+    ['AKAv2-SHA-256', 'sha256'],
+  ] as const)('hashes RES, IK and CK for %s', (algorithm, hash) => {
+    const key = Buffer.concat([sequence(8, 0xf0), sequence(16, 0x30), sequence(16, 0x10)]);
+    const expected = createHmac(hash, key).update('http-digest-akav2-password').digest('base64');
+    expect(akaDigestPassword(algorithm, keys).use((octets) => Buffer.from(octets).toString())).toBe(expected);
   });
 
   it('reads the nonces that it writes', () => {
