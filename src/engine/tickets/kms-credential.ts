@@ -22,11 +22,12 @@ export interface KmsCredential {
   /**
    * The key for the next exchange; made or renewed first where it has to be.
    * @param now milliseconds since 1970.
-   * @throws RefusalError `kms-unreachable` when the network that makes the key is away, `kms-refused` when it refuses.
+   * @throws RefusalError `kms-unreachable` when the network that makes the key is away, `bootstrapping-refused` when
+   * it refuses, `network-not-proven` when it may be somebody else.
    */
   current(now: number): Promise<KmsKey>;
-  /** The KMS answered 401 to the key that `current` gave last. `retry`: `current` has a new key that deserves one more try. */
-  rejected(): Promise<'retry' | 'give-up'>;
+  /** The KMS answered 401 to `key`, or where it is not said to the one that `current` gave last. `retry`: `current` has a new key that deserves one more try. */
+  rejected(key?: KmsKey): Promise<'retry' | 'give-up'>;
   dispose(): void;
 }
 
