@@ -24,7 +24,7 @@ export type BootstrapFailure =
   | 'not-accepted'
   /** The BSF is overloaded or ill: later may be better. */
   | 'unavailable'
-  /** An answer that TS 24.109 does not know. */
+  /** An answer that TS 24.109 does not know, or a SIM that cannot be used here. */
   | 'unusable';
 
 export type BootstrapStep =
@@ -67,11 +67,11 @@ export class BootstrapExchange {
   }
 
   /** @param now milliseconds since 1970 */
-  async handle(reply: BsfReply, now: number): Promise<BootstrapStep> {
+  handle(reply: BsfReply, now: number): BootstrapStep {
     const answered = this.#answered;
     this.#answered = undefined;
     try {
-      if (reply.status === 401) return await this.#challenged(reply, answered !== undefined);
+      if (reply.status === 401) return this.#challenged(reply, answered !== undefined);
       if (reply.status === 200 && answered !== undefined) return finish(answered, reply, now);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
@@ -88,7 +88,7 @@ export class BootstrapExchange {
     this.#answered = undefined;
   }
 
-  async #challenged({ headers }: BsfReply, isAgain: boolean): Promise<BootstrapStep> {
+  #challenged({ headers }: BsfReply, isAgain: boolean): BootstrapStep {
     const challenge = readUbChallenge(headers['www-authenticate']);
     this.#challenges += 1;
     if (isAgain && !challenge.stale) {
@@ -97,10 +97,11 @@ export class BootstrapExchange {
     if (this.#challenges > maxChallenges) {
       return { step: 'failed', failure: 'unusable', reason: 'it asks again and again' };
     }
-    const prepared = await this.#method.prepare(challenge);
+    const prepared = this.#method.prepare(challenge);
     switch (prepared.ready) {
       case 'not-proven':
-        return { step: 'failed', failure: 'not-proven', reason: prepared.reason };
+      case 'unusable':
+        return { step: 'failed', failure: prepared.ready, reason: prepared.reason };
       case 'resynchronise':
         return { step: 'ask', compose: () => this.#headers(this.#resynchronisation(challenge, prepared.auts)) };
       case 'answer':

@@ -8,8 +8,8 @@ import {
   gbaDigestKs,
   gbaDigestPassword,
   hashedCredentials,
+  type AkaKeys,
   type KsNafInput,
-  type UsimOutcome,
 } from '../../protocol/gba/index.ts';
 import { profile } from '../../protocol/profile.ts';
 import type { TlsKeyExporter } from '../ports.ts';
@@ -29,7 +29,9 @@ export type Preparation =
   /** The sequence numbers of card and network have parted. */
   | { readonly ready: 'resynchronise'; readonly auts: string }
   /** The challenge does not come from somebody who knows our secret. */
-  | { readonly ready: 'not-proven'; readonly reason: string };
+  | { readonly ready: 'not-proven'; readonly reason: string }
+  /** Our own side cannot answer. */
+  | { readonly ready: 'unusable'; readonly reason: string };
 
 /** How an account proves itself to the BSF. */
 export interface BootstrapMethod {
@@ -38,16 +40,22 @@ export interface BootstrapMethod {
   readonly realm: string;
   /** Token of the User-Agent header. */
   readonly userAgent: string | undefined;
-  prepare(challenge: UbChallenge): Preparation | Promise<Preparation>;
+  prepare(challenge: UbChallenge): Preparation;
 }
 
 /** The account's USIM: the one place where its sequence numbers are kept, whatever the run of AKA is for. */
 export interface AkaCard {
   /** @throws ProtocolError `malformed` unless RAND and AUTN have 16 octets each */
-  authenticate(rand: Uint8Array, autn: Uint8Array): UsimResult | Promise<UsimResult>;
+  authenticate(rand: Uint8Array, autn: Uint8Array): AkaCardOutcome;
 }
-export type UsimResult =
-  Pick<Extract<UsimOutcome, { outcome: 'success' }>, 'outcome' | 'keys'> | Exclude<UsimOutcome, { outcome: 'success' }>;
+
+export type AkaCardOutcome =
+  /** Whoever takes the keys disposes them. */
+  | { readonly outcome: 'success'; readonly keys: AkaKeys }
+  | { readonly outcome: 'mac-failure' }
+  | { readonly outcome: 'sync-failure'; readonly auts: Uint8Array }
+  /** The card cannot be used on this device. */
+  | { readonly outcome: 'unusable'; readonly reason: string };
 
 /** Bootstrapping with AKA (TS 33.220 clause 4.5.2, RFC 3310). @param bsfName realm of the first question */
 export function createAkaMethod(card: AkaCard, bsfName: string): BootstrapMethod {
@@ -55,15 +63,17 @@ export function createAkaMethod(card: AkaCard, bsfName: string): BootstrapMethod
     mode: 'gba-aka',
     realm: bsfName,
     userAgent: undefined,
-    async prepare({ algorithm, nonce }) {
+    prepare({ algorithm, nonce }) {
       if (algorithm !== 'AKAv1-MD5' && algorithm !== 'AKAv2-MD5') {
         return { ready: 'not-proven', reason: `a challenge with ${algorithm}, which proves no network` };
       }
       const { rand, autn } = decodeAkaNonce(nonce);
-      const result = await card.authenticate(rand, autn);
+      const result = card.authenticate(rand, autn);
       switch (result.outcome) {
         case 'mac-failure':
           return { ready: 'not-proven', reason: 'its challenge was not made with the key of this SIM' };
+        case 'unusable':
+          return { ready: 'unusable', reason: result.reason };
         case 'sync-failure':
           return { ready: 'resynchronise', auts: encodeAuts(result.auts) };
         case 'success': {

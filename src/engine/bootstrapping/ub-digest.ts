@@ -1,6 +1,6 @@
 import { utf8 } from '../../base/bytes.ts';
 import { ProtocolError } from '../../base/errors.ts';
-import { SecretBytes } from '../../base/secret-bytes.ts';
+import type { SecretBytes } from '../../base/secret-bytes.ts';
 import { constantTimeEqual } from '../../crypto/constant-time.ts';
 import { quoted, readAuthParams } from '../../protocol/sip/auth-params.ts';
 import { digestResponse } from '../../protocol/sip/digest.ts';

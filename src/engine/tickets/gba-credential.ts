@@ -39,7 +39,7 @@ const happened: Readonly<Record<BootstrapFailure, string>> = {
   'not-proven': 'The server that makes the key did not prove that it belongs to the network of this account',
   'not-accepted': 'The network made no key for this account: it did not accept the account’s SIM or password',
   unavailable: 'The bootstrapping server, which makes the key for the key management server, gave no usable answer',
-  unusable: 'The bootstrapping server gave an answer that no key can be made of',
+  unusable: 'No key could be made with the bootstrapping server',
 };
 
 /**
@@ -148,7 +148,7 @@ class GbaCredential implements KmsCredential {
         const reply = await connection.ask(step.compose).catch((error: unknown) => {
           throw unreachable(error);
         });
-        step = await exchange.handle(reply, ports.clock.now());
+        step = exchange.handle(reply, ports.clock.now());
       }
     } finally {
       exchange.dispose();

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
-import type { TLSSocket, TlsOptions } from 'node:tls';
+import { TLSSocket, type TlsOptions } from 'node:tls';
 import { closeServer, listenOnLoopback } from '../loopback.ts';
 
 export interface ServiceQuestion {
@@ -72,8 +72,9 @@ async function serve(request: IncomingMessage, { maxBodyOctets, answer }: HttpsS
     chunks.push(chunk);
   }
   const { method = '', url = '', headers } = request;
-  const body = Uint8Array.from(Buffer.concat(chunks));
-  return answer({ method, target: url, headers, body, socket: request.socket as TLSSocket });
+  const { socket } = request;
+  if (!(socket instanceof TLSSocket)) throw new Error('a question without TLS');
+  return answer({ method, target: url, headers, body: Uint8Array.from(Buffer.concat(chunks)), socket });
 }
 
 function send(response: ServerResponse, { status, headers, body }: ServiceAnswer): void {

@@ -1,14 +1,10 @@
-import type { SecretBytes } from '../../base/secret-bytes.ts';
+import type { KsNafInput } from '../../protocol/gba/index.ts';
 
-/** Ks of one bootstrapping and whose it is. */
-export interface BootstrappedKey {
+/** One bootstrapping as the BSF remembers it. */
+export interface KeptKey {
   readonly btid: string;
-  /** IMPI. */
-  readonly privateIdentity: string;
-  readonly mode: 'gba-me' | 'gba-digest';
-  readonly ks: SecretBytes;
-  /** RAND of AKA, or the nonce as GBA_Digest takes it: an input of Ks_NAF. */
-  readonly rand: Uint8Array;
+  /** Ks, whose it is, and what it was made of. */
+  readonly input: Omit<KsNafInput, 'nafId'>;
   /** Milliseconds since 1970. */
   readonly bootstrappedAt: number;
   readonly validUntil: number;
@@ -20,22 +16,22 @@ const maxKeysOfOne = 8;
 /** What the BSF remembers of bootstrappings: bounded in all and for each subscriber, whose oldest goes first. */
 export class KeyStore {
   /** Oldest first. */
-  readonly #keys = new Map<string, BootstrappedKey>();
+  readonly #keys = new Map<string, KeptKey>();
 
   get size(): number {
     return this.#keys.size;
   }
 
-  put(key: BootstrappedKey, now: number): void {
+  put(key: KeptKey, now: number): void {
     for (const kept of this.#keys.values()) if (kept.validUntil <= now) this.#forget(kept);
-    const own = [...this.#keys.values()].filter(({ privateIdentity }) => privateIdentity === key.privateIdentity);
+    const own = [...this.#keys.values()].filter(({ input }) => input.impi === key.input.impi);
     for (const surplus of own.slice(0, Math.max(0, own.length - maxKeysOfOne + 1))) this.#forget(surplus);
     const [oldest] = this.#keys.values();
     if (this.#keys.size >= maxKeys && oldest !== undefined) this.#forget(oldest);
     this.#keys.set(key.btid, key);
   }
 
-  get(btid: string, now: number): BootstrappedKey | undefined {
+  get(btid: string, now: number): KeptKey | undefined {
     const found = this.#keys.get(btid);
     if (found === undefined || found.validUntil > now) return found;
     this.#forget(found);
@@ -47,8 +43,8 @@ export class KeyStore {
     for (const key of this.#keys.values()) this.#forget(key);
   }
 
-  #forget(key: BootstrappedKey): void {
+  #forget(key: KeptKey): void {
     this.#keys.delete(key.btid);
-    key.ks.dispose();
+    key.input.ks.dispose();
   }
 }
