@@ -1,5 +1,6 @@
 import type { Policy } from '../base/protection-level.ts';
 import type { SecretBytes } from '../base/secret-bytes.ts';
+import type { MilenageKeys } from '../protocol/gba/index.ts';
 import type { KmsAddress, SipTarget } from './ports.ts';
 
 export type MikeySuite = '128' | '256';
@@ -20,6 +21,17 @@ export interface KmsConfig {
   readonly suite: MikeySuite;
 }
 
+/** How the account proves itself to the registrar; the secrets are in `AccountSecrets`. */
+export type SipAuthenticationConfig =
+  /** With a password (RFC 7616). */
+  | { readonly mode: 'digest' }
+  /** With a software SIM, to a network that proves itself too (RFC 3310). */
+  | {
+      readonly mode: 'aka';
+      /** The only AMF (2 octets) that challenges may carry; any when absent. */
+      readonly amf?: Uint8Array;
+    };
+
 export interface AccountConfig {
   readonly id: string;
   /** Public identity (IMPU), `sip:alice@example.org`. */
@@ -28,6 +40,8 @@ export interface AccountConfig {
   readonly privateIdentity: string;
   readonly displayName?: string;
   readonly domain: string;
+  /** By password when absent. */
+  readonly authentication?: SipAuthenticationConfig;
   readonly server: SipTarget;
   /** Without it nothing can be protected end to end. */
   readonly kms?: KmsConfig;
@@ -44,7 +58,10 @@ export interface AccountConfig {
 }
 
 export interface AccountSecrets {
-  readonly password: SecretBytes;
+  /** For authentication mode `digest`. */
+  readonly password?: SecretBytes;
+  /** For authentication mode `aka` and whatever else uses the SIM: K and OPc. */
+  readonly sim?: MilenageKeys;
   /** 32 octets shared with the KMS, for credential mode `static-psk`. */
   readonly kmsPsk?: SecretBytes;
 }

@@ -186,6 +186,17 @@ export interface SecretStore {
   health(): Promise<SecretStoreHealth>;
 }
 
+/**
+ * The sequence windows of software SIMs, by a name that stands for the SIM's key. Calls are synchronous, since a challenge is answered
+ * within one, and a window has to be durable before an answer leaves. What is kept never goes back.
+ */
+export interface SimStateStore {
+  /** As last saved; undefined only when nothing ever was. @throws Error when that cannot be told */
+  load(name: string): readonly number[] | undefined;
+  /** Returns when it is durable. @throws Error when it cannot be kept */
+  save(name: string, window: readonly number[]): void;
+}
+
 /** What every part of the engine may use. */
 export interface EnginePorts {
   readonly clock: Clock;
@@ -195,4 +206,6 @@ export interface EnginePorts {
   readonly msrp: MsrpSockets;
   readonly keyManagement: KeyManagement;
   readonly bootstrapping: Bootstrapping;
+  /** Absent on a device without a place for it, which then has no software SIM. */
+  readonly simState?: SimStateStore;
 }

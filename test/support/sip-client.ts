@@ -41,7 +41,7 @@ export function createClient(account: Partial<SipAccount> = {}): SipClient {
     account: {
       identity: 'sip:alice@lab.test',
       privateIdentity: 'alice-private@lab.test',
-      password: new SecretBytes(utf8(password)),
+      authentication: { mode: 'digest', password: new SecretBytes(utf8(password)) },
       domain: 'lab.test',
       target: { host: '127.0.0.1', port: 5061, protocol: 'tls', serverName: 'edge.lab.test' },
       ...account,

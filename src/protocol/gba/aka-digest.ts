@@ -1,12 +1,12 @@
 import { concatBytes, fromBase64, toBase64, utf8 } from '../../base/bytes.ts';
 import { ProtocolError } from '../../base/errors.ts';
 import { SecretBytes } from '../../base/secret-bytes.ts';
-import { hmacMd5 } from '../../crypto/digest.ts';
+import { hmacMd5, hmacSha256 } from '../../crypto/digest.ts';
 import { requireOctets } from './octets.ts';
 import type { AkaKeys } from './usim.ts';
 
-/** HTTP Digest whose password comes from AKA: RFC 3310, and RFC 4169 with CK and IK in it. */
-export type AkaDigestAlgorithm = 'AKAv1-MD5' | 'AKAv2-MD5';
+/** HTTP Digest whose password comes from AKA: RFC 3310, and RFC 4169 with CK and IK in it, with either hash. */
+export type AkaDigestAlgorithm = 'AKAv1-MD5' | 'AKAv2-MD5' | 'AKAv2-SHA-256';
 
 /** What a nonce of AKA Digest carries (RFC 3310 clause 3.2). */
 export interface AkaNonce {
@@ -41,7 +41,7 @@ export function decodeAkaNonce(nonce: string): AkaNonce {
 
 /**
  * The password of the digest: for AKAv1 the octets of RES as they are (RFC 3310 clause 3.3), for AKAv2
- * base64(HMAC-MD5(RES || IK || CK, "http-digest-akav2-password")) (RFC 4169 clause 2.1).
+ * base64(HMAC(RES || IK || CK, "http-digest-akav2-password")) with the hash of the digest (RFC 4169 clause 2.1).
  */
 export function akaDigestPassword(algorithm: AkaDigestAlgorithm, { res, ck, ik }: AkaKeys): SecretBytes {
   if (algorithm === 'AKAv1-MD5') return res.use((octets) => new SecretBytes(octets));
@@ -49,7 +49,8 @@ export function akaDigestPassword(algorithm: AkaDigestAlgorithm, { res, ck, ik }
     ik.use((integrity) =>
       ck.use((cipher) => {
         const secret = concatBytes(response, integrity, cipher);
-        const password = toBase64(hmacMd5(secret, utf8('http-digest-akav2-password')));
+        const hmac = algorithm === 'AKAv2-MD5' ? hmacMd5 : hmacSha256;
+        const password = toBase64(hmac(secret, utf8('http-digest-akav2-password')));
         secret.fill(0);
         return new SecretBytes(utf8(password));
       }),

@@ -1,11 +1,11 @@
 import { concatBytes, utf8 } from '../../base/bytes.ts';
 import { SecretBytes } from '../../base/secret-bytes.ts';
 import { md5, sha256 } from '../../crypto/digest.ts';
+import { profile } from '../profile.ts';
 import { gbaKdf } from './key-derivation.ts';
 import { requireOctets } from './octets.ts';
 
-/** TLS_MK_Extr of the TLS connection to the BSF (profile 6.3). */
-export const tlsMasterKeyExtractOctets = 48;
+const { tlsMkExtrOctets } = profile.bootstrapping;
 
 /**
  * H(A1), the octets of H(user name ":" realm ":" password): 16 for MD5, 32 for SHA-256. It is worth as much as the password.
@@ -29,14 +29,14 @@ export function hashedCredentials(
  */
 export function gbaDigestPassword(hashedA1: SecretBytes, tlsMasterKeyExtract: SecretBytes): SecretBytes {
   return tlsMasterKeyExtract.use((extract) =>
-    gbaKdf(hashedA1, utf8('GBA_Digest_RESP'), requireOctets(extract, tlsMasterKeyExtractOctets, 'gba.tlsKey', 'local')),
+    gbaKdf(hashedA1, utf8('GBA_Digest_RESP'), requireOctets(extract, tlsMkExtrOctets, 'gba.tlsKey', 'local')),
   );
 }
 
 /** Ks = KDF(H(A1), "GBA_Digest_Ks", TLS_MK_Extr, RESP), 32 octets. @param response the `response` value of the digest as sent */
 export function gbaDigestKs(hashedA1: SecretBytes, tlsMasterKeyExtract: SecretBytes, response: string): SecretBytes {
   return tlsMasterKeyExtract.use((extract) => {
-    requireOctets(extract, tlsMasterKeyExtractOctets, 'gba.tlsKey', 'local');
+    requireOctets(extract, tlsMkExtrOctets, 'gba.tlsKey', 'local');
     return gbaKdf(hashedA1, utf8('GBA_Digest_Ks'), extract, utf8(response));
   });
 }

@@ -13,14 +13,13 @@ export {
   type ResynchronisationOutcome,
 } from './authentication-centre.ts';
 export {
-  bootstrappingContentType,
-  bootstrappingLimits,
+  bootstrappingInfoLimits,
   decodeBootstrappingInfo,
   encodeBootstrappingInfo,
   type BootstrappingInfo,
 } from './bootstrapping-info.ts';
 export { formatBtid, parseBtid, type BootstrappingTransactionId } from './b-tid.ts';
-export { gbaDigestKs, gbaDigestPassword, hashedCredentials, tlsMasterKeyExtractOctets } from './gba-digest.ts';
+export { gbaDigestKs, gbaDigestPassword, hashedCredentials } from './gba-digest.ts';
 export { bootstrappingKey, gbaKdf, ksNaf, nafId, uaProtocolKms, type KsNafInput } from './key-derivation.ts';
 export { computeOpc, Milenage, standardConstants, type MilenageConstants, type MilenageKeys } from './milenage.ts';
 export {
