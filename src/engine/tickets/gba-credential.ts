@@ -9,7 +9,7 @@ import { withDeadline } from '../deadline.ts';
 import { limits } from '../limits.ts';
 import type { BsfAddress, BsfConnection, EnginePorts } from '../ports.ts';
 import { refuse, type RefusalCode, type RefusalError } from '../refusal.ts';
-import type { KmsCredential, KmsKey } from './kms-credential.ts';
+import type { KmsCredential, KmsKey } from './kms-credential-types.ts';
 
 export interface GbaCredentialOptions {
   readonly ports: Pick<EnginePorts, 'clock' | 'random' | 'log' | 'bootstrapping'>;
