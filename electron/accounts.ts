@@ -3,12 +3,19 @@ import { dirname } from 'node:path';
 import { z } from 'zod';
 import { fromHex, fromUtf8, toHex, utf8 } from '../src/base/bytes.ts';
 import { SecretBytes } from '../src/base/secret-bytes.ts';
+import { amfField, simKeys } from '../src/cli/sim-config.ts';
 import { accountFromUeConfig, checkUeConfig, ueConfigSchema, type UeConfig } from '../src/cli/ue-config.ts';
 import type { AccountConfig, AccountSecrets } from '../src/engine/account-config.ts';
 import type { SecretStore } from '../src/engine/ports.ts';
 
 /** A UE configuration without its secrets, which are in the keychain under the account's identity. */
-const storedAccount = ueConfigSchema.omit({ password: true }).extend({
+const storedAccount = ueConfigSchema.omit({ password: true, authentication: true }).extend({
+  authentication: z
+    .discriminatedUnion('mode', [
+      z.strictObject({ mode: z.literal('digest') }),
+      z.strictObject({ mode: z.literal('aka'), amf: amfField }),
+    ])
+    .optional(),
   kms: ueConfigSchema.shape.kms.unwrap().omit({ psk: true }).optional(),
 });
 const accountsFile = z.strictObject({ version: z.literal(1), accounts: z.array(storedAccount) });
@@ -44,25 +51,58 @@ export class Accounts {
 
   /** Adds an account or replaces the one of the same identity. Secrets go to the keychain first, then the rest to the file. */
   async add(config: UeConfig): Promise<void> {
-    const { password, kms, ...rest } = checkUeConfig(config);
-    await this.#secrets.set(passwordName(config.identity), new SecretBytes(utf8(password)));
+    const { password, authentication, kms, ...rest } = checkUeConfig(config);
+    const { identity } = config;
     let stored: StoredAccount = rest;
+    await this.#setOrDelete(
+      passwordName(identity),
+      password === undefined ? undefined : new SecretBytes(utf8(password)),
+    );
+    // OP is not kept: OPc does the same for this subscriber, and for no other.
+    const sim = authentication?.mode === 'aka' ? simKeys(authentication) : undefined;
+    await this.#setOrDelete(simKeyName(identity), sim?.k);
+    await this.#setOrDelete(simOpcName(identity), sim?.opc);
+    if (authentication?.mode === 'aka') {
+      const { amf } = authentication;
+      stored = { ...stored, authentication: { mode: 'aka', ...(amf === undefined ? {} : { amf }) } };
+    } else if (authentication !== undefined) {
+      stored = { ...stored, authentication };
+    }
     if (kms !== undefined) {
       const { psk, ...publicPart } = kms;
-      await this.#secrets.set(kmsKeyName(config.identity), new SecretBytes(fromHex(psk)));
-      stored = { ...rest, kms: publicPart };
+      await this.#secrets.set(kmsKeyName(identity), new SecretBytes(fromHex(psk)));
+      stored = { ...stored, kms: publicPart };
     }
-    const others = (await this.#read()).filter(({ identity }) => identity !== config.identity);
+    const others = (await this.#read()).filter((other) => other.identity !== identity);
     await this.#write([...others, stored]);
   }
 
-  async #withSecrets({ kms, ...rest }: StoredAccount): Promise<UeConfig | undefined> {
+  /** What an account that was replaced needed, and the new one does not, goes. */
+  #setOrDelete(name: string, secret: SecretBytes | undefined): Promise<void> {
+    return secret === undefined ? this.#secrets.delete(name) : this.#secrets.set(name, secret);
+  }
+
+  async #withSecrets({ kms, authentication, ...rest }: StoredAccount): Promise<UeConfig | undefined> {
+    const base = await this.#withCredentials(rest, authentication);
+    if (kms === undefined || base === undefined) return base;
+    const psk = await this.#secrets.get(kmsKeyName(rest.identity));
+    return psk === undefined ? undefined : { ...base, kms: { ...kms, psk: psk.use(toHex) } };
+  }
+
+  async #withCredentials(
+    rest: Omit<StoredAccount, 'kms' | 'authentication'>,
+    authentication: StoredAccount['authentication'],
+  ): Promise<UeConfig | undefined> {
+    if (authentication?.mode === 'aka') {
+      const k = await this.#secrets.get(simKeyName(rest.identity));
+      const opc = await this.#secrets.get(simOpcName(rest.identity));
+      if (k === undefined || opc === undefined) return undefined;
+      return { ...rest, authentication: { ...authentication, k: k.use(toHex), opc: opc.use(toHex) } };
+    }
     const password = await this.#secrets.get(passwordName(rest.identity));
     if (password === undefined) return undefined;
     const base = { ...rest, password: password.use((bytes) => fromUtf8(bytes)) };
-    if (kms === undefined) return base;
-    const psk = await this.#secrets.get(kmsKeyName(rest.identity));
-    return psk === undefined ? undefined : { ...base, kms: { ...kms, psk: psk.use(toHex) } };
+    return authentication === undefined ? base : { ...base, authentication };
   }
 
   async #read(): Promise<StoredAccount[]> {
@@ -87,6 +127,14 @@ export class Accounts {
 
 function passwordName(identity: string): string {
   return `${identity} password`;
+}
+
+function simKeyName(identity: string): string {
+  return `${identity} sim-k`;
+}
+
+function simOpcName(identity: string): string {
+  return `${identity} sim-opc`;
 }
 
 function kmsKeyName(identity: string): string {

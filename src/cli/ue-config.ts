@@ -4,8 +4,9 @@ import { z } from 'zod';
 import { fromHex, utf8 } from '../base/bytes.ts';
 import { policies } from '../base/protection-level.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
-import type { AccountConfig, AccountSecrets } from '../engine/account-config.ts';
+import type { AccountConfig, AccountSecrets, SipAuthenticationConfig } from '../engine/account-config.ts';
 import { profile } from '../protocol/profile.ts';
+import { amfField, simFields, simKeys, simProblem } from './sim-config.ts';
 
 const policy = z.enum(policies);
 const sipUri = z.string().regex(/^sips?:[^\s@]+@[^\s@]+$/i, 'expected an address like sip:alice@example.org');
@@ -16,7 +17,15 @@ export const ueConfigSchema = z.strictObject({
   privateIdentity: z.string().min(1),
   displayName: z.string().optional(),
   domain: z.string().min(1),
-  password: z.string(),
+  /** Of authentication mode `digest`. */
+  password: z.string().optional(),
+  /** By password when absent. */
+  authentication: z
+    .discriminatedUnion('mode', [
+      z.strictObject({ mode: z.literal('digest') }),
+      z.strictObject({ mode: z.literal('aka'), ...simFields, amf: amfField }),
+    ])
+    .optional(),
   server: z.strictObject({
     host: z.string().min(1),
     port: z.int().min(1).max(65535),
@@ -42,6 +51,20 @@ export const ueConfigSchema = z.strictObject({
 });
 export type UeConfig = z.infer<typeof ueConfigSchema>;
 
+/** What one field alone does not show. */
+const wholeUeConfig = ueConfigSchema.superRefine(({ authentication, password }, context) => {
+  const problem = (field: string, message: string): void => {
+    context.addIssue({ code: 'custom', path: [field], message });
+  };
+  if (authentication?.mode !== 'aka') {
+    if (password === undefined) problem('password', 'expected a text');
+    return;
+  }
+  const simWrong = simProblem(authentication);
+  if (simWrong !== undefined) problem('authentication', simWrong);
+  if (password !== undefined) problem('password', 'an account with a SIM has none');
+});
+
 /** A configuration that cannot be used; the message names the field. */
 export class UeConfigError extends Error {
   override readonly name = 'UeConfigError';
@@ -56,15 +79,15 @@ export async function readUeConfig(file: string): Promise<UeConfig> {
 
 /** @throws UeConfigError naming the first wrong field, never its value. */
 export function checkUeConfig(value: unknown): UeConfig {
-  const checked = ueConfigSchema.safeParse(value);
+  const checked = wholeUeConfig.safeParse(value);
   if (checked.success) return checked.data;
   const issue = checked.error.issues[0];
   throw new UeConfigError(`${issue?.path.map(String).join('.') ?? ''}: ${issue?.message ?? 'not valid'}`);
 }
 
-/** `ca` must be PEM text here. */
+/** `config` is a checked one, and its `ca` PEM text. */
 export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; secrets: AccountSecrets } {
-  const { server, kms, ca } = config;
+  const { server, kms, ca, authentication } = config;
   const trusted = ca === undefined ? {} : { trustedCa: ca };
   const account: AccountConfig = {
     id: config.identity,
@@ -72,6 +95,7 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
     privateIdentity: config.privateIdentity,
     ...(config.displayName === undefined ? {} : { displayName: config.displayName }),
     domain: config.domain,
+    ...(authentication === undefined ? {} : { authentication: sipAuthentication(authentication) }),
     server: {
       host: server.host,
       port: server.port,
@@ -98,9 +122,18 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
       : { e2aeInferFromRegistration: config.e2aeInferFromRegistration }),
     ...(config.mediasecOptionTag === undefined ? {} : { mediasecOptionTag: config.mediasecOptionTag }),
   };
-  const password = new SecretBytes(utf8(config.password));
-  const secrets = kms === undefined ? { password } : { password, kmsPsk: new SecretBytes(fromHex(kms.psk)) };
+  const secrets: AccountSecrets = {
+    ...(config.password === undefined ? {} : { password: new SecretBytes(utf8(config.password)) }),
+    ...(authentication?.mode === 'aka' ? { sim: simKeys(authentication) } : {}),
+    ...(kms === undefined ? {} : { kmsPsk: new SecretBytes(fromHex(kms.psk)) }),
+  };
   return { config: account, secrets };
+}
+
+function sipAuthentication(authentication: NonNullable<UeConfig['authentication']>): SipAuthenticationConfig {
+  if (authentication.mode === 'digest') return { mode: 'digest' };
+  const { amf } = authentication;
+  return { mode: 'aka', ...(amf === undefined ? {} : { amf: fromHex(amf) }) };
 }
 
 async function readText(file: string): Promise<string> {

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { toHex } from '../../src/base/bytes.ts';
 import { accountFromUeConfig, checkUeConfig, readUeConfig, type UeConfig } from '../../src/cli/ue-config.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -25,6 +26,25 @@ test('what is left out gets its default', () => {
   expect(JSON.stringify(secrets)).not.toContain('pass word');
 });
 
+const withoutPassword: UeConfig = { ...config, password: undefined };
+const k = '465b5ce8b199b49faa5f0a2ee238a6bc';
+const op = 'cdc202d5123e20f62b6d676ac72cb318';
+const opc = 'cd63cb71954a9f4e48a5994e37a02baf';
+
+test.each([{ opc }, { op }])('a SIM has K and OPc, given as %j', (given) => {
+  const checked = checkUeConfig({ ...withoutPassword, authentication: { mode: 'aka', k, ...given, amf: '8000' } });
+  const { config: account, secrets } = accountFromUeConfig(checked);
+  expect(account.authentication).toEqual({ mode: 'aka', amf: Uint8Array.of(0x80, 0) });
+  expect(secrets.password).toBeUndefined();
+  expect([secrets.sim?.k.use(toHex), secrets.sim?.opc.use(toHex)]).toEqual([k, opc]);
+  expect(JSON.stringify([account, secrets])).not.toMatch(new RegExp(`${k}|${op}|${opc}`));
+});
+
+test('a password may be named as the way', () => {
+  const { config: account } = accountFromUeConfig(checkUeConfig({ ...config, authentication: { mode: 'digest' } }));
+  expect(account.authentication).toEqual({ mode: 'digest' });
+});
+
 test('the CA may stand in the file or beside it', async () => {
   const folder = temporaryFolder('ue-config');
   await writeFile(join(folder, 'ca.pem'), pem);
@@ -43,6 +63,14 @@ test.each([
   ['kms.url', { ...config, kms: { ...config.kms, url: 'http://kms.lab.test' } }],
   ['kms.psk', { ...config, kms: { ...config.kms, psk: 'secret in words' } }],
   ['policy', { ...config, policy: 'whatever' }],
+  ['password', withoutPassword],
+  ['password', { ...config, authentication: { mode: 'aka', k, opc } }],
+  ['authentication', { ...withoutPassword, authentication: { mode: 'aka', k } }],
+  ['authentication', { ...withoutPassword, authentication: { mode: 'aka', k, op, opc } }],
+  ['authentication.k', { ...withoutPassword, authentication: { mode: 'aka', k: 'secret in words', opc } }],
+  ['authentication.opc', { ...withoutPassword, authentication: { mode: 'aka', k, opc: `${opc}00` } }],
+  ['authentication.amf', { ...withoutPassword, authentication: { mode: 'aka', k, opc, amf: '80' } }],
+  ['authentication.mode', { ...config, authentication: { mode: 'none' } }],
   ['contacts.sip:bob@lab.test.policy', { ...config, contacts: { 'sip:bob@lab.test': { policy: 'x' } } }],
 ])('a wrong %s is named, its value is not told', (field, wrong) => {
   expect(() => checkUeConfig(wrong)).toThrow(`${field}: `);
