@@ -1,16 +1,20 @@
 import type { Policy } from '../base/protection-level.ts';
 import type { SecretBytes } from '../base/secret-bytes.ts';
 import type { MilenageKeys } from '../protocol/gba/index.ts';
-import type { KmsAddress, SipTarget } from './ports.ts';
+import type { BsfAddress, KmsAddress, SipTarget } from './ports.ts';
 
 export type MikeySuite = '128' | '256';
 
 /** How the account comes to the key that it shares with its KMS (profile 6.3); the secrets are in `AccountSecrets`. */
-export type KmsCredentialConfig = {
-  readonly mode: 'static-psk';
-  /** Name of the key shared with the KMS (IDRpsk). */
-  readonly pskId: string;
-};
+export type KmsCredentialConfig =
+  /** A key that both were given by hand. */
+  | {
+      readonly mode: 'static-psk';
+      /** Name of the key shared with the KMS (IDRpsk). */
+      readonly pskId: string;
+    }
+  /** A key by bootstrapping: with the software SIM, or with the password of the account (GBA_Digest). */
+  | { readonly mode: 'gba-aka' | 'gba-digest'; readonly bsf: BsfAddress };
 
 export interface KmsConfig {
   readonly address: KmsAddress;
@@ -58,9 +62,9 @@ export interface AccountConfig {
 }
 
 export interface AccountSecrets {
-  /** For authentication mode `digest`. */
+  /** For authentication mode `digest` and credential mode `gba-digest`. */
   readonly password?: SecretBytes;
-  /** For authentication mode `aka` and whatever else uses the SIM: K and OPc. */
+  /** For authentication mode `aka` and credential mode `gba-aka`: K and OPc. */
   readonly sim?: MilenageKeys;
   /** 32 octets shared with the KMS, for credential mode `static-psk`. */
   readonly kmsPsk?: SecretBytes;

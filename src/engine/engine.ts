@@ -41,6 +41,7 @@ export class Engine {
       secrets,
       userAgent,
       certificate: () => this.#deviceCertificate(),
+      sim,
     });
     this.#accounts.set(config.id, account);
     return account;

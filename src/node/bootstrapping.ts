@@ -99,7 +99,7 @@ function connectTls(url: URL, bsf: BsfAddress, signal: AbortSignal): Promise<TLS
       socket.on('error', () => socket.destroy());
       resolve(socket);
     });
-    socket.once('error', (error) => {
+    socket.once('error', (error: Error) => {
       settle();
       reject(error);
     });
