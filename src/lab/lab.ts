@@ -83,7 +83,8 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     name: kmsHost,
     ...server,
   });
-  const parts: Parts = { kms, timers: new Timers(), captures: new Captures(), replays: [] };
+  const authenticationCentre = new LabAuthenticationCentre(faults, secureRandom);
+  const parts: Parts = { kms, authenticationCentre, timers: new Timers(), captures: new Captures(), replays: [] };
   try {
     const { alg, edge } = await startEdge(options, { users, faults, recorder, log, server, now }, parts);
     return createLab({ users, faults, recorder, caPem: authority.certificatePem }, parts, alg, edge);
@@ -96,6 +97,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
 
 interface Parts {
   readonly kms: LabKms;
+  readonly authenticationCentre: LabAuthenticationCentre;
   readonly timers: Timers;
   readonly captures: Captures;
   readonly replays: number[];
@@ -113,7 +115,7 @@ interface EdgeSetup {
 async function startEdge(
   options: LabOptions,
   { users, faults, recorder, log, server, now }: EdgeSetup,
-  { timers, captures, replays }: Parts,
+  { authenticationCentre, timers, captures, replays }: Parts,
 ): Promise<{ alg: ImsAlg; edge: Edge }> {
   const certificate = await createDeviceCertificate({ commonName: `agw.${domain}`, now });
   const decoy = await createDeviceCertificate({ commonName: `agw.${domain}`, now });
@@ -130,7 +132,7 @@ async function startEdge(
     domain,
     users,
     timers,
-    authenticationCentre: new LabAuthenticationCentre(faults, secureRandom),
+    authenticationCentre,
     akaAlgorithm: options.akaAlgorithm ?? 'AKAv1-MD5',
     serviceRoute: (flow) => edge.routeOf(flow),
   });
