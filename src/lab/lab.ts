@@ -4,7 +4,7 @@ import { createDeviceCertificate } from '../crypto/certificate.ts';
 import { secureRandom } from '../crypto/random.ts';
 import type { SocketAddress } from '../engine/ports.ts';
 import type { SipMessage } from '../protocol/sip/message.ts';
-import type { AkaDigestAlgorithm } from '../protocol/gba/index.ts';
+import type { AkaDigestAlgorithm, MilenageKeys } from '../protocol/gba/index.ts';
 import { LabAuthenticationCentre } from './authentication-centre.ts';
 import { Captures, type CapturedBody } from './captures.ts';
 import { Edge } from './edge/edge.ts';
@@ -24,6 +24,8 @@ export interface LabOptions {
   readonly users?: readonly string[];
   /** Users who register with their SIM instead of a password. */
   readonly authentication?: Readonly<Record<string, LabUser['authentication']>>;
+  /** SIMs that exist already, by user name; the others get fresh keys. */
+  readonly sims?: Readonly<Record<string, MilenageKeys>>;
   /** How the registrar challenges SIMs; AKAv1-MD5 unless said. */
   readonly akaAlgorithm?: AkaDigestAlgorithm;
   /** False starts no bootstrapping server: keys for the KMS are then given by hand only. */
@@ -72,7 +74,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const now = Date.now();
   const log = options.log ?? silentLogger;
   const names = options.users ?? ['alice', 'bob', 'carol'];
-  const users = createUsers(names, domain, secureRandom, options.authentication);
+  const users = createUsers(names, domain, secureRandom, options);
   const faults: LabFaults = { ...options.faults };
   const recorder = new WireRecorder(options.record === false ? 0 : undefined);
   const authority = await createCertificateAuthority({ commonName: 'Tessera lab CA', now });
