@@ -5,7 +5,7 @@ import { fromHex, utf8 } from '../base/bytes.ts';
 import { policies } from '../base/protection-level.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
 import type { AccountConfig, AccountSecrets, SipAuthenticationConfig } from '../engine/account-config.ts';
-import { profile } from '../protocol/profile.ts';
+import { credentialMode, kmsConfig, kmsProblem, kmsSchema } from './kms-config.ts';
 import { amfField, simFields, simKeys, simProblem } from './sim-config.ts';
 
 const policy = z.enum(policies);
@@ -17,7 +17,7 @@ export const ueConfigSchema = z.strictObject({
   privateIdentity: z.string().min(1),
   displayName: z.string().optional(),
   domain: z.string().min(1),
-  /** Of authentication mode `digest`. */
+  /** Of authentication mode `digest` and of KMS credential mode `gba-digest`. */
   password: z.string().optional(),
   /** By password when absent. */
   authentication: z
@@ -26,6 +26,8 @@ export const ueConfigSchema = z.strictObject({
       z.strictObject({ mode: z.literal('aka'), ...simFields, amf: amfField }),
     ])
     .optional(),
+  /** For KMS credential mode `gba-aka` of an account that registers with a password. */
+  sim: z.strictObject(simFields).optional(),
   server: z.strictObject({
     host: z.string().min(1),
     port: z.int().min(1).max(65535),
@@ -34,16 +36,7 @@ export const ueConfigSchema = z.strictObject({
   }),
   /** PEM text, or the path of a PEM file, relative to the configuration file. */
   ca: z.string().optional(),
-  kms: z
-    .strictObject({
-      url: z.url({ protocol: /^https$/ }),
-      identity: z.string().min(1),
-      pskId: z.string().min(1),
-      psk: z.string().regex(/^([0-9a-fA-F]{2}){16,64}$/, 'expected 16 to 64 octets in hexadecimal'),
-      suite: z.enum(['256', '128']).optional(),
-      bodyEncoding: z.enum(['base64', 'binary']).optional(),
-    })
-    .optional(),
+  kms: kmsSchema.optional(),
   policy: policy.optional(),
   contacts: z.record(sipUri, z.strictObject({ policy })).optional(),
   e2aeInferFromRegistration: z.boolean().optional(),
@@ -52,17 +45,26 @@ export const ueConfigSchema = z.strictObject({
 export type UeConfig = z.infer<typeof ueConfigSchema>;
 
 /** What one field alone does not show. */
-const wholeUeConfig = ueConfigSchema.superRefine(({ authentication, password }, context) => {
-  const problem = (field: string, message: string): void => {
-    context.addIssue({ code: 'custom', path: [field], message });
+const wholeUeConfig = ueConfigSchema.superRefine(({ authentication, password, sim, kms }, context) => {
+  const problem = (message: string, ...path: string[]): void => {
+    context.addIssue({ code: 'custom', path, message });
   };
-  if (authentication?.mode !== 'aka') {
-    if (password === undefined) problem('password', 'expected a text');
+  const kmsWrong = kms && kmsProblem(kms);
+  if (kmsWrong !== undefined) problem(kmsWrong[1], 'kms', kmsWrong[0]);
+  const credential = credentialMode(kms);
+  const needsPassword = authentication?.mode !== 'aka' || credential === 'gba-digest';
+  if (needsPassword && password === undefined) problem('expected a text', 'password');
+  if (!needsPassword && password !== undefined) problem('an account with a SIM has none', 'password');
+  if (authentication?.mode === 'aka') {
+    const simWrong = simProblem(authentication);
+    if (simWrong !== undefined) problem(simWrong, 'authentication');
+    if (sim !== undefined) problem('an account has one SIM, which stands in authentication', 'sim');
     return;
   }
-  const simWrong = simProblem(authentication);
-  if (simWrong !== undefined) problem('authentication', simWrong);
-  if (password !== undefined) problem('password', 'an account with a SIM has none');
+  const simWrong = sim && simProblem(sim);
+  if (simWrong !== undefined) problem(simWrong, 'sim');
+  if (credential === 'gba-aka' && sim === undefined) problem('expected the SIM for the key of the KMS', 'sim');
+  if (credential !== 'gba-aka' && sim !== undefined) problem('nothing here uses a SIM', 'sim');
 });
 
 /** A configuration that cannot be used; the message names the field. */
@@ -103,16 +105,7 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
       serverName: server.serverName ?? config.domain,
       ...trusted,
     },
-    ...(kms === undefined
-      ? {}
-      : {
-          kms: {
-            address: { url: kms.url, bodyEncoding: kms.bodyEncoding ?? profile.kms.bodyEncoding, ...trusted },
-            identity: kms.identity,
-            credential: { mode: 'static-psk', pskId: kms.pskId },
-            suite: kms.suite ?? '256',
-          },
-        }),
+    ...(kms === undefined ? {} : { kms: kmsConfig(kms, trusted) }),
     policy: config.policy ?? 'prefer-e2e',
     contactPolicies: Object.fromEntries(
       Object.entries(config.contacts ?? {}).map(([contact, { policy: demanded }]) => [contact, demanded]),
@@ -122,10 +115,11 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
       : { e2aeInferFromRegistration: config.e2aeInferFromRegistration }),
     ...(config.mediasecOptionTag === undefined ? {} : { mediasecOptionTag: config.mediasecOptionTag }),
   };
+  const sim = authentication?.mode === 'aka' ? authentication : config.sim;
   const secrets: AccountSecrets = {
     ...(config.password === undefined ? {} : { password: new SecretBytes(utf8(config.password)) }),
-    ...(authentication?.mode === 'aka' ? { sim: simKeys(authentication) } : {}),
-    ...(kms === undefined ? {} : { kmsPsk: new SecretBytes(fromHex(kms.psk)) }),
+    ...(sim === undefined ? {} : { sim: simKeys(sim) }),
+    ...(kms?.psk === undefined ? {} : { kmsPsk: new SecretBytes(fromHex(kms.psk)) }),
   };
   return { config: account, secrets };
 }

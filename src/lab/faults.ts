@@ -16,6 +16,8 @@ export interface LabFaults {
   akaWrongKey?: boolean;
   /** It challenges them with sequence numbers far ahead of any it used, or with the last one again, until a SIM tells it better. */
   akaSequence?: 'ahead' | 'repeated';
+  /** The bootstrapping server cannot prove that it knows what the subscriber and the network share. */
+  bsfForgedProof?: boolean;
   /** Each MESSAGE vanishes inside the network, unanswered. */
   dropMessages?: boolean;
   /** Milliseconds that each MESSAGE waits inside the network. */

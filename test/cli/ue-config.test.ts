@@ -40,6 +40,33 @@ test.each([{ opc }, { op }])('a SIM has K and OPc, given as %j', (given) => {
   expect(JSON.stringify([account, secrets])).not.toMatch(new RegExp(`${k}|${op}|${opc}`));
 });
 
+const bsf = { bsfUrl: 'https://127.0.0.1:8444/', bsfServerName: 'bsf.lab.test' };
+const gbaKms = (mode: 'gba-aka' | 'gba-digest'): UeConfig['kms'] => ({
+  url: 'https://127.0.0.1:8443',
+  serverName: 'kms.lab.test',
+  identity: 'sip:kms.lab.test',
+  credential: { mode, ...bsf },
+});
+
+test('the key of the KMS may come by bootstrapping, with the password or with a SIM', () => {
+  const byPassword = accountFromUeConfig(checkUeConfig({ ...config, ca: pem, kms: gbaKms('gba-digest') }));
+  expect(byPassword.config.kms).toEqual({
+    address: { url: 'https://127.0.0.1:8443', serverName: 'kms.lab.test', bodyEncoding: 'base64', trustedCa: pem },
+    identity: 'sip:kms.lab.test',
+    credential: {
+      mode: 'gba-digest',
+      bsf: { url: 'https://127.0.0.1:8444/', serverName: 'bsf.lab.test', trustedCa: pem },
+    },
+    suite: '256',
+  });
+  expect(byPassword.secrets.kmsPsk).toBeUndefined();
+  const bySim = accountFromUeConfig(checkUeConfig({ ...config, sim: { k, op }, kms: gbaKms('gba-aka') }));
+  expect([bySim.secrets.sim?.k.use(toHex), bySim.secrets.sim?.opc.use(toHex)]).toEqual([k, opc]);
+  expect(bySim.secrets.password).toBeDefined();
+  const oneSim = { ...withoutPassword, authentication: { mode: 'aka', k, opc } as const, kms: gbaKms('gba-aka') };
+  expect(accountFromUeConfig(checkUeConfig(oneSim)).secrets.sim?.opc.use(toHex)).toBe(opc);
+});
+
 test('a password may be named as the way', () => {
   const { config: account } = accountFromUeConfig(checkUeConfig({ ...config, authentication: { mode: 'digest' } }));
   expect(account.authentication).toEqual({ mode: 'digest' });
@@ -71,6 +98,16 @@ test.each([
   ['authentication.opc', { ...withoutPassword, authentication: { mode: 'aka', k, opc: `${opc}00` } }],
   ['authentication.amf', { ...withoutPassword, authentication: { mode: 'aka', k, opc, amf: '80' } }],
   ['authentication.mode', { ...config, authentication: { mode: 'none' } }],
+  ['kms.pskId', { ...config, kms: { ...config.kms, pskId: undefined } }],
+  ['kms.psk', { ...config, kms: { ...config.kms, psk: undefined } }],
+  ['kms.pskId', { ...config, kms: { ...config.kms, ...gbaKms('gba-digest') } }],
+  ['kms.credential.bsfUrl', { ...config, kms: { ...gbaKms('gba-digest'), credential: { mode: 'gba-digest' } } }],
+  ['kms.serverName', { ...config, kms: { ...gbaKms('gba-digest'), serverName: 'a b' } }],
+  ['sim', { ...config, kms: gbaKms('gba-aka') }],
+  ['sim', { ...config, sim: { k, opc } }],
+  ['sim', { ...config, sim: { k }, kms: gbaKms('gba-aka') }],
+  ['sim', { ...withoutPassword, authentication: { mode: 'aka', k, opc }, sim: { k, opc }, kms: gbaKms('gba-aka') }],
+  ['password', { ...withoutPassword, authentication: { mode: 'aka', k, opc }, kms: gbaKms('gba-digest') }],
   ['contacts.sip:bob@lab.test.policy', { ...config, contacts: { 'sip:bob@lab.test': { policy: 'x' } } }],
 ])('a wrong %s is named, its value is not told', (field, wrong) => {
   expect(() => checkUeConfig(wrong)).toThrow(`${field}: `);

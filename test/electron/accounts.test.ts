@@ -80,6 +80,24 @@ describe('accounts', () => {
     expect(await keychain.list()).not.toContain('sip:alice@lab.test sim-k');
   });
 
+  it.each(['gba-aka', 'gba-digest'] as const)('keeps what %s needs in the keychain, and nothing else', async (mode) => {
+    const accounts = new Accounts(file, keychain);
+    await accounts.add(config);
+    const sim = { k: '465b5ce8b199b49faa5f0a2ee238a6bc', opc: 'cd63cb71954a9f4e48a5994e37a02baf' };
+    const credential = { mode, bsfUrl: 'https://127.0.0.1:8444/' };
+    const kms = { url: 'https://127.0.0.1:8443/', identity: 'sip:kms.lab.test', credential };
+    const bootstrapping: UeConfig = { ...config, kms, ...(mode === 'gba-aka' ? { sim } : {}) };
+    await accounts.add(bootstrapping);
+    expect(await readFile(file, 'utf8')).not.toMatch(/465b5ce8|cd63cb71|hunter2|psk"/);
+    const kept = mode === 'gba-aka' ? ['password', 'sim-k', 'sim-opc'] : ['password'];
+    expect((await keychain.list()).toSorted()).toEqual(kept.map((name) => `sip:alice@lab.test ${name}`));
+    const { ready } = await accounts.load();
+    expect(ready[0]!.config.kms?.credential.mode).toBe(mode);
+    expect(ready[0]!.secrets.sim?.opc.use(toHex)).toBe(mode === 'gba-aka' ? sim.opc : undefined);
+    await keychain.delete(`sip:alice@lab.test ${kept.at(-1) ?? ''}`);
+    expect((await accounts.load()).withoutSecrets).toEqual(['sip:alice@lab.test']);
+  });
+
   it('names accounts whose secrets are gone and loads the others', async () => {
     const accounts = new Accounts(file, keychain);
     await accounts.add(config);
