@@ -3,6 +3,7 @@ import { randomId } from '../base/random.ts';
 import type { Policy } from '../base/protection-level.ts';
 import { profile } from '../protocol/profile.ts';
 import { tryKmsUserIdentity } from '../protocol/sip/identities.ts';
+import type { AkaCard } from './bootstrapping/bootstrap-method.ts';
 import type { AccountConfig, AccountSecrets } from './account-config.ts';
 import type {
   ChatMessage,
@@ -35,6 +36,7 @@ import type { SessionContext } from './sessions/session-context.ts';
 import { SessionKeys } from './sessions/session-keys.ts';
 import type { RegistrationState, SipUserAgent } from './sip/index.ts';
 import type { ReadText } from './text-content.ts';
+import { createKmsCredential } from './tickets/kms-credential.ts';
 import { TicketService } from './tickets/ticket-service.ts';
 
 export type {
@@ -53,6 +55,8 @@ export interface AccountParts {
   readonly secrets: AccountSecrets;
   readonly userAgent: SipUserAgent;
   readonly certificate: () => Promise<DeviceCertificate>;
+  /** Where the account has one. */
+  readonly sim?: AkaCard | undefined;
 }
 
 /** One identity at one operator: registers, sends and receives under its policies, and keeps its conversations. */
@@ -72,7 +76,7 @@ export class Account {
   readonly #sessions: SessionBook;
   #registering: Promise<RegistrationState> | undefined;
 
-  constructor({ ports, config, secrets, userAgent, certificate }: AccountParts) {
+  constructor({ ports, config, secrets, userAgent, certificate, sim }: AccountParts) {
     this.config = config;
     this.#ports = ports;
     this.#userAgent = userAgent;
@@ -82,8 +86,14 @@ export class Account {
     for (const [contact, policy] of Object.entries(config.contactPolicies ?? {})) {
       this.#policies.setPolicy(tryKmsUserIdentity(contact) ?? contact, policy);
     }
-    const { kms } = config;
-    this.#tickets = new TicketService({ ports, self: this.#self, kms, psk: secrets.kmsPsk });
+    const { kms, privateIdentity, domain } = config;
+    this.#tickets = new TicketService({
+      ports,
+      self: this.#self,
+      kms,
+      credential:
+        kms === undefined ? undefined : createKmsCredential(kms, secrets, { ports, privateIdentity, domain, sim }),
+    });
     const shared = { ports, userAgent, tickets: this.#tickets, self: this.#self };
     this.#sender = new MessageSender({ ...shared, policies: this.#policies });
     this.#receiver = new MessageReceiver({

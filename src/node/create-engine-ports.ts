@@ -2,8 +2,10 @@ import type { Logger } from '../base/log.ts';
 import { secureRandom } from '../crypto/random.ts';
 import type { EnginePorts } from '../engine/ports.ts';
 import { createFileStorage } from './files/file-storage.ts';
+import { createHttpsBootstrapping } from './bootstrapping.ts';
 import { createHttpsKeyManagement } from './key-management.ts';
 import { createNodeMsrpSockets } from './msrp-sockets.ts';
+import { createSimStateFiles } from './sim-state.ts';
 import { createNodeSipTransport } from './sip-transport.ts';
 import { systemClock } from './system-clock.ts';
 
@@ -13,10 +15,17 @@ export interface EnginePortsOptions {
   readonly host?: string;
   /** Where received files go; without it no files are sent or taken. */
   readonly receivedFolder?: string;
+  /** Where the sequence numbers of software SIMs are kept; without it there are no accounts with a SIM. */
+  readonly simDirectory?: string;
 }
 
 /** What the engine needs from a real machine: the same for the desktop app, the scriptable UE and the lab. */
-export async function createEnginePorts({ log, host = '127.0.0.1', receivedFolder }: EnginePortsOptions): Promise<EnginePorts> {
+export async function createEnginePorts({
+  log,
+  host = '127.0.0.1',
+  receivedFolder,
+  simDirectory,
+}: EnginePortsOptions): Promise<EnginePorts> {
   return {
     clock: systemClock,
     random: secureRandom,
@@ -25,5 +34,7 @@ export async function createEnginePorts({ log, host = '127.0.0.1', receivedFolde
     msrp: await createNodeMsrpSockets({ host, clock: systemClock }),
     keyManagement: createHttpsKeyManagement(),
     ...(receivedFolder === undefined ? {} : { files: createFileStorage(receivedFolder) }),
+    bootstrapping: createHttpsBootstrapping(),
+    ...(simDirectory === undefined ? {} : { simState: createSimStateFiles(simDirectory) }),
   };
 }

@@ -2,13 +2,22 @@ import { describeError, ProtocolError } from '../../base/errors.ts';
 import { withDeadline } from '../deadline.ts';
 import { limits } from '../limits.ts';
 import type { EnginePorts, KmsAddress, KmsExchange, KmsReply } from '../ports.ts';
-import { refuse } from '../refusal.ts';
+import { refuse, RefusalError } from '../refusal.ts';
 
 const errorDataType = 6;
 
+/** The KMS answered 401: it does not take the key that the question was made with. A fresh key may be taken (profile 6.2). */
+export class KmsKeyRejected extends RefusalError {
+  constructor() {
+    super('kms-refused', 'message', {
+      happened: 'The key management server does not know this account’s key, or the key is wrong',
+    });
+  }
+}
+
 /**
  * One exchange with the KMS; its failures by profile 6.2.
- * @throws RefusalError `kms-unreachable`, `kms-refused` or `kms-answer-invalid`.
+ * @throws RefusalError `kms-unreachable`, `kms-refused` (`KmsKeyRejected` where the key is why) or `kms-answer-invalid`.
  */
 export async function exchangeWithKms<Result>(
   ports: EnginePorts,
@@ -55,11 +64,7 @@ async function askKms(ports: EnginePorts, kms: KmsAddress, kind: KmsExchange, me
 
 function requireMessage(reply: KmsReply): Uint8Array {
   if (reply.status === 200 && reply.message !== undefined) return reply.message;
-  if (reply.status === 401) {
-    throw refuse('kms-refused', 'message', {
-      happened: 'The key management server does not know this account’s key, or the key is wrong',
-    });
-  }
+  if (reply.status === 401) throw new KmsKeyRejected();
   if (reply.status >= 400 && reply.status < 500 && reply.status !== 408 && reply.status !== 429) {
     throw refuse('kms-refused', 'message', {
       happened: `The key management server refused to give a key (HTTP status ${reply.status})`,

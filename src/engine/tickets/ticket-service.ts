@@ -1,7 +1,4 @@
-import { utf8 } from '../../base/bytes.ts';
-import type { SecretBytes } from '../../base/secret-bytes.ts';
 import {
-  bytesIdentity,
   createTicketRequest,
   messageTicketFlags,
   msrpTicketFlags,
@@ -13,9 +10,10 @@ import {
 } from '../../protocol/mikey/index.ts';
 import { profile } from '../../protocol/profile.ts';
 import type { KmsConfig } from '../account-config.ts';
-import type { EnginePorts } from '../ports.ts';
+import type { EnginePorts, KmsExchange } from '../ports.ts';
 import { refuse } from '../refusal.ts';
-import { exchangeWithKms } from './kms-exchange.ts';
+import type { KmsCredential, KmsKey } from './kms-credential.ts';
+import { exchangeWithKms, KmsKeyRejected } from './kms-exchange.ts';
 import { TicketCache, type TicketKind } from './ticket-cache.ts';
 
 export interface TicketServiceOptions {
@@ -23,21 +21,28 @@ export interface TicketServiceOptions {
   /** KMS user identity of this account (profile 6.4). */
   readonly self: string;
   readonly kms: KmsConfig | undefined;
-  readonly psk: SecretBytes | undefined;
+  /** Disposed of by whoever made it. */
+  readonly credential: KmsCredential | undefined;
+}
+
+/** A question to the KMS, made with one key, and how its answer is taken. */
+interface Question<Result> {
+  readonly message: Uint8Array;
+  accept(response: Uint8Array, now: number): Result;
 }
 
 /** Tickets of one account: asks the KMS for new ones, keeps those that may be used again, resolves those of others. */
 export class TicketService {
   readonly #ports: EnginePorts;
   readonly #self: MikeyIdentity;
-  readonly #access: { readonly kms: KmsConfig; readonly psk: SecretBytes } | undefined;
+  readonly #access: { readonly kms: KmsConfig; readonly credential: KmsCredential } | undefined;
   readonly #cache = new TicketCache<GrantedTicket>();
   readonly #pending = new Map<string, Promise<GrantedTicket>>();
 
-  constructor({ ports, self, kms, psk }: TicketServiceOptions) {
+  constructor({ ports, self, kms, credential }: TicketServiceOptions) {
     this.#ports = ports;
     this.#self = uriIdentity(self);
-    this.#access = kms === undefined || psk === undefined ? undefined : { kms, psk };
+    this.#access = kms === undefined || credential === undefined ? undefined : { kms, credential };
   }
 
   get configured(): boolean {
@@ -74,19 +79,18 @@ export class TicketService {
 
   /** @throws RefusalError as `ticketFor`. */
   async resolve(received: ReceivedTransfer): Promise<ResolvedTransfer> {
-    const { kms, psk } = this.#require();
-    const resolve = received.createResolve({
-      psk,
-      pskId: pskIdentity(kms),
-      // The sender chose the ticket's suite; it must not choose a weaker one for us and our KMS.
-      suite: kms.suite === '256' ? kms.suite : received.suite,
-      self: this.#self,
-      kms: uriIdentity(kms.identity),
-      now: this.#ports.clock.now(),
-      random: this.#ports.random,
-    });
-    return exchangeWithKms(this.#ports, kms.address, 'ticketresolve', resolve.message, (response, now) =>
-      resolve.accept(response, now),
+    const { kms } = this.#require();
+    return this.#ask('ticketresolve', ({ psk, pskId }, now) =>
+      received.createResolve({
+        psk,
+        pskId,
+        // The sender chose the ticket's suite; it must not choose a weaker one for us and our KMS.
+        suite: kms.suite === '256' ? kms.suite : received.suite,
+        self: this.#self,
+        kms: uriIdentity(kms.identity),
+        now,
+        random: this.#ports.random,
+      }),
     );
   }
 
@@ -95,41 +99,52 @@ export class TicketService {
   }
 
   async #request(recipient: string, kind: TicketKind): Promise<GrantedTicket> {
-    const { kms, psk } = this.#require();
-    const now = this.#ports.clock.now();
+    const { kms } = this.#require();
     const life = kind === 'session' ? profile.ticket.sessionLifetimeSeconds : profile.ticket.messageLifetimeSeconds;
-    const request = createTicketRequest({
-      suite: kms.suite,
-      psk,
-      pskId: pskIdentity(kms),
-      initiator: this.#self,
-      kms: uriIdentity(kms.identity),
-      responders: [uriIdentity(recipient)],
-      flags: kind === 'session' ? msrpTicketFlags : messageTicketFlags,
-      keyKind: kind === 'session' ? 'TGK' : 'GTGK',
-      validFrom: now - profile.ticket.startsBeforeIssueSeconds * 1000,
-      validUntil: now + life * 1000,
-      now,
-      random: this.#ports.random,
-    });
-    const ticket = await exchangeWithKms(
-      this.#ports,
-      kms.address,
-      'ticketrequest',
-      request.message,
-      (response, receivedAt) => request.accept(response, receivedAt),
+    const ticket = await this.#ask('ticketrequest', ({ psk, pskId }, now) =>
+      createTicketRequest({
+        suite: kms.suite,
+        psk,
+        pskId,
+        initiator: this.#self,
+        kms: uriIdentity(kms.identity),
+        responders: [uriIdentity(recipient)],
+        flags: kind === 'session' ? msrpTicketFlags : messageTicketFlags,
+        keyKind: kind === 'session' ? 'TGK' : 'GTGK',
+        validFrom: now - profile.ticket.startsBeforeIssueSeconds * 1000,
+        validUntil: now + life * 1000,
+        now,
+        random: this.#ports.random,
+      }),
     );
     this.#cache.put(recipient, kind, ticket, this.#ports.clock.now());
     this.#ports.log.log('info', 'ticket.granted', { kind, validUntil: ticket.validUntil });
     return ticket;
   }
 
-  #require(): { readonly kms: KmsConfig; readonly psk: SecretBytes } {
+  /** Asks once, and once more when the KMS did not take the key and the credential has a fresh one. */
+  async #ask<Result>(kind: KmsExchange, ask: (key: KmsKey, now: number) => Question<Result>): Promise<Result> {
+    const { credential } = this.#require();
+    try {
+      return await this.#askOnce(kind, ask);
+    } catch (error) {
+      if (!(error instanceof KmsKeyRejected) || (await credential.rejected()) === 'give-up') throw error;
+      this.#ports.log.log('info', 'kms.key-renewed', { mode: credential.mode });
+      return this.#askOnce(kind, ask);
+    }
+  }
+
+  async #askOnce<Result>(kind: KmsExchange, ask: (key: KmsKey, now: number) => Question<Result>): Promise<Result> {
+    const { kms, credential } = this.#require();
+    const key = await credential.current(this.#ports.clock.now());
+    const question = ask(key, this.#ports.clock.now());
+    return exchangeWithKms(this.#ports, kms.address, kind, question.message, (response, receivedAt) =>
+      question.accept(response, receivedAt),
+    );
+  }
+
+  #require(): { readonly kms: KmsConfig; readonly credential: KmsCredential } {
     if (this.#access === undefined) throw refuse('no-kms');
     return this.#access;
   }
-}
-
-function pskIdentity(kms: KmsConfig): MikeyIdentity {
-  return bytesIdentity(utf8(kms.pskId));
 }

@@ -6,7 +6,27 @@ export { messageTicketFlags, msrpTicketFlags, type TicketFlags } from './flags.t
 export { bytesIdentity, identityText, sameIdentity, uriIdentity, type MikeyIdentity } from './identity.ts';
 export type { GrantRules } from './kms-grant.ts';
 export { KmsMachine } from './kms-machine.ts';
-export type { KmsDirectory, KmsMachineOptions, KmsOutcome, KmsSubscriber, TpkRing } from './kms-types.ts';
+export { forwardResolve } from './kms-forward.ts';
+export type {
+  ForeignTicket,
+  ForwardAnswer,
+  ForwardCredential,
+  ForwardedResolve,
+  IssuedKeys,
+  IssuerAnswer,
+} from './kms-forward.ts';
+export type {
+  Admission,
+  KmsDirectory,
+  KmsExchangeSubject,
+  KmsMachineOptions,
+  KmsOutcome,
+  KmsSubscriber,
+  Later,
+  ReplayMemory,
+  TicketIssuers,
+  TpkRing,
+} from './kms-types.ts';
 export { decodeMessage, encodeMessage } from './message.ts';
 export type { CryptoSession, DecodedMessage, MikeyHeader, MikeyMessage } from './message.ts';
 export type * from './payloads.ts';

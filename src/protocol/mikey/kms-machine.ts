@@ -1,5 +1,6 @@
 import { ProtocolError } from '../../base/errors.ts';
 import { SecretBytes } from '../../base/secret-bytes.ts';
+import { sha256 } from '../../crypto/digest.ts';
 import { profile } from '../profile.ts';
 import {
   makeBaseTicket,
@@ -12,11 +13,12 @@ import {
 import { dataType, idRole, mikeyError, randRole } from './code-points.ts';
 import { answerWithError } from './error-message.ts';
 import { sameIdentity, type MikeyIdentity } from './identity.ts';
+import type { ForeignTicket } from './kms-forward.ts';
 import { grantPolicy, keysToIssue } from './kms-grant.ts';
-import type { KmsMachineOptions, KmsOutcome, KmsSubscriber } from './kms-types.ts';
-import type { KeyDataPayload } from './payloads.ts';
+import type { KmsExchangeSubject, KmsMachineOptions, KmsOutcome, KmsSubscriber, ReplayMemory } from './kms-types.ts';
+import type { KeyDataPayload, TicketPayload } from './payloads.ts';
 import { decodeMessage, type DecodedMessage } from './message.ts';
-import { identityInRole, requiredPayload, requiredRand } from './payload-access.ts';
+import { identitiesInRole, identityInRole, requiredPayload, requiredRand } from './payload-access.ts';
 import { messageKeys, suiteOfPrf, verifyMessage, type ProtectionKeys, type SuiteParameters } from './protection.ts';
 import { ReplayCache } from './replay-cache.ts';
 import { sealRequestResponse, sealResolveResponse, type ResolveFork } from './resolve-messages.ts';
@@ -34,6 +36,17 @@ class Forbidden extends ProtocolError {
 }
 
 class Overloaded extends ProtocolError {}
+class Replayed extends ProtocolError {}
+class IssuerFailed extends ProtocolError {}
+
+class IssuerAway extends ProtocolError {
+  readonly retryAfterSeconds: number;
+
+  constructor(error: ProtocolError, retryAfterSeconds: number) {
+    super(error.kind, 'the KMS that issued the ticket is away', { field: 'kms.issuer', cause: error });
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
 
 /** A question whose sender is proven. */
 interface Question {
@@ -44,6 +57,12 @@ interface Question {
   /** The identity that the sender speaks under. */
   readonly asker: MikeyIdentity;
   readonly errorKeys: ProtectionKeys;
+}
+
+interface Answer {
+  readonly message: Uint8Array;
+  /** Of a ticket that was made now. */
+  readonly ticketData?: Uint8Array;
 }
 
 interface ExchangeKind {
@@ -65,49 +84,75 @@ const resolveExchange: ExchangeKind = {
 
 /**
  * The KMS's side of Ticket Request and Ticket Resolve (RFC 6043 4.2.1 and 4.2.3), the PSK variant.
- * Keeps nothing but a replay cache: whatever a ticket needs stands in the ticket, under the TPK.
+ * Keeps nothing but a replay memory: whatever a ticket needs stands in the ticket, under the TPK. Its directory, its
+ * replay memory and other KMSs may have to be waited for; nothing else does.
  */
 export class KmsMachine {
   readonly #options: KmsMachineOptions;
-  readonly #replays: ReplayCache;
+  readonly #replays: ReplayMemory;
   /** Stands in for the key of somebody unknown, so that the answer takes as long as to a wrong key. */
   readonly #nobodysKey: SecretBytes;
 
   constructor(options: KmsMachineOptions) {
     this.#options = options;
-    this.#replays = new ReplayCache(options.replayCapacity ?? defaultReplayCapacity);
+    this.#replays = options.replays ?? memoryOf(new ReplayCache(options.replayCapacity ?? defaultReplayCapacity));
     this.#nobodysKey = new SecretBytes(options.random.bytes(32));
   }
 
-  handleTicketRequest(message: Uint8Array, now: number): KmsOutcome {
+  handleTicketRequest(message: Uint8Array, now: number): Promise<KmsOutcome> {
     return this.#handle(message, now, requestExchange, (question) => this.#grant(question, now));
   }
 
-  handleTicketResolve(message: Uint8Array, now: number): KmsOutcome {
-    return this.#handle(message, now, resolveExchange, (question) => this.#resolve(question, now));
+  /** @param provenPeers from other KMSs only: the names that the certificate of the connection proves. */
+  handleTicketResolve(message: Uint8Array, now: number, provenPeers?: readonly string[]): Promise<KmsOutcome> {
+    return this.#handle(message, now, resolveExchange, (question) => this.#resolve(question, now), provenPeers);
   }
 
-  #handle(input: Uint8Array, now: number, kind: ExchangeKind, answer: (question: Question) => Uint8Array): KmsOutcome {
+  async #handle(
+    input: Uint8Array,
+    now: number,
+    kind: ExchangeKind,
+    answer: (question: Question) => Promise<Answer>,
+    provenPeers?: readonly string[],
+  ): Promise<KmsOutcome> {
     let question: Question;
     try {
-      question = this.#authenticate(decodeMessage(input), kind);
+      question = await this.#authenticate(decodeMessage(input), kind, provenPeers);
     } catch (error) {
       return unauthenticatedOutcome(input, error, now);
     }
     const subscriber = question.subscriber.name;
+    const retryAfterSeconds = this.#options.admission?.(question.subscriber, now);
+    if (retryAfterSeconds !== undefined) {
+      const error = new ProtocolError('policy-denied', 'too many questions', { field: 'kms.limits' });
+      return { outcome: 'limited', subscriber, error, retryAfterSeconds };
+    }
+    let subject = subjectOf(question, this.#options.identity);
     try {
-      this.#refuseReplay(question, now);
-      return { outcome: 'answered', message: answer(question), subscriber };
+      await this.#refuseReplay(question, now);
+      const { message, ticketData } = await answer(question);
+      if (ticketData !== undefined) subject = { ...subject, ticketDigest: sha256(ticketData) };
+      return { outcome: 'answered', message, subscriber, subject };
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       if (error instanceof Overloaded) return { outcome: 'overloaded', error };
+      if (error instanceof IssuerFailed) return { outcome: 'issuer-failed', subscriber, error, subject };
+      if (error instanceof IssuerAway) {
+        const { retryAfterSeconds: seconds } = error;
+        return { outcome: 'issuer-away', subscriber, error, retryAfterSeconds: seconds, subject };
+      }
       const message = answerWithError(input, error, now, question.errorKeys) ?? new Uint8Array();
-      return { outcome: error instanceof Forbidden ? 'forbidden' : 'refused', message, subscriber, error };
+      if (error instanceof Forbidden) return { outcome: 'forbidden', message, subscriber, error, subject };
+      return { outcome: 'refused', message, subscriber, error, subject, isReplay: error instanceof Replayed };
     }
   }
 
   /** Proves who asks before anything else is looked at, so that an unproven message changes and learns nothing. */
-  #authenticate(message: DecodedMessage, kind: ExchangeKind): Question {
+  async #authenticate(
+    message: DecodedMessage,
+    kind: ExchangeKind,
+    provenPeers: readonly string[] | undefined,
+  ): Promise<Question> {
     const { header, payloads } = message;
     if (header.dataType !== kind.dataType) {
       throw new ProtocolError('unsupported', `data type ${header.dataType}`, {
@@ -120,24 +165,25 @@ export class KmsMachine {
     const rand = requiredRand(payloads, kind.randRole);
     const claimed = identityInRole(payloads, kind.askerRole);
     const kms = identityInRole(payloads, idRole.kms) ?? this.#options.identity;
-    const found = this.#options.directory.findSubscriber(identityInRole(payloads, idRole.psk), claimed);
+    const found = await this.#options.directory.findSubscriber(identityInRole(payloads, idRole.psk), claimed);
     const psk = found?.psk ?? this.#nobodysKey;
     const asker = claimed ?? found?.identity ?? kms;
     const rands = kind.randRole === randRole.initiator ? { initiator: rand } : { responder: rand };
     const keys = messageKeys(suite, psk, header.csbId, 'initial', rands);
     verifyMessage(message, keys, [asker.data, kms.data]);
-    if (found === undefined) throw unauthenticated();
+    if (found === undefined || !isProvenBy(found, provenPeers)) throw unauthenticated();
     return { message, suite, rand, subscriber: found, asker, errorKeys: keys };
   }
 
   /** RFC 3830 5.4: T of now, and each authenticated message once. */
-  #refuseReplay({ message }: Question, now: number): void {
+  async #refuseReplay({ message }: Question, now: number): Promise<void> {
     const timestamp = timestampMilliseconds(requiredPayload(message.payloads, 'T'), 'mikey.T');
     refuseStale(timestamp, now, 'mikey.T');
-    const seen = this.#replays.add(message.bytes, now + profile.replay.kmsCacheSeconds * 1000, now);
+    const until = now + profile.replay.kmsCacheSeconds * 1000;
+    const seen = await this.#replays.remember(sha256(message.bytes), until, now);
     if (seen === 'full') throw new Overloaded('policy-denied', 'too many messages', { field: 'kms.replayCache' });
     if (seen === 'replayed') {
-      throw new ProtocolError('peer-misbehaved', 'replayed', {
+      throw new Replayed('peer-misbehaved', 'replayed', {
         field: 'mikey.T',
         hint: { mikey: mikeyError.invalidTimestamp },
       });
@@ -155,13 +201,13 @@ export class KmsMachine {
     if (!subscriber.owns(asker)) throw new Forbidden("not the key's owner", 'kms.identity');
   }
 
-  #grant(question: Question, now: number): Uint8Array {
+  async #grant(question: Question, now: number): Promise<Answer> {
     this.#checkParties(question);
     const { identity, rules, random, tpks, directory } = this.#options;
     const { message, suite, subscriber, asker } = question;
     const requested = requiredPayload(message.payloads, 'TP').policy;
     const content = readPolicy(requested);
-    if (!directory.mayRequest(subscriber, content.responders)) {
+    if (!(await directory.mayRequest(subscriber, content.responders))) {
       throw new Forbidden('no ticket for these responders', 'kms.responders');
     }
     if (content.initiator !== undefined && !sameIdentity(content.initiator, asker)) {
@@ -180,7 +226,7 @@ export class KmsMachine {
     const { mpki, mpkr } = splitMpk(policy.prf, mpk.key, rand);
     const mpks = [mpki, ...(policy.flags.I ? [mpkr] : [])].map((key) => ({ ...mpk, key }));
     const answer = { ...this.#answer(question), timestamp, keys: [...mpks, ...keys] };
-    return sealRequestResponse(answer, ticket, message.bytes);
+    return { message: sealRequestResponse(answer, ticket, message.bytes), ticketData: ticket.ticketData };
   }
 
   #answer({ suite, subscriber, message, rand }: Question): {
@@ -193,25 +239,21 @@ export class KmsMachine {
     return { suite, psk: subscriber.psk, csbId: message.header.csbId, rand, kms: this.#options.identity };
   }
 
-  #resolve(question: Question, now: number): Uint8Array {
+  async #resolve(question: Question, now: number): Promise<Answer> {
     this.#checkParties(question);
     const { random, tpks, directory } = this.#options;
     const { message, suite, subscriber } = question;
     const ticket = requiredPayload(message.payloads, 'TICKET');
+    const issuer = issuerOf(ticket, this.#options.identity);
+    if (issuer !== undefined) return this.#resolveElsewhere(question, { ticket, issuer }, now);
     const opened = openBaseTicket(ticket, (id) => tpks.find(id));
     const policy = readPolicy(ticket.policy);
     refuseOutsideLife(policy, now);
-    const responder = directory.responderFor(subscriber, policy.responders);
+    const responder = await directory.responderFor(subscriber, policy.responders, question.asker);
     if (responder === undefined) throw new Forbidden('the ticket is for somebody else', 'kms.responder');
     checkInitiatorDataPresence(ticket);
     if (policy.flags.I) verifyInitiatorData(opened.suite, opened.mpkr, ticket.initiatorData);
-    // Reading [A17]: the answer may not cover keys with algorithms weaker than theirs.
-    if (suite.keyBits < opened.suite.keyBits) {
-      throw new ProtocolError('unsupported', 'a suite weaker than the ticket', {
-        field: 'mikey.HDR.prf',
-        hint: { mikey: mikeyError.invalidPrf },
-      });
-    }
+    refuseWeakerSuite(suite, opened.suite);
     const fork: ResolveFork | undefined = policy.flags.I
       ? { responder, rand: random.bytes(profile.mikey.randOctets) }
       : undefined;
@@ -219,8 +261,79 @@ export class KmsMachine {
       fork === undefined
         ? [mpkData(opened.mpki, opened.mpkSpi), ...opened.keys]
         : forkedKeys(opened, { responder: fork.responder.data, kmsRand: fork.rand });
-    return sealResolveResponse({ ...this.#answer(question), timestamp: ntpTimestamp(now), keys }, fork, message.bytes);
+    const sealed = { ...this.#answer(question), timestamp: ntpTimestamp(now), keys };
+    return { message: sealResolveResponse(sealed, fork, message.bytes) };
   }
+
+  /**
+   * A ticket of another KMS (RFC 6043 10): its issuer is asked once everything is checked that needs none of its keys, and our
+   * user gets the issuer's keys and modifier under the key that we share.
+   */
+  async #resolveElsewhere(
+    question: Question,
+    { ticket, issuer }: Pick<ForeignTicket, 'ticket' | 'issuer'>,
+    now: number,
+  ): Promise<Answer> {
+    const { directory, issuers } = this.#options;
+    const { message, suite, subscriber, asker } = question;
+    // One hop: whoever asks for another's users asks the issuer itself, so that no question can go round.
+    if (subscriber.peer !== undefined) throw foreignTicket('the ticket of a third KMS');
+    const policy = readPolicy(ticket.policy);
+    refuseOutsideLife(policy, now);
+    // "The IDRr [...] SHOULD be reused"; an alias is ours to know, so what goes on is the name in the ticket.
+    const responder = await directory.responderFor(subscriber, policy.responders, asker);
+    if (responder === undefined) throw new Forbidden('the ticket is for somebody else', 'kms.responder');
+    checkInitiatorDataPresence(ticket);
+    refuseWeakerSuite(suite, policy.suite);
+    const answer = await issuers?.ask({ issuer, initiator: policy.initiator, responder, ticket });
+    switch (answer?.answer) {
+      case undefined:
+      case 'unknown':
+        throw foreignTicket('no agreement with the KMS that issued the ticket');
+      case 'refused':
+        throw answer.error;
+      case 'away':
+        throw new IssuerAway(answer.error, answer.retryAfterSeconds);
+      case 'failed':
+        throw new IssuerFailed(answer.error.kind, answer.error.message, { field: 'kms.issuer', cause: answer.error });
+      case 'keys': {
+        const { keys, fork } = answer;
+        // The issuer may have adjusted IDRr, but not to somebody else.
+        if (fork !== undefined && (await directory.responderFor(subscriber, [fork.responder], asker)) === undefined) {
+          throw new IssuerFailed('peer-misbehaved', 'keys for somebody else', { field: 'kms.issuer' });
+        }
+        const sealed = { ...this.#answer(question), timestamp: ntpTimestamp(now), keys };
+        return { message: sealResolveResponse(sealed, fork, message.bytes) };
+      }
+    }
+  }
+}
+
+/** The KMS that a ticket names, unless that is this one, or it names none. */
+function issuerOf(ticket: TicketPayload | undefined, self: MikeyIdentity): MikeyIdentity | undefined {
+  const named = ticket === undefined ? undefined : identityInRole(ticket.policy.parameters, idRole.kms);
+  return named === undefined || sameIdentity(named, self) ? undefined : named;
+}
+
+function foreignTicket(problem: string): ProtocolError {
+  return new ProtocolError('policy-denied', problem, {
+    field: 'mikey.TICKET.IDRkms',
+    hint: { mikey: mikeyError.invalidTicket },
+  });
+}
+
+/** Reading [A17]: the answer may not cover keys with algorithms weaker than theirs. */
+function refuseWeakerSuite(suite: SuiteParameters, ticketSuite: SuiteParameters): void {
+  if (suite.keyBits >= ticketSuite.keyBits) return;
+  throw new ProtocolError('unsupported', 'a suite weaker than the ticket', {
+    field: 'mikey.HDR.prf',
+    hint: { mikey: mikeyError.invalidPrf },
+  });
+}
+
+/** On a connection between KMSs only the key of a KMS that its certificate proves counts, on any other only users' keys. */
+function isProvenBy({ peer }: KmsSubscriber, provenPeers: readonly string[] | undefined): boolean {
+  return provenPeers === undefined ? peer === undefined : peer !== undefined && provenPeers.includes(peer);
 }
 
 /** MPKi || MPKr' || keys, TGKs forked (RFC 6043 4.2.3.5). */
@@ -233,6 +346,27 @@ export function forkedKeys(
     mpkData(forkMpkr(suite.prf, mpkr, modifier), mpkSpi),
     ...keys.map((key) => forkKeyData(suite.prf, key, modifier)),
   ];
+}
+
+const memoryOf = (cache: ReplayCache): ReplayMemory => ({
+  remember: (digest, until, now) => {
+    const seen = cache.add(digest, until, now);
+    return seen === 'fresh' ? 'new' : seen;
+  },
+});
+
+/** What can be said of it before it is judged: a policy that cannot be read names nobody. */
+function subjectOf({ message: { payloads }, asker }: Question, self: MikeyIdentity): KmsExchangeSubject {
+  const ticket = payloads.find((payload) => payload.payload === 'TICKET');
+  const policy = ticket?.policy ?? payloads.find((payload) => payload.payload === 'TP')?.policy;
+  const subject = { asker, ...(ticket === undefined ? {} : { ticketDigest: sha256(ticket.ticketData) }) };
+  try {
+    const issuer = issuerOf(ticket, self);
+    const responders = identitiesInRole(policy?.parameters ?? [], idRole.responder);
+    return { ...subject, responders, ...(issuer === undefined ? {} : { issuer }) };
+  } catch {
+    return { ...subject, responders: [] };
+  }
 }
 
 function unauthenticated(): ProtocolError {

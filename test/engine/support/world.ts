@@ -76,6 +76,9 @@ export class World {
       sip: { connect: () => Promise.reject(new Error('not used')) },
       msrp: this.msrp.sockets('192.0.2.10', canDoPskTls),
       keyManagement: this.kms,
+      bootstrapping: {
+        open: () => ({ ask: () => Promise.reject(new Error('no BSF here')), close: () => undefined }),
+      },
     };
   }
 
@@ -83,7 +86,7 @@ export class World {
     return {
       address: { url: 'https://kms.lab.test', bodyEncoding: 'base64' },
       identity: this.kms.identity,
-      pskId,
+      credential: { mode: 'static-psk', pskId },
       suite: '256',
     };
   }

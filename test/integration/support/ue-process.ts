@@ -34,8 +34,9 @@ export class UeProcess {
     this.child.stderr!.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
   }
 
-  static async start(config: object): Promise<UeProcess> {
-    const file = join(temporaryFolder('ue'), 'ue.json');
+  /** @param folder of the configuration file, and of what the UE keeps beside it */
+  static async start(config: object, folder = temporaryFolder('ue')): Promise<UeProcess> {
+    const file = join(folder, 'ue.json');
     await writeFile(file, JSON.stringify(config), { mode: 0o600 });
     return new UeProcess(file);
   }
@@ -51,7 +52,7 @@ export class UeProcess {
   }
 
   /** The first line that fits, come or to come. */
-  line(fits: (line: RpcLine) => boolean, what: string, milliseconds = 15_000): Promise<RpcLine> {
+  line(fits: (line: RpcLine) => boolean, what: string, milliseconds = 45_000): Promise<RpcLine> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiting.delete(check);
