@@ -130,6 +130,8 @@ export interface KmsReply {
   readonly status: number;
   /** The MIKEY message, decoded from base64 where needed; absent when the answer carries none. */
   readonly message: Uint8Array | undefined;
+  /** How long the KMS asks not to be asked again (Retry-After, RFC 9110 10.2.3). */
+  readonly retryAfterSeconds?: number;
 }
 
 /** The road to a KMS (profile 6.1). Rejects with `ProtocolError` (field `kms.*`) when no answer could be had. */

@@ -26,7 +26,9 @@ async function exchange(kind: KmsExchange, kms: KmsAddress, message: Uint8Array,
   try {
     const response = await post(url, kms, body, signal);
     const status = response.statusCode ?? 0;
-    return { status, message: decodeAnswer(response, await readBody(response)) };
+    const message = decodeAnswer(response, await readBody(response));
+    const retryAfterSeconds = readRetryAfter(response.headers['retry-after'], Date.now());
+    return { status, message, ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) };
   } catch (error) {
     throw explain(error, signal.aborted);
   }
@@ -87,6 +89,15 @@ function decodeAnswer({ headers }: IncomingMessage, body: Uint8Array): Uint8Arra
   const mediaType = headers['content-type']?.split(';')[0]?.trim().toLowerCase();
   if (mediaType !== profile.kms.contentType || body.length === 0) return undefined;
   return body[0] === rawMikeyVersion ? body : fromBase64(fromAscii(body, 'kms.body'), 'kms.body');
+}
+
+/** RFC 9110 10.2.3: seconds, or a date. Undefined for anything else. */
+export function readRetryAfter(value: string | undefined, now: number): number | undefined {
+  const text = value?.trim() ?? '';
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  // Every form of HTTP-date begins with the name of a day.
+  const at = /^[A-Z][a-z]{2,8},? /.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(at) ? undefined : Math.max(0, Math.ceil((at - now) / 1000));
 }
 
 function explain(error: unknown, isLate: boolean): ProtocolError {

@@ -3,6 +3,7 @@ import { randomU32, type Random } from '../../base/random.ts';
 import { SecretBytes } from '../../base/secret-bytes.ts';
 import { constantTimeEqual } from '../../crypto/constant-time.ts';
 import { profile } from '../profile.ts';
+import { authenticatedTime } from './answer-time.ts';
 import { readInitiatorData } from './base-ticket.ts';
 import { idRole, mikeyError, randRole } from './code-points.ts';
 import type { ExchangeRands } from './derivation.ts';
@@ -11,7 +12,13 @@ import { decodeMessage } from './message.ts';
 import { identityInRole, requiredPayload, requiredRand } from './payload-access.ts';
 import { messageKeys, suites, verifyMessage } from './protection.ts';
 import type { CheckedTransfer } from './checked-transfer.ts';
-import { openResolveResponse, sealResolveInit, type ResolveFork, type ResolveInit } from './resolve-messages.ts';
+import {
+  openResolveResponse,
+  resolveQuestion,
+  sealResolveInit,
+  type ResolveFork,
+  type ResolveInit,
+} from './resolve-messages.ts';
 import { keyForSession, sessionTek, ticketKey, type KeyList } from './ticket-keys.ts';
 import { checkForkedTgk } from './ticket-policy.ts';
 import { ntpTimestamp, refuseStale, timestampMilliseconds } from './timestamp.ts';
@@ -44,7 +51,11 @@ export function createTicketResolve(checked: CheckedTransfer, options: ResolveOp
     ticket: checked.ticket,
   };
   const message = sealResolveInit(init);
-  return { message, accept: (response, now) => acceptResolve(checked, init, message, response, now) };
+  return {
+    message,
+    accept: (response, now) => acceptResolve(checked, init, message, response, now),
+    answerTime: (response) => authenticatedTime(resolveQuestion(init), message, response),
+  };
 }
 
 const misbehaved = (problem: string, field: string): never => {

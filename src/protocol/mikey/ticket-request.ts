@@ -2,11 +2,12 @@ import { ProtocolError } from '../../base/errors.ts';
 import { randomU32, type Random } from '../../base/random.ts';
 import { SecretBytes } from '../../base/secret-bytes.ts';
 import { profile } from '../profile.ts';
+import { authenticatedTime } from './answer-time.ts';
 import { ticketIssuedAt } from './base-ticket.ts';
 import { dataType, idRole, mikeyError, randRole } from './code-points.ts';
 import { flagNames } from './flags.ts';
 import { sameIdentity, type MikeyIdentity } from './identity.ts';
-import { kmsHeader, openKmsAnswer } from './kms-answer.ts';
+import { kmsHeader, openKmsAnswer, type KmsQuestion } from './kms-answer.ts';
 import { decodeMessage, type DecodedMessage } from './message.ts';
 import { identityInRole, identityPayload, requiredPayload } from './payload-access.ts';
 import type { Payload, TicketPayload, TicketPolicy, TimestampPayload } from './payloads.ts';
@@ -76,7 +77,11 @@ export function createTicketRequest(options: TicketRequestOptions): TicketReques
     policy,
   };
   const message = sealRequestInit(request);
-  return { message, accept: (response, now) => acceptResponse(request, message, options, response, now) };
+  return {
+    message,
+    accept: (response, now) => acceptResponse(request, message, options, response, now),
+    answerTime: (response) => authenticatedTime(kmsQuestion(request, options.flags.I), message, response),
+  };
 }
 
 /** Takes REQUEST_RESP. The MAC covers the request too, so an answer fits one question only (RFC 6043 5.5). */
@@ -86,9 +91,11 @@ export function openRequestResponse(
   response: DecodedMessage,
   forked: boolean,
 ): KeyList {
-  const { suite, psk, csbId, rand } = request;
-  const question = { type: dataType.requestResp, suite, psk, csbId, rands: { initiator: rand }, forked };
-  return openKmsAnswer(question, message, response);
+  return openKmsAnswer(kmsQuestion(request, forked), message, response);
+}
+
+function kmsQuestion({ suite, psk, csbId, rand }: RequestInit, forked: boolean): KmsQuestion {
+  return { type: dataType.requestResp, suite, psk, csbId, rands: { initiator: rand }, forked };
 }
 
 function acceptResponse(

@@ -68,6 +68,8 @@ export interface TicketRequest {
    * @throws ProtocolError when it is not authentic, not fresh, an Error message, or grants less than was asked for.
    */
   accept(response: Uint8Array, now: number): GrantedTicket;
+  /** The KMS's time, milliseconds since 1970, when the MAC of its answer or Error message proves it; takes nothing. */
+  answerTime?(response: Uint8Array): number | undefined;
 }
 
 /** A General Extension payload (RFC 3830 6.15). */
@@ -147,6 +149,8 @@ export interface TicketResolve {
    * @throws ProtocolError when either is not, or the KMS refused.
    */
   accept(resolveResponse: Uint8Array, now: number): ResolvedTransfer;
+  /** As in `TicketRequest`. */
+  answerTime?(response: Uint8Array): number | undefined;
 }
 
 /** A TRANSFER_INIT that passed every check that needs no key. Nothing in it is authentic yet. */
