@@ -21,6 +21,8 @@ export const refusalCode = z.enum([
   'kms-unreachable',
   'kms-refused',
   'kms-answer-invalid',
+  'bootstrapping-refused',
+  'network-not-proven',
   'ticket-invalid',
   'no-network-indication',
   'fingerprint-mismatch',

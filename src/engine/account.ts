@@ -3,6 +3,7 @@ import { randomId } from '../base/random.ts';
 import type { Policy } from '../base/protection-level.ts';
 import { profile } from '../protocol/profile.ts';
 import { tryKmsUserIdentity } from '../protocol/sip/identities.ts';
+import type { AkaCard } from './bootstrapping/bootstrap-method.ts';
 import type { AccountConfig, AccountSecrets } from './account-config.ts';
 import type {
   ChatMessage,
@@ -44,6 +45,8 @@ export interface AccountParts {
   readonly secrets: AccountSecrets;
   readonly userAgent: SipUserAgent;
   readonly certificate: () => Promise<DeviceCertificate>;
+  /** Where the account has one. */
+  readonly sim?: AkaCard | undefined;
 }
 
 /** One identity at one operator: registers, sends and receives under its policies, and keeps its conversations. */
@@ -64,7 +67,7 @@ export class Account {
   #registering: Promise<RegistrationState> | undefined;
   #sends = 0;
 
-  constructor({ ports, config, secrets, userAgent, certificate }: AccountParts) {
+  constructor({ ports, config, secrets, userAgent, certificate, sim }: AccountParts) {
     this.config = config;
     this.#ports = ports;
     this.#userAgent = userAgent;
@@ -74,8 +77,9 @@ export class Account {
     for (const [contact, policy] of Object.entries(config.contactPolicies ?? {})) {
       this.#policies.setPolicy(tryKmsUserIdentity(contact) ?? contact, policy);
     }
-    const { kms } = config;
-    this.#credential = kms === undefined ? undefined : createKmsCredential(kms, secrets);
+    const { kms, privateIdentity, domain } = config;
+    this.#credential =
+      kms === undefined ? undefined : createKmsCredential(kms, secrets, { ports, privateIdentity, domain, sim });
     this.#tickets = new TicketService({ ports, self: this.#self, kms, credential: this.#credential });
     const shared = { ports, userAgent, tickets: this.#tickets, self: this.#self };
     this.#sender = new MessageSender({ ...shared, policies: this.#policies });

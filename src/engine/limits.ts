@@ -2,6 +2,12 @@
 export const limits = {
   /** Above the adapter's own limit, so that its more exact error comes first. */
   kmsExchangeMilliseconds: 15_000,
+  /** A whole bootstrapping: up to four questions, each with the adapter's own limit. */
+  bootstrappingMilliseconds: 30_000,
+  /** A KMS that refuses a fresh key too is asked with that key so long before another one is made. */
+  rebootstrapMilliseconds: 60_000,
+  /** Keys of one account that are kept for exchanges which still run with them. */
+  bootstrappedKeys: 16,
   inviteMilliseconds: 40_000,
   sipMessageMilliseconds: 40_000,
   /** TCP connection and TLS handshake of a session. */

@@ -9,6 +9,8 @@ export const refusalCodes = [
   'kms-unreachable',
   'kms-refused',
   'kms-answer-invalid',
+  'bootstrapping-refused',
+  'network-not-proven',
   'ticket-invalid',
   'no-network-indication',
   'fingerprint-mismatch',
@@ -92,6 +94,15 @@ const words: Readonly<Record<RefusalCode, Words>> = {
   'kms-answer-invalid': {
     happened: 'The answer of the key management server failed its checks and was not used',
     advice: 'Check the key configured for this account; if it is right, somebody may be posing as the server.',
+  },
+  'bootstrapping-refused': {
+    happened: 'The network made no key for this account',
+    advice: 'Check the SIM or the password of this account; if it is right, ask the operator of the network.',
+  },
+  'network-not-proven': {
+    happened: 'The server that makes the key did not prove that it belongs to the network of this account',
+    advice:
+      'Check the SIM or the password of this account; if it is right, somebody may be posing as the network: tell its operator.',
   },
   'ticket-invalid': {
     happened: 'The key ticket was not valid for this conversation',

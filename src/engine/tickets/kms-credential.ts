@@ -1,34 +1,12 @@
 import { utf8 } from '../../base/bytes.ts';
 import { SecretBytes } from '../../base/secret-bytes.ts';
-import { bytesIdentity, type MikeyIdentity } from '../../protocol/mikey/index.ts';
+import { bytesIdentity } from '../../protocol/mikey/index.ts';
 import type { AccountSecrets, KmsConfig } from '../account-config.ts';
+import { createAkaMethod, createDigestMethod, type AkaCard } from '../bootstrapping/bootstrap-method.ts';
+import type { KmsCredential, KmsKey } from './kms-credential-types.ts';
+import { createGbaCredential, type GbaCredentialOptions } from './gba-credential.ts';
 
-/** Every way to a key that is shared with the KMS. */
-export type KmsCredentialMode = 'static-psk' | 'gba-aka' | 'gba-digest' | 'certificate';
-
-/** What protects one exchange with the KMS. */
-export interface KmsKey {
-  /** Belongs to the credential, which keeps it usable until `dispose`, also when a newer key has taken its place. */
-  readonly psk: SecretBytes;
-  /** IDRpsk: the name of the key, for bootstrapped keys the B-TID (profile 6.3). */
-  readonly pskId: MikeyIdentity;
-  /** Milliseconds since 1970, by the clock that `current` was asked with; absent for a key without an end. */
-  readonly validUntil?: number;
-}
-
-/** How an account proves itself to its KMS. */
-export interface KmsCredential {
-  readonly mode: KmsCredentialMode;
-  /**
-   * The key for the next exchange; made or renewed first where it has to be.
-   * @param now milliseconds since 1970.
-   * @throws RefusalError `kms-unreachable` when the network that makes the key is away, `kms-refused` when it refuses.
-   */
-  current(now: number): Promise<KmsKey>;
-  /** The KMS answered 401 to the key that `current` gave last. `retry`: `current` has a new key that deserves one more try. */
-  rejected(): Promise<'retry' | 'give-up'>;
-  dispose(): void;
-}
+export type { KmsCredential, KmsCredentialMode, KmsKey } from './kms-credential-types.ts';
 
 /** A key that both sides were given by hand (profile 6.3, mode `static-psk`): nobody but the user can replace it. */
 export function createStaticPskCredential(pskId: string, psk: SecretBytes): KmsCredential {
@@ -43,7 +21,35 @@ export function createStaticPskCredential(pskId: string, psk: SecretBytes): KmsC
   };
 }
 
-/** The credential that a configuration asks for; undefined when its secret is missing. */
-export function createKmsCredential({ credential }: KmsConfig, secrets: AccountSecrets): KmsCredential | undefined {
-  return secrets.kmsPsk === undefined ? undefined : createStaticPskCredential(credential.pskId, secrets.kmsPsk);
+/** The subscriber for whom a key is bootstrapped, and what that takes. */
+export interface BootstrappingParty {
+  readonly ports: GbaCredentialOptions['ports'];
+  readonly privateIdentity: string;
+  /** Of the home network. */
+  readonly domain: string;
+  /** The account's one SIM, so that its sequence numbers are those of its registrations too. */
+  readonly sim: AkaCard | undefined;
 }
+
+/** The credential that a configuration asks for; undefined when its secret is missing. */
+export function createKmsCredential(
+  { credential, address }: KmsConfig,
+  { kmsPsk, password }: AccountSecrets,
+  party?: BootstrappingParty,
+): KmsCredential | undefined {
+  if (credential.mode === 'static-psk') {
+    return kmsPsk === undefined ? undefined : createStaticPskCredential(credential.pskId, kmsPsk);
+  }
+  if (party === undefined) return undefined;
+  const { ports, privateIdentity, domain, sim } = party;
+  const { bsf } = credential;
+  const method =
+    credential.mode === 'gba-aka'
+      ? sim && createAkaMethod(sim, serverNameOf(bsf))
+      : password && createDigestMethod(privateIdentity, password, domain);
+  return method && createGbaCredential({ ports, bsf, privateIdentity, method, nafFqdn: serverNameOf(address) });
+}
+
+/** The name that the server's certificate has to prove. */
+const serverNameOf = ({ url, serverName }: { readonly url: string; readonly serverName?: string }): string =>
+  serverName ?? (URL.canParse(url) ? new URL(url).hostname : '');

@@ -145,25 +145,20 @@ export class KmsLink {
 
   /** Once more with a fresh key when the KMS did not take this one, and once more with its time when it refused for ours. */
   async #askPersistently<Result>(kind: KmsExchange, ask: MakeQuestion<Result>): Promise<Result> {
-    const { ports, credential } = this.#options;
+    const { ports, kms, credential } = this.#options;
     const mayRetry = new Set(['key', 'time']);
     for (;;) {
+      const key = await this.#key();
       try {
-        return await this.#askOnce(kind, ask);
+        return await exchangeWithKms(ports, kms.address, kind, ask(key, this.clock.now()), this.clock);
       } catch (error) {
         if (error instanceof KmsTimeDiffers && mayRetry.delete('time')) continue;
         if (!(error instanceof KmsKeyRejected) || !mayRetry.delete('key')) throw error;
-        if ((await credential.rejected()) === 'give-up') throw error;
-        this.#lastKey = undefined;
+        if ((await credential.rejected(key)) === 'give-up') throw error;
+        if (this.#lastKey === key) this.#lastKey = undefined;
         ports.log.log('info', 'kms.key-renewed', { mode: credential.mode });
       }
     }
-  }
-
-  async #askOnce<Result>(kind: KmsExchange, ask: MakeQuestion<Result>): Promise<Result> {
-    const { ports, kms } = this.#options;
-    const key = await this.#key();
-    return exchangeWithKms(ports, kms.address, kind, ask(key, this.clock.now()), this.clock);
   }
 
   async #key(): Promise<KmsKey> {

@@ -84,6 +84,9 @@ export class World {
       sip: { connect: () => Promise.reject(new Error('not used')) },
       msrp: this.msrp.sockets('192.0.2.10', canDoPskTls),
       keyManagement: this.kms,
+      bootstrapping: {
+        open: () => ({ ask: () => Promise.reject(new Error('no BSF here')), close: () => undefined }),
+      },
     };
   }
 

@@ -28,12 +28,10 @@ function service(credential: KmsCredential, rejections: number): TicketService {
     random,
     log: silentLogger,
     keyManagement: {
-      exchange: (_kind: unknown, _kms: unknown, message: Uint8Array) =>
-        Promise.resolve(
-          left-- > 0
-            ? { status: 401, message: undefined }
-            : { status: 200, message: answered(machine.handleTicketRequest(message, start)) },
-        ),
+      exchange: async (_kind: unknown, _kms: unknown, message: Uint8Array) =>
+        left-- > 0
+          ? { status: 401, message: undefined }
+          : { status: 200, message: answered(await machine.handleTicketRequest(message, start)) },
     },
   } as Partial<EnginePorts> as EnginePorts;
   return new TicketService({ ports, self: identityText(alice.identity), kms, credential });
