@@ -8,7 +8,16 @@ export { bytesIdentity, identityText, sameIdentity, uriIdentity, type MikeyIdent
 export { acceptsStricter, neverGranted, type GrantDifference, type GrantJudge } from './grant-judge.ts';
 export type { GrantRules } from './kms-grant.ts';
 export { KmsMachine } from './kms-machine.ts';
-export type { KmsDirectory, KmsMachineOptions, KmsOutcome, KmsSubscriber, TpkRing } from './kms-types.ts';
+export type {
+  KmsDirectory,
+  KmsExchangeSubject,
+  KmsMachineOptions,
+  KmsOutcome,
+  KmsSubscriber,
+  Later,
+  ReplayMemory,
+  TpkRing,
+} from './kms-types.ts';
 export { decodeMessage, encodeMessage } from './message.ts';
 export type { CryptoSession, DecodedMessage, MikeyHeader, MikeyMessage } from './message.ts';
 export type * from './payloads.ts';
