@@ -8,7 +8,7 @@ import type { AccountConfig, AccountSecrets } from '../src/engine/account-config
 import type { SecretStore } from '../src/engine/ports.ts';
 
 /** A UE configuration without its secrets, which are in the keychain under the account's identity. */
-const storedAccount = ueConfigSchema.omit({ password: true }).extend({
+const storedAccount = ueConfigSchema.omit({ password: true, stateDirectory: true, statePassphrase: true }).extend({
   kms: ueConfigSchema.shape.kms.unwrap().omit({ psk: true }).optional(),
 });
 const accountsFile = z.strictObject({ version: z.literal(1), accounts: z.array(storedAccount) });
@@ -45,6 +45,9 @@ export class Accounts {
   /** Adds an account or replaces the one of the same identity. Secrets go to the keychain first, then the rest to the file. */
   async add(config: UeConfig): Promise<void> {
     const { password, kms, ...rest } = checkUeConfig(config);
+    // The desktop has a folder and a keychain of its own for its state.
+    delete rest.stateDirectory;
+    delete rest.statePassphrase;
     await this.#secrets.set(passwordName(config.identity), new SecretBytes(utf8(password)));
     let stored: StoredAccount = rest;
     if (kms !== undefined) {

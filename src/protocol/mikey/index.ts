@@ -24,6 +24,7 @@ export type * from './payloads.ts';
 export { makeTicket } from './make-ticket.ts';
 export { receiveTransfer } from './receive-transfer.ts';
 export { ReplayCache } from './replay-cache.ts';
+export { decodeGrantedTicket, encodeGrantedTicket } from './stored-ticket.ts';
 export { createTransfer } from './transfer.ts';
 export { createTicketRequest } from './ticket-request.ts';
 export type { MessageTime, TimestampChoice } from './timestamp.ts';
