@@ -3,7 +3,6 @@ import { createServer, type Server } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Logger } from '../../base/log.ts';
-import { profile } from '../../protocol/profile.ts';
 import type { ConnectionGate } from './connection-gate.ts';
 import { listenOn, portOf, urlOf } from './listening.ts';
 import type { ServedCertificate } from './served-certificate.ts';
@@ -22,6 +21,8 @@ export interface TlsListenerOptions {
   readonly maxConnections: number;
   /** How long a connection may wait for its next request. */
   readonly keepAliveSeconds: number;
+  /** For each of TLS handshake, head, and whole request. */
+  readonly timeoutMilliseconds: number;
   onRequest(request: IncomingMessage, response: ServerResponse): void;
 }
 
@@ -46,18 +47,18 @@ export class TlsListener {
 
   /** Rejects when the port is taken. */
   static async start(options: TlsListenerOptions): Promise<TlsListener> {
-    const { certificate, clientCa, gate, log } = options;
+    const { certificate, clientCa, gate, log, timeoutMilliseconds } = options;
     const server = createServer({
       ...secureOptions(options),
       requestCert: clientCa !== undefined,
       rejectUnauthorized: clientCa !== undefined,
       maxHeaderSize: maxHeaderOctets,
-      headersTimeout: profile.kms.timeoutMilliseconds,
-      requestTimeout: profile.kms.timeoutMilliseconds,
-      handshakeTimeout: profile.kms.timeoutMilliseconds,
+      headersTimeout: timeoutMilliseconds,
+      requestTimeout: timeoutMilliseconds,
+      handshakeTimeout: timeoutMilliseconds,
       keepAliveTimeout: options.keepAliveSeconds * 1000,
       // Node looks for late ones every 30 s by itself: three times as long as they may take.
-      connectionsCheckingInterval: 1000,
+      connectionsCheckingInterval: Math.min(1000, timeoutMilliseconds),
     });
     server.maxConnections = options.maxConnections;
     server.maxHeadersCount = maxHeaders;
