@@ -121,18 +121,19 @@ function guard(server: Server, gate: ConnectionGate): ReadonlySet<Socket> {
   return sockets;
 }
 
-const refusals: Readonly<Record<string, string>> = {
-  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
-  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
-};
-
 /** For what is no HTTP, or comes too slowly to be taken for it. */
 function refuse(socket: Duplex, code = ''): void {
-  if (code === 'ECONNRESET' || !socket.writable) {
+  const status = refusalOf(code);
+  // Anything else has no HTTP to answer in: TLS that never stood would keep an answer, and the connection, for ever.
+  if (status === undefined || !socket.writable) {
     socket.destroy();
     return;
   }
-  socket.end(`HTTP/1.1 ${refusals[code] ?? '400 Bad Request'}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () =>
-    socket.destroy(),
-  );
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy());
+}
+
+function refusalOf(code: string): string | undefined {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return '408 Request Timeout';
+  if (code === 'HPE_HEADER_OVERFLOW') return '431 Request Header Fields Too Large';
+  return code.startsWith('HPE_') ? '400 Bad Request' : undefined;
 }
