@@ -10,7 +10,7 @@ import { defaultRotation, importTpks } from '../../kms/tpk-ring.ts';
 import { seedUsers } from '../../kms/users.ts';
 import { createJsonLogger } from '../../node/json-logger.ts';
 import { systemClock } from '../../node/system-clock.ts';
-import { print, type Command } from './command.ts';
+import { type Command } from './command.ts';
 
 /** The service of a configuration over its storage, which has then the configuration's users. */
 async function openService(config: KmsFileConfig, log: Logger): Promise<KmsService> {
@@ -61,7 +61,7 @@ export const serve: Command = {
       await service.close();
       throw error;
     });
-    print(`${service.identity} listens on ${server.url}`);
+    given.print(`${service.identity} listens on ${server.url}`);
     await new Promise<void>((resolve) => {
       process.on('SIGINT', () => resolve());
       process.on('SIGTERM', () => resolve());

@@ -3,24 +3,23 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
+import { runKms } from '../../../src/cli/kms/run-kms.ts';
+
 const program = fileURLToPath(new URL('../../../src/cli/kms.ts', import.meta.url));
 
 export interface CommandResult {
-  readonly code: number | null;
+  readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Runs `npm run kms` with these words until it ends by itself. */
-export async function kmsCommand(
-  words: readonly string[],
-  environment: Readonly<Record<string, string>> = {},
-): Promise<CommandResult> {
-  const child = spawn(process.execPath, [program, ...words], { env: { ...process.env, ...environment } });
+/** Runs `npm run kms` with these words, within this process; for commands that end by themselves. */
+export async function kmsCommand(words: readonly string[]): Promise<CommandResult> {
   const text = { stdout: '', stderr: '' };
-  child.stdout.on('data', (chunk: Buffer) => (text.stdout += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (text.stderr += chunk.toString()));
-  const [code] = (await once(child, 'close')) as [number | null];
+  const code = await runKms(words, {
+    print: (line) => (text.stdout += `${line}\n`),
+    printError: (line) => (text.stderr += `${line}\n`),
+  });
   return { code, ...text };
 }
 
@@ -34,6 +33,16 @@ export class KmsProcess {
     this.#child = child;
     this.#closed = closed;
     this.url = url;
+  }
+
+  /** Runs it until it ends by itself. */
+  static async result(words: readonly string[]): Promise<{ readonly code: unknown; readonly stderr: string }> {
+    const child = spawn(process.execPath, [program, ...words]);
+    let stderr = '';
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    child.stdout.resume();
+    const [code] = await once(child, 'close');
+    return { code, stderr };
   }
 
   /** Resolves when it says that it listens; rejects with what it said when it ends before. */

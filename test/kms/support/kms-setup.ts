@@ -36,6 +36,7 @@ export async function prepareKmsFolder(path: string): Promise<KmsFolder> {
         listen: { port: 0 },
         tls: { certificateFile: 'server.pem', privateKeyFile: 'server.key' },
         users: users.map(configUser),
+        auditHeadFile: `${name}.audit-head`,
         ...changes,
       };
       await writeFile(file, JSON.stringify(config), { mode: 0o600 });
