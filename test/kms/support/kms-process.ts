@@ -41,7 +41,7 @@ export class KmsProcess {
     let stderr = '';
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
     child.stdout.resume();
-    const [code] = await once(child, 'close');
+    const [code] = (await once(child, 'close')) as readonly unknown[];
     return { code, stderr };
   }
 
