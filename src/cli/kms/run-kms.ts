@@ -21,6 +21,11 @@ FILE is JSON (paths are relative to it; docs/kms.md tells all):
   identity              the KMS's own identity, for example "sip:kms.example.com"
   listen                { "host": "127.0.0.1", "port": 8443 }
   tls                   { "certificateFile": PEM file, "privateKeyFile": PEM file }
+  limits                how much one user and one address may ask
+  management            { "host": "127.0.0.1", "port": 9464 }: health and metrics, nowhere unless given
+  trustedProxies        [addresses or networks of load balancers], "proxyProtocol": true for the PROXY protocol
+  shutdown              { "drainSeconds": 0, "graceSeconds": 10 }
+  peers                 other KMSs whose users and ours send to each other
   storage               { "sqlite": FILE } (kms.db), or { "postgres": { "url": "postgres://..." } }
   keyEncryptionKey      { "file": FILE } (kms.kek), { "environment": NAME } or { "keychain": NAME }
   auditHeadFile         where the head of the audit is kept aside (kms.audit-head)

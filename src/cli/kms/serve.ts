@@ -1,7 +1,8 @@
 import type { Logger } from '../../base/log.ts';
 import { secureRandom } from '../../crypto/random.ts';
 import { readKmsConfig, type KmsFileConfig } from '../../kms/http/config-file.ts';
-import { serveKms } from '../../kms/http/start-kms.ts';
+import { startConfiguredKms, type ServiceParts } from '../../kms/http/configured-server.ts';
+import type { KmsServer } from '../../kms/http/kms-server.ts';
 import { createKmsService, longestLife, type KmsService } from '../../kms/kms-service.ts';
 import { withHeadFile } from '../../kms/storage/audit-head-file.ts';
 import { openStorageWithKek } from '../../kms/storage/open-storage.ts';
@@ -10,10 +11,10 @@ import { defaultRotation, importTpks } from '../../kms/tpk-ring.ts';
 import { seedUsers } from '../../kms/users.ts';
 import { createJsonLogger } from '../../node/json-logger.ts';
 import { systemClock } from '../../node/system-clock.ts';
-import { type Command } from './command.ts';
+import type { Command } from './command.ts';
 
 /** The service of a configuration over its storage, which has then the configuration's users. */
-async function openService(config: KmsFileConfig, log: Logger): Promise<KmsService> {
+async function openService(config: KmsFileConfig, parts: ServiceParts, log: Logger): Promise<KmsService> {
   const { storage: opened, kek } = await openStorageWithKek(config.storage, secureRandom);
   const storage = withHeadFile(opened, config.storage.auditHeadFile, (reason) =>
     log.log('error', 'kms.audit-head-not-kept', { reason }),
@@ -25,6 +26,7 @@ async function openService(config: KmsFileConfig, log: Logger): Promise<KmsServi
     const added = await seedUsers(storage, kek, config.kms.users);
     if (added.length > 0) log.log('info', 'kms.users-added', { users: added.length });
     return await createKmsService({
+      ...parts,
       identity: config.kms.identity,
       storage,
       kek,
@@ -44,28 +46,36 @@ async function openService(config: KmsFileConfig, log: Logger): Promise<KmsServi
   }
 }
 
+/** SIGINT or SIGTERM; SIGHUP reads certificates again. */
+function signalToStop(server: KmsServer): Promise<void> {
+  process.on('SIGHUP', () => void server.reloadCertificates());
+  return new Promise((resolve) => {
+    process.on('SIGINT', () => resolve());
+    process.on('SIGTERM', () => resolve());
+  });
+}
+
 export const serve: Command = {
   synopsis: '[--quiet]',
-  explanation: 'runs the server until SIGINT or SIGTERM',
+  explanation: 'runs the server until SIGINT or SIGTERM; SIGHUP reads its certificates again',
   flags: ['quiet'],
   words: [0, 0],
   async run(given) {
     const config = await readKmsConfig(given.config);
     const log = createJsonLogger((line) => process.stderr.write(line), given.flags.has('quiet') ? 'error' : 'info');
-    const service = await openService(config, log);
-    const server = await serveKms(service, {
-      tls: { certificatePem: config.certificatePem, privateKeyPem: config.privateKeyPem },
-      ...config.listen,
+    const server = await startConfiguredKms({
+      config: config.front,
+      createService: (parts) => openService(config, parts, log),
+      clock: systemClock,
       log,
-    }).catch(async (error: unknown) => {
-      await service.close();
-      throw error;
+      random: secureRandom,
+      processMetrics: true,
     });
-    given.print(`${service.identity} listens on ${server.url}`);
-    await new Promise<void>((resolve) => {
-      process.on('SIGINT', () => resolve());
-      process.on('SIGTERM', () => resolve());
-    });
+    const stopped = signalToStop(server);
+    if (server.managementUrl !== undefined) given.print(`health and metrics are on ${server.managementUrl}`);
+    if (server.peersUrl !== undefined) given.print(`other KMSs ask on ${server.peersUrl}`);
+    given.print(`${config.kms.identity} listens on ${server.url}`);
+    await stopped;
     await server.stop();
     return 0;
   },

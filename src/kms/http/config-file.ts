@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import { z } from 'zod';
 import { fromHex } from '../../base/bytes.ts';
 import { ProtocolError } from '../../base/errors.ts';
@@ -7,14 +7,13 @@ import { SecretBytes } from '../../base/secret-bytes.ts';
 import type { GrantRules } from '../../protocol/mikey/index.ts';
 import { profile } from '../../protocol/profile.ts';
 import type { KmsConfig } from '../config.ts';
+import { frontConfigShape, readFrontConfig, type FrontConfig } from './front-config.ts';
 import { storageConfigBeside, storageConfigShape, type StorageConfig } from '../storage/storage-config.ts';
 
 const seconds = z.int().positive();
 
 const configSchema = z.strictObject({
   identity: z.string().min(1),
-  listen: z.strictObject({ host: z.string().min(1).default('127.0.0.1'), port: z.int().min(0).max(65535) }),
-  tls: z.strictObject({ certificateFile: z.string().min(1), privateKeyFile: z.string().min(1) }),
   /** Added to the storage at start, unless it knows them. */
   users: z
     .array(
@@ -34,15 +33,15 @@ const configSchema = z.strictObject({
       messageLifetimeSeconds: seconds.optional(),
     })
     .optional(),
+  ...frontConfigShape,
   ...storageConfigShape,
 });
 
 /** What `npm run kms` needs; paths are absolute. */
 export interface KmsFileConfig {
   readonly kms: KmsConfig;
-  readonly listen: { readonly host: string; readonly port: number };
-  readonly certificatePem: string;
-  readonly privateKeyPem: string;
+  /** How it meets the network. */
+  readonly front: FrontConfig;
   readonly storage: StorageConfig;
   /** Lives of tickets, the profile's where the file says nothing. */
   readonly rules: GrantRules;
@@ -56,8 +55,7 @@ const wrongConfig = (problem: string, field: string): ProtocolError =>
  * @throws ProtocolError `local` that names the field which is wrong. Values are not repeated: they may be keys.
  */
 export async function readKmsConfig(path: string): Promise<KmsFileConfig> {
-  const { identity, users, rules, listen, tls, ...storage } = await readFields(path);
-  const beside = (file: string): string => resolve(dirname(path), file);
+  const { identity, users, rules, ...fields } = await readFields(path);
   return {
     kms: {
       identity,
@@ -69,10 +67,8 @@ export async function readKmsConfig(path: string): Promise<KmsFileConfig> {
       })),
       ...(rules === undefined ? {} : { rules: withoutGaps(rules) }),
     },
-    listen,
-    certificatePem: await readText(beside(tls.certificateFile), 'tls.certificateFile'),
-    privateKeyPem: await readText(beside(tls.privateKeyFile), 'tls.privateKeyFile'),
-    storage: storageConfigBeside(dirname(path), storage),
+    front: await readFrontConfig(fields, identity, dirname(path)),
+    storage: storageConfigBeside(dirname(path), fields),
     rules: { ...profile.ticket, ...withoutGaps(rules ?? {}) },
   };
 }

@@ -6,7 +6,17 @@ export { messageTicketFlags, msrpTicketFlags, type TicketFlags } from './flags.t
 export { bytesIdentity, identityText, sameIdentity, uriIdentity, type MikeyIdentity } from './identity.ts';
 export type { GrantRules } from './kms-grant.ts';
 export { KmsMachine } from './kms-machine.ts';
+export { forwardResolve } from './kms-forward.ts';
 export type {
+  ForeignTicket,
+  ForwardAnswer,
+  ForwardCredential,
+  ForwardedResolve,
+  IssuedKeys,
+  IssuerAnswer,
+} from './kms-forward.ts';
+export type {
+  Admission,
   KmsDirectory,
   KmsExchangeSubject,
   KmsMachineOptions,
@@ -14,6 +24,7 @@ export type {
   KmsSubscriber,
   Later,
   ReplayMemory,
+  TicketIssuers,
   TpkRing,
 } from './kms-types.ts';
 export { decodeMessage, encodeMessage } from './message.ts';
