@@ -1,10 +1,10 @@
 import { fromUtf8 } from '../base/bytes.ts';
-import { describeError, ProtocolError } from '../base/errors.ts';
+import { describeError } from '../base/errors.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
 import { identityText, sameIdentity, uriIdentity } from '../protocol/mikey/index.ts';
 import type { KmsDirectory, KmsSubscriber, Later, MikeyIdentity } from '../protocol/mikey/index.ts';
 import { pskContext, type KeyEncryptionKey } from './key-encryption-key.ts';
-import { KmsStorageError, type KmsStorage, type StoredUser } from './ports.ts';
+import { KmsStorageError, mainIdentity, type KmsStorage, type StoredUser } from './ports.ts';
 import { pskOctets } from './users.ts';
 
 /** Where subscribers come from whose keys the storage does not keep, for example bootstrapping (GBA). */
@@ -57,7 +57,7 @@ export function createDirectory({ storage, kek, sources = [] }: StoredDirectoryO
     const user = await userWith(responder);
     if (user === undefined) return false;
     if (user.identities.some((alias) => allowed.includes(alias))) return true;
-    return (await storage.groups.groupsOf(user.identities[0] ?? '')).some((group) => allowed.includes(group));
+    return (await storage.groups.groupsOf(mainIdentity(user))).some((group) => allowed.includes(group));
   };
 
   return {
@@ -93,7 +93,7 @@ export function createDirectory({ storage, kek, sources = [] }: StoredDirectoryO
       if (user?.isDisabled === true) return undefined;
       const own = responders.find((responder) => subscriber.owns(responder));
       if (own !== undefined || user === undefined) return own;
-      const groups = await storage.groups.groupsOf(user.identities[0] ?? '');
+      const groups = await storage.groups.groupsOf(mainIdentity(user));
       return responders.find(({ type, data }) => type === 'uri' && groups.includes(identityText({ type, data })));
     },
   };
@@ -104,7 +104,7 @@ function openPsk(user: StoredUser, kek: KeyEncryptionKey): SecretBytes {
   try {
     return kek.unwrap(user.wrappedPsk, pskContext(user));
   } catch (cause) {
-    throw new KmsStorageError(`the key of ${user.identities[0] ?? ''} does not open: ${describeError(cause)}`, {
+    throw new KmsStorageError(`the key of ${mainIdentity(user)} does not open: ${describeError(cause)}`, {
       cause,
     });
   }
@@ -115,8 +115,7 @@ function keyName(pskId: MikeyIdentity | undefined): string | undefined {
   if (pskId?.type !== 'bytes') return undefined;
   try {
     return fromUtf8(pskId.data);
-  } catch (error) {
-    if (error instanceof ProtocolError) return undefined;
-    throw error;
+  } catch {
+    return undefined;
   }
 }

@@ -21,6 +21,9 @@ export interface StoredUser {
   readonly isDisabled: boolean;
 }
 
+/** The identity that names a user. */
+export const mainIdentity = ({ identities }: Pick<StoredUser, 'identities'>): string => identities[0] ?? '';
+
 /** What can be changed of a user; what is absent stays. */
 export type UserChange = Partial<
   Pick<StoredUser, 'pskId' | 'wrappedPsk' | 'mayRequest' | 'allowedResponders' | 'isDisabled'>
