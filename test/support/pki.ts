@@ -84,7 +84,7 @@ export async function issue(wishes: CertificateWishes): Promise<Issued> {
   const isAuthority = authority !== false;
   const defaultUsage = isAuthority
     ? KeyUsageFlags.keyCertSign
-    : KeyUsageFlags.digitalSignature | KeyUsageFlags.keyEncipherment;
+    : ((KeyUsageFlags.digitalSignature | KeyUsageFlags.keyEncipherment) as KeyUsageFlags);
   const names = [
     ...uris.map((value) => ({ type: 'url' as const, value })),
     ...dnsNames.map((value) => ({ type: 'dns' as const, value })),

@@ -14,4 +14,5 @@ export { receiveTransfer } from './receive-transfer.ts';
 export { ReplayCache } from './replay-cache.ts';
 export { createTransfer } from './transfer.ts';
 export { createTicketRequest } from './ticket-request.ts';
+export { createTicketRequestPk } from './ticket-request-pk.ts';
 export type * from './types.ts';

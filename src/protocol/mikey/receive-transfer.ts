@@ -9,6 +9,7 @@ import { identityInRole, requiredPayload, requiredRand, sdpIdsOf } from './paylo
 import type { Payload, SecurityPolicyPayload, TicketPayload } from './payloads.ts';
 import { suiteOfPrf, type SuiteParameters } from './protection.ts';
 import { createTicketResolve } from './resolve.ts';
+import { createTicketResolvePk } from './resolve-pk.ts';
 import type { CheckedTransfer } from './checked-transfer.ts';
 import { readPolicy, refuseOutsideLife, type PolicyContent } from './ticket-policy.ts';
 import { refuseStale, timestampMilliseconds } from './timestamp.ts';
@@ -48,6 +49,7 @@ export function receiveTransfer(input: Uint8Array, options: ReceiveOptions): Rec
     ...(policy.validUntil === undefined ? {} : { validUntil: policy.validUntil }),
     ticketIssuedAt: ticketIssuedAt(ticket),
     createResolve: (resolveOptions) => createTicketResolve(checked, resolveOptions),
+    createResolvePk: (resolveOptions) => createTicketResolvePk(checked, resolveOptions),
   };
 }
 

@@ -1,5 +1,7 @@
 import type { Random } from '../../base/random.ts';
 import type { SecretBytes } from '../../base/secret-bytes.ts';
+import type { RsaPrivateKey } from '../../crypto/rsa.ts';
+import type { Certificate } from '../../crypto/x509.ts';
 import type { TicketFlags } from './flags.ts';
 import type { MikeyIdentity } from './identity.ts';
 import type { TicketPayload } from './payloads.ts';
@@ -61,7 +63,7 @@ export interface TicketRequestOptions {
 }
 
 export interface TicketRequest {
-  /** REQUEST_INIT_PSK. */
+  /** REQUEST_INIT_PSK or REQUEST_INIT_PK. */
   readonly message: Uint8Array;
   /**
    * Takes the KMS's answer, at most once per request.
@@ -139,8 +141,23 @@ export interface ResolveOptions {
   readonly random: Random;
 }
 
+/** What a user proves itself with to a KMS that knows its certificate, and the KMS's own (RFC 6043 4.2.1.3). */
+export interface PublicKeyCredential {
+  /** DER, the user's first, each next one certifies the one before. */
+  readonly certificates: readonly Uint8Array[];
+  readonly privateKey: RsaPrivateKey;
+  /** Trusted because it was configured; its key enciphers the envelope key. */
+  readonly kmsCertificate: Certificate;
+}
+
+export type TicketRequestPkOptions = Omit<TicketRequestOptions, 'psk' | 'pskId'> & {
+  readonly credential: PublicKeyCredential;
+};
+
+export type ResolvePkOptions = Omit<ResolveOptions, 'psk' | 'pskId'> & { readonly credential: PublicKeyCredential };
+
 export interface TicketResolve {
-  /** RESOLVE_INIT_PSK. */
+  /** RESOLVE_INIT_PSK or RESOLVE_INIT_PK. */
   readonly message: Uint8Array;
   /**
    * Takes the KMS's answer and proves with its keys that the TRANSFER_INIT is authentic.
@@ -173,6 +190,8 @@ export interface ReceivedTransfer {
   readonly validUntil?: number;
   readonly ticketIssuedAt: number;
   createResolve(options: ResolveOptions): TicketResolve;
+  /** @throws ProtocolError when the certificate of the KMS cannot be used. */
+  createResolvePk(options: ResolvePkOptions): TicketResolve;
 }
 
 /** A TRANSFER_INIT whose ticket the KMS resolved for us and whose MAC holds. */
