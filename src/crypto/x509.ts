@@ -133,6 +133,17 @@ export class Certificate {
     if (use === 'signature' && isClient === false) denied('extendedKeyUsage forbids it', 'clientAuth');
   }
 
+  /** As `refuseOtherUse`, as an answer. */
+  isFor(use: CertificateUse): boolean {
+    try {
+      this.refuseOtherUse(use);
+      return true;
+    } catch (error) {
+      if (error instanceof ProtocolError) return false;
+      throw error;
+    }
+  }
+
   /** @throws ProtocolError `peer-misbehaved` unless `issuer` is the one that this certificate names and its key signed it. */
   refuseUnlessIssuedBy(issuer: Certificate): void {
     const { name, hash } = reading(this.#field, () => this.#readable.signatureAlgorithm as SignatureAlgorithm);

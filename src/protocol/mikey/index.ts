@@ -1,5 +1,6 @@
 export type { TicketProtectionKey } from './base-ticket.ts';
 export { dataTypeName, mikeyError, mikeyErrorText } from './code-points.ts';
+export type { KmsKeyPair } from './envelope.ts';
 export { answerWithError, encodeErrorMessage, errorNumberOf, readErrorMessage } from './error-message.ts';
 export type { ErrorAnswer, ErrorMessageOptions } from './error-message.ts';
 export { messageTicketFlags, msrpTicketFlags, type TicketFlags } from './flags.ts';
@@ -12,6 +13,8 @@ export type {
   KmsMachineOptions,
   KmsOutcome,
   KmsSubscriber,
+  KmsPublicKey,
+  KmsUser,
   Later,
   ReplayMemory,
   TpkRing,

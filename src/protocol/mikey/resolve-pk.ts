@@ -27,7 +27,11 @@ export function resolveInitPkPayloads(init: ResolveInit, certificates: readonly 
 }
 
 /** RESOLVE_INIT_PK (RFC 6043 4.2.3.3). */
-export function sealResolveInitPk(init: ResolveInit, parts: PublicKeyParts, credential: PublicKeyCredential): Uint8Array {
+export function sealResolveInitPk(
+  init: ResolveInit,
+  parts: PublicKeyParts,
+  credential: PublicKeyCredential,
+): Uint8Array {
   const question = { ...init, type: dataType.resolveInitPk, asker: init.responder };
   return signQuestion(question, resolveInitPkPayloads(init, parts.certificates), parts, credential);
 }
