@@ -1,11 +1,11 @@
 import type { ProtocolError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
 import type { SecretBytes } from '../../base/secret-bytes.ts';
-import type { TicketProtectionKey } from './base-ticket.ts';
 import type { TrustAnchors } from '../../crypto/certificate-path.ts';
 import type { Certificate } from '../../crypto/x509.ts';
 import type { KmsKeyPair } from './envelope.ts';
 import type { MikeyIdentity } from './identity.ts';
+import type { TicketProtectionKey } from './key-types.ts';
 import type { GrantRules } from './kms-grant.ts';
 
 /** Somebody who has proven a key. */
