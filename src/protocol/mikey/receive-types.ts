@@ -70,6 +70,8 @@ export interface TicketResolve {
    * @throws ProtocolError when either is not, or the KMS refused.
    */
   accept(resolveResponse: Uint8Array, now: number): ResolvedTransfer;
+  /** As in `TicketRequest`. */
+  answerTime?(response: Uint8Array): number | undefined;
 }
 
 /** A TRANSFER_INIT that passed every check that needs no key. Nothing in it is authentic yet. */

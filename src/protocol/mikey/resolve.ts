@@ -2,13 +2,20 @@ import { ProtocolError } from '../../base/errors.ts';
 import { randomU32 } from '../../base/random.ts';
 import { profile } from '../profile.ts';
 import type { CheckedTransfer } from './checked-transfer.ts';
+import { authenticatedTime } from './answer-time.ts';
 import { idRole, mikeyError, randRole } from './code-points.ts';
 import { sameIdentity } from './identity.ts';
 import { decodeMessage } from './message.ts';
 import { identityInRole, randInRole, requiredPayload, requiredRand } from './payload-access.ts';
 import { suites } from './protection.ts';
 import { refuseShortRands } from './rand-length.ts';
-import { openResolveResponse, sealResolveInit, type ResolveFork, type ResolveInit } from './resolve-messages.ts';
+import {
+  openResolveResponse,
+  resolveQuestion,
+  sealResolveInit,
+  type ResolveFork,
+  type ResolveInit,
+} from './resolve-messages.ts';
 import { resolvedTransfer } from './resolved-transfer.ts';
 import { makeTimestamp, refuseStaleAnswer } from './timestamp.ts';
 import type { ResolvedTransfer, ResolveOptions, TicketResolve } from './types.ts';
@@ -49,7 +56,11 @@ export function ticketResolve(
     ...(options.kmsKey === undefined ? {} : { kmsKey: options.kmsKey }),
   };
   const message = seal(init);
-  return { message, accept: (response, now) => acceptResolve(checked, init, message, response, now) };
+  return {
+    message,
+    accept: (response, now) => acceptResolve(checked, init, message, response, now),
+    answerTime: (response) => authenticatedTime(resolveQuestion(init), message, response),
+  };
 }
 
 const misbehaved = (problem: string, field: string): never => {

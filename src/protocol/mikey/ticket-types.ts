@@ -73,6 +73,8 @@ export interface TicketRequest {
    * @throws ProtocolError when it is not authentic, not fresh, an Error message, or grants less than was asked for.
    */
   accept(response: Uint8Array, now: number): GrantedTicket;
+  /** The KMS's time, milliseconds since 1970, when the MAC of its answer or Error message proves it; takes nothing. */
+  answerTime?(response: Uint8Array): number | undefined;
 }
 
 /** A ticket that the initiator makes itself (modes 3 and 4). */
