@@ -1,8 +1,9 @@
 import { fromUtf8 } from '../base/bytes.ts';
 import { describeError, ProtocolError } from '../base/errors.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
-import { identityText, sameIdentity, uriIdentity } from '../protocol/mikey/index.ts';
+import { identityText, uriIdentity } from '../protocol/mikey/index.ts';
 import type { KmsDirectory, KmsSubscriber, KmsUser, Later, MikeyIdentity } from '../protocol/mikey/index.ts';
+import { certifiedIdentities, ownsOneOf, type CertificateRules } from './certified-users.ts';
 import { pskContext, type KeyEncryptionKey } from './key-encryption-key.ts';
 import { KmsStorageError, type KmsStorage, type StoredUser } from './ports.ts';
 import { pskOctets } from './users.ts';
@@ -25,6 +26,8 @@ export interface StoredDirectoryOptions {
   readonly storage: Pick<KmsStorage, 'users' | 'groups'>;
   readonly kek: KeyEncryptionKey;
   readonly sources?: readonly SubscriberSource[];
+  /** Without them nobody is known by certificate. */
+  readonly certificates?: CertificateRules;
 }
 
 /**
@@ -32,7 +35,8 @@ export interface StoredDirectoryOptions {
  * another source is judged by the stored user with one of its identities; one whom the storage does not know may ask for
  * tickets to anybody.
  */
-export function createDirectory({ storage, kek, sources = [] }: StoredDirectoryOptions): KmsDirectory {
+export function createDirectory(options: StoredDirectoryOptions): KmsDirectory {
+  const { storage, kek, sources = [], certificates } = options;
   const stored = new WeakMap<KmsUser, StoredUser>();
   const sourced = new WeakMap<KmsUser, SourcedSubscriber>();
   const decoy = { identities: ['nobody'], pskId: '' };
@@ -45,7 +49,7 @@ export function createDirectory({ storage, kek, sources = [] }: StoredDirectoryO
       name: identityText(identity),
       psk: openPsk(user, kek),
       identity,
-      owns: (other) => identities.some((own) => sameIdentity(own, other)),
+      owns: ownsOneOf(identities),
     };
     stored.set(subscriber, user);
     return subscriber;
@@ -95,6 +99,16 @@ export function createDirectory({ storage, kek, sources = [] }: StoredDirectoryO
       // As much work as for somebody known: the time of an answer tells nobody who is.
       kek.unwrap(wrappedDecoy, pskContext(decoy)).dispose();
       return undefined;
+    },
+
+    async findCertified(claimed, certificate) {
+      const found = certificates && (await certifiedIdentities(storage, certificates, claimed, certificate));
+      if (found === undefined) return undefined;
+      const { identities, judge: judging } = found;
+      const [identity = claimed] = identities;
+      const user: KmsUser = { name: identityText(identity), identity, owns: ownsOneOf(identities) };
+      if (judging !== undefined) stored.set(user, judging);
+      return user;
     },
 
     async mayRequest(subscriber, responders) {

@@ -6,7 +6,7 @@ import { sha256 } from '../crypto/digest.ts';
 import { identityText, KmsMachine, uriIdentity, type GrantRules, type KmsOutcome } from '../protocol/mikey/index.ts';
 import { profile } from '../protocol/profile.ts';
 import type { AuditEntry } from './audit-chain.ts';
-import type { KmsConfig } from './config.ts';
+import type { KmsConfig, KmsPublicKeyConfig } from './config.ts';
 import { createDirectory, type SubscriberSource } from './directory.ts';
 import { KeyEncryptionKey } from './key-encryption-key.ts';
 import { createMemoryStorage } from './memory-storage.ts';
@@ -44,6 +44,8 @@ export interface KmsServiceOptions {
   readonly rotation?: Partial<TpkRotation>;
   /** Subscribers besides those of the storage. */
   readonly sources?: readonly SubscriberSource[];
+  /** Without it public-key questions are refused. */
+  readonly publicKey?: KmsPublicKeyConfig;
 }
 
 /** Refusals of unproven senders that get a line of their own in any minute: strangers cannot fill the storage. */
@@ -54,7 +56,7 @@ const unprovenLinesPerMinute = 100;
  * @throws ProtocolError `local` when the identity is no URI or the key-encryption key does not fit the storage.
  */
 export async function createKmsService(options: KmsServiceOptions): Promise<KmsService> {
-  const { identity, storage, kek, clock, random, sources = [] } = options;
+  const { identity, storage, kek, clock, random, sources = [], publicKey } = options;
   // It stands in an HTTP header too, inside quotes.
   if (!/^[!#-[\]-~]+$/.test(identity)) throw wrongConfig('not a URI', 'identity', 'for example sip:kms.example.com');
   await kek.checkAgainst(storage);
@@ -78,10 +80,11 @@ export async function createKmsService(options: KmsServiceOptions): Promise<KmsS
   const machine = new KmsMachine({
     identity: uriIdentity(identity),
     tpks,
-    directory: createDirectory({ storage, kek, sources }),
+    directory: createDirectory({ storage, kek, sources, ...(publicKey && { certificates: publicKey }) }),
     replays: storage.replays,
     rules,
     random,
+    ...(publicKey && { publicKey }),
   });
   const unproven = new UnprovenLimit();
   return {
@@ -185,5 +188,6 @@ export async function createMemoryKmsService(options: MemoryKmsServiceOptions): 
     random,
     sources,
     ...(config.rules === undefined ? {} : { rules: config.rules }),
+    ...(config.publicKey === undefined ? {} : { publicKey: config.publicKey }),
   });
 }
