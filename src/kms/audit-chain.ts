@@ -14,6 +14,8 @@ export interface AuditEntry {
   readonly asker?: string;
   /** Whom the ticket names. */
   readonly responders?: readonly string[];
+  /** The KMS that issued the ticket, where that was another one. */
+  readonly issuer?: string;
   /** SHA-256 of the Ticket Data in hexadecimal digits: the same when a ticket is granted and when it is resolved. */
   readonly ticket?: string;
   /** SHA-256 of the MIKEY message in hexadecimal digits. */

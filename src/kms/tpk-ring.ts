@@ -168,6 +168,12 @@ export class StoredTpkRing implements TpkRing {
     return opened;
   }
 
+  /** Of the key that protects new tickets; milliseconds since 1970. */
+  get currentCreatedAt(): number | undefined {
+    const stored = this.#tpks.map((tpk) => tpk.stored);
+    return currentAt(stored, this.#options.now())?.createdAt;
+  }
+
   find(id: MikeyIdentity | undefined): SecretBytes | undefined {
     if (id?.type !== 'bytes') return undefined;
     return this.#tpks.find(({ stored }) => equalBytes(stored.id, id.data))?.key;
