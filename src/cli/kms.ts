@@ -21,7 +21,11 @@ FILE is JSON (paths are relative to it):
   tpkRenewAfterSeconds  age at which a start makes a new ticket protection key (30 days)
   users                 [ { "identities": ["sip:alice@example.com", aliases...],
                             "pskId": name of the key, "psk": 64 hexadecimal digits,
-                            "mayRequest": true, "allowedResponders": [URIs] } ]
+                            "mayRequest": true, "allowedResponders": [URIs],
+                            "certificate": true or [SHA-256 fingerprints] } ]
+  publicKey             { "certificateFiles": [PEM files], "privateKeyFiles": [PEM files],
+                          "trustAnchorsFile": PEM file, "domains": [host names] }
+                        for users with certificates (docs/kms-public-key.md)
   rules                 { "startsBeforeIssueSeconds": 300, "sessionLifetimeSeconds": 86400,
                           "messageLifetimeSeconds": 604800 }
 `;

@@ -2,10 +2,12 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { fromHex, utf8 } from '../base/bytes.ts';
+import { describeError } from '../base/errors.ts';
 import { policies } from '../base/protection-level.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
-import type { AccountConfig, AccountSecrets } from '../engine/account-config.ts';
+import type { AccountConfig, AccountSecrets, KmsCredentialConfig } from '../engine/account-config.ts';
 import { profile } from '../protocol/profile.ts';
+import { certificateCredentialSchema, readCertificateCredential, withAbsolutePaths } from './ue-certificate.ts';
 
 const policy = z.enum(policies);
 const sipUri = z.string().regex(/^sips?:[^\s@]+@[^\s@]+$/i, 'expected an address like sip:alice@example.org');
@@ -29,11 +31,20 @@ export const ueConfigSchema = z.strictObject({
     .strictObject({
       url: z.url({ protocol: /^https$/ }),
       identity: z.string().min(1),
-      pskId: z.string().min(1),
-      psk: z.string().regex(/^([0-9a-fA-F]{2}){16,64}$/, 'expected 16 to 64 octets in hexadecimal'),
+      pskId: z.string().min(1).optional(),
+      psk: z
+        .string()
+        .regex(/^([0-9a-fA-F]{2}){16,64}$/, 'expected 16 to 64 octets in hexadecimal')
+        .optional(),
+      credential: certificateCredentialSchema.optional(),
       suite: z.enum(['256', '128']).optional(),
       bodyEncoding: z.enum(['base64', 'binary']).optional(),
     })
+    .refine(
+      ({ pskId, psk, credential }) =>
+        (pskId === undefined) === (psk === undefined) && (psk === undefined) !== (credential === undefined),
+      'expected either pskId and psk, or a credential',
+    )
     .optional(),
   policy: policy.optional(),
   contacts: z.record(sipUri, z.strictObject({ policy })).optional(),
@@ -49,7 +60,12 @@ export class UeConfigError extends Error {
 
 /** Reads the file and the CA file that it names. @throws UeConfigError */
 export async function readUeConfig(file: string): Promise<UeConfig> {
-  const config = checkUeConfig(parseJson(await readText(file)));
+  const read = checkUeConfig(parseJson(await readText(file)));
+  const { kms } = read;
+  const config =
+    kms?.credential === undefined
+      ? read
+      : { ...read, kms: { ...kms, credential: withAbsolutePaths(kms.credential, dirname(file)) } };
   if (config.ca === undefined || isPem(config.ca)) return config;
   return { ...config, ca: await readText(resolve(dirname(file), config.ca)) };
 }
@@ -62,10 +78,11 @@ export function checkUeConfig(value: unknown): UeConfig {
   throw new UeConfigError(`${issue?.path.map(String).join('.') ?? ''}: ${issue?.message ?? 'not valid'}`);
 }
 
-/** `ca` must be PEM text here. */
+/** `ca` must be PEM text here, and paths absolute. @throws UeConfigError for files that cannot be read or used. */
 export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; secrets: AccountSecrets } {
   const { server, kms, ca } = config;
   const trusted = ca === undefined ? {} : { trustedCa: ca };
+  const key = kms === undefined ? undefined : kmsKey(kms);
   const account: AccountConfig = {
     id: config.identity,
     identity: config.identity,
@@ -79,13 +96,13 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
       serverName: server.serverName ?? config.domain,
       ...trusted,
     },
-    ...(kms === undefined
+    ...(kms === undefined || key === undefined
       ? {}
       : {
           kms: {
             address: { url: kms.url, bodyEncoding: kms.bodyEncoding ?? profile.kms.bodyEncoding, ...trusted },
             identity: kms.identity,
-            credential: { mode: 'static-psk', pskId: kms.pskId },
+            credential: key.credential,
             suite: kms.suite ?? '256',
           },
         }),
@@ -99,8 +116,21 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
     ...(config.mediasecOptionTag === undefined ? {} : { mediasecOptionTag: config.mediasecOptionTag }),
   };
   const password = new SecretBytes(utf8(config.password));
-  const secrets = kms === undefined ? { password } : { password, kmsPsk: new SecretBytes(fromHex(kms.psk)) };
-  return { config: account, secrets };
+  return { config: account, secrets: { password, ...key?.secrets } };
+}
+
+function kmsKey({ credential, pskId = '', psk = '' }: NonNullable<UeConfig['kms']>): {
+  readonly credential: KmsCredentialConfig;
+  readonly secrets: Partial<AccountSecrets>;
+} {
+  if (credential === undefined) {
+    return { credential: { mode: 'static-psk', pskId }, secrets: { kmsPsk: new SecretBytes(fromHex(psk)) } };
+  }
+  try {
+    return readCertificateCredential(credential);
+  } catch (error) {
+    throw new UeConfigError(describeError(error));
+  }
 }
 
 async function readText(file: string): Promise<string> {

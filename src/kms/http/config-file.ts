@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
-import { fromHex } from '../../base/bytes.ts';
 import { ProtocolError } from '../../base/errors.ts';
-import { SecretBytes } from '../../base/secret-bytes.ts';
 import type { KmsConfig } from '../config.ts';
+import { publicKeySchema, readPublicKeyFiles } from './public-key-files.ts';
+import { readUserEntry, userEntrySchema } from './user-entry.ts';
 
 const seconds = z.int().positive();
 
@@ -13,15 +13,8 @@ const configSchema = z.strictObject({
   listen: z.strictObject({ host: z.string().min(1).default('127.0.0.1'), port: z.int().min(0).max(65535) }),
   tls: z.strictObject({ certificateFile: z.string().min(1), privateKeyFile: z.string().min(1) }),
   tpkFile: z.string().min(1),
-  users: z.array(
-    z.strictObject({
-      identities: z.array(z.string()).min(1),
-      pskId: z.string().min(1),
-      psk: z.string().regex(/^[0-9a-fA-F]{64}$/, '64 hexadecimal digits'),
-      mayRequest: z.boolean().optional(),
-      allowedResponders: z.array(z.string()).optional(),
-    }),
-  ),
+  users: z.array(userEntrySchema),
+  publicKey: publicKeySchema.optional(),
   rules: z
     .strictObject({
       startsBeforeIssueSeconds: seconds.optional(),
@@ -55,17 +48,13 @@ export async function readKmsConfig(path: string): Promise<KmsFileConfig> {
     const [issue] = parsed.error.issues;
     throw wrongConfig(issue?.message ?? 'wrong', issue?.path.join('.') ?? '');
   }
-  const { identity, users, rules, listen, tls, tpkFile, tpkRenewAfterSeconds } = parsed.data;
+  const { identity, users, publicKey, rules, listen, tls, tpkFile, tpkRenewAfterSeconds } = parsed.data;
   const beside = (file: string): string => resolve(dirname(path), file);
   return {
     kms: {
       identity,
-      users: users.map(({ psk, mayRequest, allowedResponders, ...user }) => ({
-        ...user,
-        psk: new SecretBytes(fromHex(psk)),
-        ...(mayRequest === undefined ? {} : { mayRequest }),
-        ...(allowedResponders === undefined ? {} : { allowedResponders }),
-      })),
+      users: users.map(readUserEntry),
+      ...(publicKey === undefined ? {} : { publicKey: await readPublicKeyFiles(publicKey, beside) }),
       ...(rules === undefined ? {} : { rules: withoutGaps(rules) }),
     },
     listen,
