@@ -1,58 +1,92 @@
-import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { fromUtf8, utf8 } from '../base/bytes.ts';
+import { fromBase64, fromUtf8, toBase64, utf8 } from '../base/bytes.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
 import { readOwnCertificate } from '../crypto/key-files.ts';
-import { readPemCertificates } from '../crypto/pem.ts';
-import type { AccountSecrets, KmsCredentialConfig } from '../engine/account-config.ts';
+import { readPemCertificates, toPemCertificates } from '../crypto/pem.ts';
+import type { KmsCredentialConfig } from '../engine/account-config.ts';
 
-/** `kms.credential` of an account that proves itself to its KMS by certificate; paths are relative to the configuration file. */
-export const certificateCredentialSchema = z.strictObject({
+const path = z.string().min(1);
+
+/** `kms.credential` of mode `certificate` as a configuration file has it; paths are relative to that file. */
+const certificateFiles = z.strictObject({
   mode: z.literal('certificate'),
   /** PEM (the account's own first, then its authorities), or PKCS #12 with the private key. */
-  certificateFile: z.string().min(1),
+  certificateFile: path,
   /** PEM; left out with PKCS #12. */
-  privateKeyFile: z.string().min(1).optional(),
+  privateKeyFile: path.optional(),
   /** Of the private key or the PKCS #12 file. */
   passphrase: z.string().optional(),
   /** PEM. */
-  kmsCertificateFile: z.string().min(1),
+  kmsCertificateFile: path,
 });
-export type CertificateCredentialFiles = z.infer<typeof certificateCredentialSchema>;
+const namesFiles = z.looseObject({
+  kms: z.looseObject({ credential: z.looseObject({ certificateFile: z.unknown() }) }),
+});
 
-export function withAbsolutePaths(files: CertificateCredentialFiles, folder: string): CertificateCredentialFiles {
-  const { certificateFile, privateKeyFile, kmsCertificateFile } = files;
-  return {
-    ...files,
-    certificateFile: resolve(folder, certificateFile),
-    ...(privateKeyFile === undefined ? {} : { privateKeyFile: resolve(folder, privateKeyFile) }),
-    kmsCertificateFile: resolve(folder, kmsCertificateFile),
-  };
+/** The same with what the files hold; the private key stands beside it, as a pre-shared key would. */
+export const certificateCredentialSchema = z.strictObject({
+  mode: z.literal('certificate'),
+  /** PEM, the account's own first, each next one certifies the one before. */
+  certificates: z.string().min(1),
+  /** PEM. */
+  kmsCertificate: z.string().min(1),
+});
+
+/**
+ * Replaces the certificate files that a configuration names by their contents; any other configuration is given back as it is.
+ * @throws Error that names the file or the setting; nothing of a private key or a passphrase is repeated.
+ */
+export async function withCertificateFiles(config: unknown, folder: string): Promise<unknown> {
+  const naming = namesFiles.safeParse(config);
+  if (!naming.success) return config;
+  const { kms } = naming.data;
+  const checked = certificateFiles.safeParse(kms.credential);
+  if (!checked.success) {
+    const [issue] = checked.error.issues;
+    throw new Error(`${['kms.credential', ...(issue?.path ?? [])].join('.')}: ${issue?.message ?? 'not valid'}`);
+  }
+  const { certificates, privateKey, kmsCertificate } = await readFiles(checked.data, folder);
+  const credential = { mode: 'certificate', certificates: toPemCertificates(certificates), kmsCertificate };
+  return { ...naming.data, kms: { ...kms, credential, privateKey: privateKey.use(toBase64) } };
 }
 
-/** @throws ProtocolError or Error that names the file or the setting; nothing of a private key or a passphrase is repeated. */
-export function readCertificateCredential(files: CertificateCredentialFiles): {
-  readonly credential: KmsCredentialConfig;
-  readonly secrets: Pick<AccountSecrets, 'kmsPrivateKey'>;
-} {
-  const field = 'kms.credential';
-  const certificate = readFileSync(files.certificateFile);
-  const keyFile = files.privateKeyFile === undefined ? undefined : readFileSync(files.privateKeyFile);
-  const passphrase = files.passphrase === undefined ? undefined : new SecretBytes(utf8(files.passphrase));
+async function readFiles(
+  { certificateFile, privateKeyFile, passphrase, kmsCertificateFile }: z.infer<typeof certificateFiles>,
+  folder: string,
+) {
+  const read = (file: string): Promise<Uint8Array> =>
+    readFile(resolve(folder, file)).catch(() => {
+      throw new Error(`cannot read ${resolve(folder, file)}`);
+    });
+  const keyFile = privateKeyFile === undefined ? undefined : await read(privateKeyFile);
+  const secret = passphrase === undefined ? undefined : new SecretBytes(utf8(passphrase));
   const own = readOwnCertificate(
-    { certificate, ...(keyFile && { privateKey: keyFile }), ...(passphrase && { passphrase }) },
-    field,
+    {
+      certificate: await read(certificateFile),
+      ...(keyFile && { privateKey: keyFile }),
+      ...(secret && { passphrase: secret }),
+    },
+    'kms.credential',
   );
   keyFile?.fill(0);
-  passphrase?.dispose();
-  const kmsField = `${field}.kmsCertificateFile`;
-  const [kmsCertificate = new Uint8Array()] = readPemCertificates(
-    fromUtf8(readFileSync(files.kmsCertificateFile), kmsField),
-    kmsField,
-  );
+  secret?.dispose();
+  const field = 'kms.credential.kmsCertificateFile';
+  return { ...own, kmsCertificate: fromUtf8(await read(kmsCertificateFile), field) };
+}
+
+/** @throws ProtocolError that names the field. */
+export function certificateCredential({
+  certificates,
+  kmsCertificate,
+}: z.infer<typeof certificateCredentialSchema>): KmsCredentialConfig {
+  const [ofKms = new Uint8Array()] = readPemCertificates(kmsCertificate, 'kms.credential.kmsCertificate');
   return {
-    credential: { mode: 'certificate', certificates: own.certificates, kmsCertificate },
-    secrets: { kmsPrivateKey: own.privateKey },
+    mode: 'certificate',
+    certificates: readPemCertificates(certificates, 'kms.credential.certificates'),
+    kmsCertificate: ofKms,
   };
 }
+
+export const privateKeyOf = (base64: string): SecretBytes => new SecretBytes(fromBase64(base64, 'kms.privateKey'));

@@ -60,6 +60,11 @@ export const profile = {
       'ECDHE-RSA-AES256-GCM-SHA384',
     ],
   },
+  /** Sequence numbers of AKA: TS 33.102 C.3.2, whose values a network may choose otherwise. */
+  aka: {
+    /** How far ahead of the highest one a number may lie. */
+    sequenceDelta: 2 ** 28,
+  },
   /** HTTP to the bootstrapping server, reference point Ub (TS 24.109 clause 4), and what follows from it (6.3). */
   bootstrapping: {
     /** TS 24.109 annex C. */

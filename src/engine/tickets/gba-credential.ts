@@ -98,9 +98,9 @@ class GbaCredential implements KmsCredential {
   }
 
   async #bootstrap(): Promise<Bootstrapped> {
-    const { ports, bsf } = this.#options;
+    const { ports } = this.#options;
     const isReplacement = this.#isRejected;
-    const connection = ports.bootstrapping.open(bsf);
+    const connection = this.#open();
     try {
       const made = await withDeadline(
         ports.clock,
@@ -115,6 +115,15 @@ class GbaCredential implements KmsCredential {
       throw error;
     } finally {
       connection.close();
+    }
+  }
+
+  #open(): BsfConnection {
+    const { ports, bsf } = this.#options;
+    try {
+      return ports.bootstrapping.open(bsf);
+    } catch (error) {
+      throw unreachable(error);
     }
   }
 
