@@ -36,7 +36,8 @@ export function readUser(entry: KmsUserConfig, field: string): Omit<StoredUser, 
   };
 }
 
-function readCertificates(certificates: 'any' | readonly string[], field: string): 'any' | readonly string[] {
+/** @throws ProtocolError `local` when a fingerprint is none. */
+export function readCertificates(certificates: 'any' | readonly string[], field: string): 'any' | readonly string[] {
   if (certificates === 'any') return certificates;
   return certificates.map((fingerprint) => {
     const upper = fingerprint.toUpperCase();
