@@ -33,6 +33,7 @@ async function openService(config: KmsFileConfig, parts: ServiceParts, log: Logg
       clock: systemClock,
       random: secureRandom,
       rules: config.rules,
+      ...(config.kms.publicKey && { publicKey: config.kms.publicKey }),
       rotation: {
         ...defaultRotation,
         keepSeconds: longestLife(config.rules),

@@ -1,31 +1,22 @@
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
-import { fromHex } from '../../base/bytes.ts';
 import { ProtocolError } from '../../base/errors.ts';
-import { SecretBytes } from '../../base/secret-bytes.ts';
 import type { GrantRules } from '../../protocol/mikey/index.ts';
 import { profile } from '../../protocol/profile.ts';
 import type { KmsConfig } from '../config.ts';
-import { readTextFile } from './text-file.ts';
-import { frontConfigShape, readFrontConfig, type FrontConfig } from './front-config.ts';
 import { storageConfigBeside, storageConfigShape, type StorageConfig } from '../storage/storage-config.ts';
+import { frontConfigShape, readFrontConfig, type FrontConfig } from './front-config.ts';
+import { publicKeySchema, readPublicKeyFiles } from './public-key-files.ts';
+import { readTextFile } from './text-file.ts';
+import { readUserEntry, userEntrySchema } from './user-entry.ts';
 
 const seconds = z.int().positive();
 
 const configSchema = z.strictObject({
   identity: z.string().min(1),
   /** Added to the storage at start, unless it knows them. */
-  users: z
-    .array(
-      z.strictObject({
-        identities: z.array(z.string()).min(1),
-        pskId: z.string().min(1),
-        psk: z.string().regex(/^[0-9a-fA-F]{64}$/, '64 hexadecimal digits'),
-        mayRequest: z.boolean().optional(),
-        allowedResponders: z.array(z.string()).optional(),
-      }),
-    )
-    .default([]),
+  users: z.array(userEntrySchema).default([]),
+  publicKey: publicKeySchema.optional(),
   rules: z
     .strictObject({
       startsBeforeIssueSeconds: seconds.optional(),
@@ -55,16 +46,13 @@ const wrongConfig = (problem: string, field: string): ProtocolError =>
  * @throws ProtocolError `local` that names the field which is wrong. Values are not repeated: they may be keys.
  */
 export async function readKmsConfig(path: string): Promise<KmsFileConfig> {
-  const { identity, users, rules, ...fields } = await readFields(path);
+  const { identity, users, publicKey, rules, ...fields } = await readFields(path);
+  const beside = (file: string): string => resolve(dirname(path), file);
   return {
     kms: {
       identity,
-      users: users.map(({ psk, mayRequest, allowedResponders, ...user }) => ({
-        ...user,
-        psk: new SecretBytes(fromHex(psk)),
-        ...(mayRequest === undefined ? {} : { mayRequest }),
-        ...(allowedResponders === undefined ? {} : { allowedResponders }),
-      })),
+      users: users.map(readUserEntry),
+      ...(publicKey === undefined ? {} : { publicKey: await readPublicKeyFiles(publicKey, beside) }),
       ...(rules === undefined ? {} : { rules: withoutGaps(rules) }),
     },
     front: await readFrontConfig(fields, identity, dirname(path)),

@@ -15,7 +15,15 @@ import { answerWithError } from './error-message.ts';
 import { sameIdentity, type MikeyIdentity } from './identity.ts';
 import type { ForeignTicket } from './kms-forward.ts';
 import { grantPolicy, keysToIssue } from './kms-grant.ts';
-import type { KmsExchangeSubject, KmsMachineOptions, KmsOutcome, KmsSubscriber, ReplayMemory } from './kms-types.ts';
+import { findCertifiedSender, openSenderEnvelope, type OpenedEnvelope } from './kms-public-key.ts';
+import type {
+  KmsExchangeSubject,
+  KmsMachineOptions,
+  KmsOutcome,
+  KmsPublicKey,
+  KmsUser,
+  ReplayMemory,
+} from './kms-types.ts';
 import type { KeyDataPayload, TicketPayload } from './payloads.ts';
 import { decodeMessage, type DecodedMessage } from './message.ts';
 import { identitiesInRole, identityInRole, requiredPayload, requiredRand } from './payload-access.ts';
@@ -53,10 +61,20 @@ interface Question {
   readonly message: DecodedMessage;
   readonly suite: SuiteParameters;
   readonly rand: Uint8Array;
-  readonly subscriber: KmsSubscriber;
+  readonly subscriber: KmsUser;
   /** The identity that the sender speaks under. */
   readonly asker: MikeyIdentity;
-  readonly errorKeys: ProtectionKeys;
+  /** Pre-shared or envelope key. */
+  readonly secret: OpenedEnvelope['secret'];
+  readonly errorProof: OpenedEnvelope['errorProof'];
+}
+
+/** A question before its sender is proven. */
+interface Claim extends Pick<Question, 'message' | 'suite' | 'rand'> {
+  readonly claimed: MikeyIdentity | undefined;
+  readonly kms: MikeyIdentity;
+  /** The keys that protect the question. */
+  readonly keysFrom: (secret: SecretBytes) => ProtectionKeys;
 }
 
 interface Answer {
@@ -66,24 +84,27 @@ interface Answer {
 }
 
 interface ExchangeKind {
-  readonly dataType: number;
+  readonly pskType: number;
+  readonly pkType: number;
   readonly askerRole: number;
   readonly randRole: number;
 }
 
 const requestExchange: ExchangeKind = {
-  dataType: dataType.requestInitPsk,
+  pskType: dataType.requestInitPsk,
+  pkType: dataType.requestInitPk,
   askerRole: idRole.initiator,
   randRole: randRole.initiator,
 };
 const resolveExchange: ExchangeKind = {
-  dataType: dataType.resolveInitPsk,
+  pskType: dataType.resolveInitPsk,
+  pkType: dataType.resolveInitPk,
   askerRole: idRole.responder,
   randRole: randRole.responder,
 };
 
 /**
- * The KMS's side of Ticket Request and Ticket Resolve (RFC 6043 4.2.1 and 4.2.3), the PSK variant.
+ * The KMS's side of Ticket Request and Ticket Resolve (RFC 6043 4.2.1 and 4.2.3), both variants.
  * Keeps nothing but a replay memory: whatever a ticket needs stands in the ticket, under the TPK. Its directory, its
  * replay memory and other KMSs may have to be waited for; nothing else does.
  */
@@ -117,7 +138,7 @@ export class KmsMachine {
   ): Promise<KmsOutcome> {
     let question: Question;
     try {
-      question = await this.#authenticate(decodeMessage(input), kind, provenPeers);
+      question = await this.#authenticate(decodeMessage(input), kind, now, provenPeers);
     } catch (error) {
       return unauthenticatedOutcome(input, error, now);
     }
@@ -141,23 +162,26 @@ export class KmsMachine {
         const { retryAfterSeconds: seconds } = error;
         return { outcome: 'issuer-away', subscriber, error, retryAfterSeconds: seconds, subject };
       }
-      const message = answerWithError(input, error, now, question.errorKeys) ?? new Uint8Array();
+      const message = answerWithError(input, error, now, question.errorProof) ?? new Uint8Array();
       if (error instanceof Forbidden) return { outcome: 'forbidden', message, subscriber, error, subject };
       return { outcome: 'refused', message, subscriber, error, subject, isReplay: error instanceof Replayed };
     }
   }
 
   /** Proves who asks before anything else is looked at, so that an unproven message changes and learns nothing. */
-  async #authenticate(
+  #authenticate(
     message: DecodedMessage,
     kind: ExchangeKind,
+    now: number,
     provenPeers: readonly string[] | undefined,
   ): Promise<Question> {
     const { header, payloads } = message;
-    if (header.dataType !== kind.dataType) {
+    const { publicKey } = this.#options;
+    const isPublicKey = publicKey !== undefined && header.dataType === kind.pkType;
+    if (header.dataType !== kind.pskType && !isPublicKey) {
       throw new ProtocolError('unsupported', `data type ${header.dataType}`, {
         field: 'mikey.HDR.dataType',
-        expected: `${kind.dataType}`,
+        expected: publicKey === undefined ? `${kind.pskType}` : `${kind.pskType} or ${kind.pkType}`,
         hint: { mikey: mikeyError.invalidDataType },
       });
     }
@@ -165,14 +189,47 @@ export class KmsMachine {
     const rand = requiredRand(payloads, kind.randRole);
     const claimed = identityInRole(payloads, kind.askerRole);
     const kms = identityInRole(payloads, idRole.kms) ?? this.#options.identity;
-    const found = await this.#options.directory.findSubscriber(identityInRole(payloads, idRole.psk), claimed);
+    const rands = kind.randRole === randRole.initiator ? { initiator: rand } : { responder: rand };
+    const keysFrom = (secret: SecretBytes): ProtectionKeys =>
+      messageKeys(suite, secret, header.csbId, 'initial', rands);
+    const claim = { message, suite, rand, claimed, kms, keysFrom };
+    return isPublicKey
+      ? this.#authenticateCertified(claim, publicKey, now, provenPeers)
+      : this.#authenticateSharedKey(claim, provenPeers);
+  }
+
+  async #authenticateSharedKey(
+    { claimed, kms, keysFrom, ...claim }: Claim,
+    provenPeers: readonly string[] | undefined,
+  ): Promise<Question> {
+    const pskId = identityInRole(claim.message.payloads, idRole.psk);
+    const found = await this.#options.directory.findSubscriber(pskId, claimed);
     const psk = found?.psk ?? this.#nobodysKey;
     const asker = claimed ?? found?.identity ?? kms;
-    const rands = kind.randRole === randRole.initiator ? { initiator: rand } : { responder: rand };
-    const keys = messageKeys(suite, psk, header.csbId, 'initial', rands);
-    verifyMessage(message, keys, [asker.data, kms.data]);
+    const errorProof = keysFrom(psk);
+    verifyMessage(claim.message, errorProof, [asker.data, kms.data]);
     if (found === undefined || !isProvenBy(found, provenPeers)) throw unauthenticated();
-    return { message, suite, rand, subscriber: found, asker, errorKeys: keys };
+    return { ...claim, subscriber: found, asker, secret: () => found.psk, errorProof };
+  }
+
+  async #authenticateCertified(
+    { claimed, kms, keysFrom, ...claim }: Claim,
+    publicKey: KmsPublicKey,
+    now: number,
+    provenPeers: readonly string[] | undefined,
+  ): Promise<Question> {
+    // Reading [A34]: a signature alone does not tell whose it is.
+    if (claimed === undefined) {
+      throw new ProtocolError('malformed', 'no IDRi or IDRr', {
+        field: 'mikey.IDR',
+        hint: { mikey: mikeyError.invalidIdentity },
+      });
+    }
+    const { directory } = this.#options;
+    const found = await findCertifiedSender(claim.message, claimed, kms, { ...publicKey, directory, now });
+    if (found === undefined || !isProvenBy(found, provenPeers)) throw unauthenticated();
+    const envelope = openSenderEnvelope(claim.message.payloads, publicKey, claim.suite, keysFrom);
+    return { ...claim, subscriber: found, asker: claimed, ...envelope };
   }
 
   /** RFC 3830 5.4: T of now, and each authenticated message once. */
@@ -190,7 +247,9 @@ export class KmsMachine {
     }
   }
 
-  #checkParties({ message, subscriber, asker }: Question): void {
+  #checkParties({ message, subscriber, asker, secret }: Question): void {
+    // An envelope that cannot be used leaves nothing to answer under.
+    secret();
     const kms = identityInRole(message.payloads, idRole.kms);
     if (kms !== undefined && !sameIdentity(kms, this.#options.identity)) {
       throw new ProtocolError('peer-misbehaved', 'meant for another KMS', {
@@ -229,14 +288,14 @@ export class KmsMachine {
     return { message: sealRequestResponse(answer, ticket, message.bytes), ticketData: ticket.ticketData };
   }
 
-  #answer({ suite, subscriber, message, rand }: Question): {
+  #answer({ suite, secret, message, rand }: Question): {
     readonly suite: SuiteParameters;
     readonly psk: SecretBytes;
     readonly csbId: number;
     readonly rand: Uint8Array;
     readonly kms: MikeyIdentity;
   } {
-    return { suite, psk: subscriber.psk, csbId: message.header.csbId, rand, kms: this.#options.identity };
+    return { suite, psk: secret(), csbId: message.header.csbId, rand, kms: this.#options.identity };
   }
 
   async #resolve(question: Question, now: number): Promise<Answer> {
@@ -332,7 +391,7 @@ function refuseWeakerSuite(suite: SuiteParameters, ticketSuite: SuiteParameters)
 }
 
 /** On a connection between KMSs only the key of a KMS that its certificate proves counts, on any other only users' keys. */
-function isProvenBy({ peer }: KmsSubscriber, provenPeers: readonly string[] | undefined): boolean {
+function isProvenBy({ peer }: KmsUser, provenPeers: readonly string[] | undefined): boolean {
   return provenPeers === undefined ? peer === undefined : peer !== undefined && provenPeers.includes(peer);
 }
 
@@ -376,10 +435,14 @@ function unauthenticated(): ProtocolError {
   });
 }
 
-/** Unknown user and wrong key end in the same octets but for the CSB ID, which is the sender's own. */
+/**
+ * Unknown user, wrong key and wrong signature end in the same octets but for the CSB ID, which is the sender's own. Certificates that
+ * prove nothing have a number of their own: it tells their owner, and what decides it is no secret.
+ */
 function unauthenticatedOutcome(input: Uint8Array, error: unknown, now: number): KmsOutcome {
   if (!(error instanceof ProtocolError)) throw error;
   const failed = error.hint.mikey === mikeyError.authenticationFailure ? unauthenticated() : error;
-  const outcome = failed === error ? 'malformed' : 'not-authenticated';
+  const isUnproven = failed !== error || error.hint.mikey === mikeyError.invalidCertificate;
+  const outcome = isUnproven ? 'not-authenticated' : 'malformed';
   return { outcome, message: answerWithError(input, failed, now), error: failed };
 }

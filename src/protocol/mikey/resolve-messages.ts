@@ -1,14 +1,15 @@
 import type { SecretBytes } from '../../base/secret-bytes.ts';
+import type { RsaPublicKey } from '../../crypto/rsa.ts';
 import { dataType, idRole, randRole } from './code-points.ts';
 import type { MikeyIdentity } from './identity.ts';
-import { kmsHeader, openKmsAnswer } from './kms-answer.ts';
+import { kmsHeader, openKmsAnswer, type KmsQuestion } from './kms-answer.ts';
 import type { DecodedMessage } from './message.ts';
 import { identityPayload } from './payload-access.ts';
 import type { KeyDataPayload, Payload, TicketPayload, TimestampPayload } from './payloads.ts';
 import { messageKeys, sealKeys, sealMessage, type SuiteParameters } from './protection.ts';
 import type { KeyList } from './ticket-keys.ts';
 
-/** Every value of a RESOLVE_INIT_PSK. */
+/** Every value of a RESOLVE_INIT_PSK; with an envelope key in place of the PSK the common ones of both variants. */
 export interface ResolveInit {
   readonly suite: SuiteParameters;
   readonly psk: SecretBytes;
@@ -21,6 +22,8 @@ export interface ResolveInit {
   readonly kms: MikeyIdentity;
   /** As it was received, Initiator Data included. */
   readonly ticket: TicketPayload;
+  /** Public key of the KMS, for Errors that it signs; known in the PK variant only. */
+  readonly kmsKey?: RsaPublicKey;
 }
 
 /** RESOLVE_INIT_PSK (RFC 6043 4.2.3.1), covered together with Identity_r and Identity_kms. */
@@ -41,16 +44,19 @@ export function sealResolveInit(init: ResolveInit): Uint8Array {
 
 /** Verifies and deciphers RESOLVE_RESP. */
 export function openResolveResponse(init: ResolveInit, message: Uint8Array, response: DecodedMessage): KeyList {
-  const { suite, psk, csbId, rand, ticket } = init;
-  const question = {
+  return openKmsAnswer(resolveQuestion(init), message, response);
+}
+
+export function resolveQuestion({ suite, psk, csbId, rand, ticket, kmsKey }: ResolveInit): KmsQuestion {
+  return {
     type: dataType.resolveResp,
     suite,
     psk,
     csbId,
     rands: { responder: rand },
     forked: ticket.policy.flags.I,
+    kmsKey,
   };
-  return openKmsAnswer(question, message, response);
 }
 
 /** What both answers of a KMS need besides their own payloads. */
