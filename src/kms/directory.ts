@@ -2,7 +2,7 @@ import { fromUtf8 } from '../base/bytes.ts';
 import { describeError, ProtocolError } from '../base/errors.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
 import { identityText, sameIdentity, uriIdentity } from '../protocol/mikey/index.ts';
-import type { KmsDirectory, KmsSubscriber, Later, MikeyIdentity } from '../protocol/mikey/index.ts';
+import type { KmsDirectory, KmsSubscriber, KmsUser, Later, MikeyIdentity } from '../protocol/mikey/index.ts';
 import { pskContext, type KeyEncryptionKey } from './key-encryption-key.ts';
 import { KmsStorageError, type KmsStorage, type StoredUser } from './ports.ts';
 import { pskOctets } from './users.ts';
@@ -28,7 +28,7 @@ export interface StoredDirectoryOptions {
  * tickets to anybody.
  */
 export function createDirectory({ storage, kek, sources = [] }: StoredDirectoryOptions): KmsDirectory {
-  const stored = new WeakMap<KmsSubscriber, StoredUser>();
+  const stored = new WeakMap<KmsUser, StoredUser>();
   const decoy = { identities: ['nobody'], pskId: '' };
   const wrappedDecoy = kek.wrap(new SecretBytes(new Uint8Array(pskOctets)), pskContext(decoy));
 
@@ -48,7 +48,7 @@ export function createDirectory({ storage, kek, sources = [] }: StoredDirectoryO
   const userWith = async (identity: MikeyIdentity | undefined): Promise<StoredUser | undefined> =>
     identity?.type === 'uri' ? storage.users.findByIdentity(identityText(identity)) : undefined;
 
-  const userOf = async (subscriber: KmsSubscriber): Promise<StoredUser | undefined> =>
+  const userOf = async (subscriber: KmsUser): Promise<StoredUser | undefined> =>
     stored.get(subscriber) ?? (await userWith(subscriber.identity));
 
   const isAllowed = async (allowed: readonly string[], responder: MikeyIdentity): Promise<boolean> => {

@@ -1,9 +1,11 @@
 import { ByteReader } from '../../base/byte-reader.ts';
 import { ProtocolError } from '../../base/errors.ts';
+import { RsaPrivateKey, type RsaPublicKey } from '../../crypto/rsa.ts';
 import { dataType, mikeyError, mikeyErrorText, prfFunction } from './code-points.ts';
 import { decodeMessage, encodeMessage, type DecodedMessage, type MikeyHeader } from './message.ts';
 import { sealMessage, verifyMessage, type ProtectionKeys } from './protection.ts';
 import type { ErrorPayload } from './payloads.ts';
+import { isSignedBy, signMessage } from './signature.ts';
 import { ntpTimestamp } from './timestamp.ts';
 
 export interface ErrorMessageOptions {
@@ -14,16 +16,20 @@ export interface ErrorMessageOptions {
   /** At least one. */
   readonly errorNumbers: readonly number[];
   readonly now: number;
-  /** Keys of the failing message; without them the Error is a hint that anybody could have sent. */
-  readonly keys?: ProtectionKeys;
+  /** Without it the Error is a hint that anybody could have sent. */
+  readonly keys?: ErrorProof;
 }
+
+/** Keys of the failing message for a MAC or, where both sides share no key yet, the sender's own key for a signature. */
+export type ErrorProof = ProtectionKeys | RsaPrivateKey;
 
 /** An Error message (RFC 6043 5.4). Reading [A13]: no sessions, empty map, protected with the failing message's own keys. */
 export function encodeErrorMessage({ csbId, prf, errorNumbers, now, keys }: ErrorMessageOptions): Uint8Array {
   const header: MikeyHeader = { dataType: dataType.error, answerWanted: false, prf, csbId, map: { type: 'empty' } };
   const errors = errorNumbers.map((errorNumber): ErrorPayload => ({ payload: 'ERR', errorNumber, reserved: 0 }));
   const message = { header, payloads: [ntpTimestamp(now), ...errors] };
-  return keys === undefined ? encodeMessage(message) : sealMessage(message, keys, []).bytes;
+  if (keys === undefined) return encodeMessage(message);
+  return (keys instanceof RsaPrivateKey ? signMessage(message, keys, []) : sealMessage(message, keys, [])).bytes;
 }
 
 /**
@@ -34,7 +40,7 @@ export function answerWithError(
   failing: Uint8Array,
   error: unknown,
   now: number,
-  keys?: ProtectionKeys,
+  keys?: ErrorProof,
 ): Uint8Array | undefined {
   if (failing.length < 10 || failing[1] === dataType.error) return undefined;
   const reader = new ByteReader(failing.subarray(3));
@@ -66,9 +72,14 @@ export interface ErrorAnswer {
 /**
  * Reads an Error message.
  * @param keys of the message that it answers, to authenticate it.
+ * @param senderKey to authenticate it when it is signed.
  * @throws ProtocolError when it is none, or when its V is wrong.
  */
-export function readErrorMessage(message: Uint8Array | DecodedMessage, keys?: ProtectionKeys): ErrorAnswer {
+export function readErrorMessage(
+  message: Uint8Array | DecodedMessage,
+  keys?: ProtectionKeys,
+  senderKey?: RsaPublicKey,
+): ErrorAnswer {
   const decoded = message instanceof Uint8Array ? decodeMessage(message) : message;
   if (decoded.header.dataType !== dataType.error) {
     throw new ProtocolError('malformed', `data type ${decoded.header.dataType}`, {
@@ -80,15 +91,34 @@ export function readErrorMessage(message: Uint8Array | DecodedMessage, keys?: Pr
   if (errorNumbers.length === 0) {
     throw new ProtocolError('malformed', 'missing', { field: 'mikey.ERR', expected: 'at least one' });
   }
-  const proven = keys !== undefined && decoded.payloads.at(-1)?.payload === 'V';
-  if (proven) verifyMessage(decoded, keys, []);
-  return { csbId: decoded.header.csbId, errorNumbers, authenticated: proven };
+  return { csbId: decoded.header.csbId, errorNumbers, authenticated: isProven(decoded, keys, senderKey) };
+}
+
+/** False where there is nothing to check, or nothing to check it with. */
+function isProven(
+  error: DecodedMessage,
+  keys: ProtectionKeys | undefined,
+  senderKey: RsaPublicKey | undefined,
+): boolean {
+  const last = error.payloads.at(-1)?.payload;
+  if (last === 'V' && keys !== undefined) {
+    verifyMessage(error, keys, []);
+    return true;
+  }
+  // A KMS may have a newer key than the one that we know: what we cannot verify is as good as unsigned.
+  return last === 'SIGN' && senderKey !== undefined && isSignedBy(error, senderKey, []);
 }
 
 /** Throws what an Error message says, when the answer is one. */
-export function refuseErrorAnswer(answer: DecodedMessage, csbId: number, field: string, keys?: ProtectionKeys): void {
+export function refuseErrorAnswer(
+  answer: DecodedMessage,
+  csbId: number,
+  field: string,
+  keys?: ProtectionKeys,
+  senderKey?: RsaPublicKey,
+): void {
   if (answer.header.dataType !== dataType.error) return;
-  const { csbId: answered, errorNumbers, authenticated } = readErrorMessage(answer, keys);
+  const { csbId: answered, errorNumbers, authenticated } = readErrorMessage(answer, keys, senderKey);
   if (answered !== csbId) {
     throw new ProtocolError('peer-misbehaved', 'an Error that answers another message', { field });
   }

@@ -1,4 +1,5 @@
 export { dataTypeName, mikeyError, mikeyErrorText } from './code-points.ts';
+export type { KmsKeyPair } from './envelope.ts';
 export { answerWithError, encodeErrorMessage, errorNumberOf, readErrorMessage } from './error-message.ts';
 export type { ErrorAnswer, ErrorMessageOptions } from './error-message.ts';
 export { CounterMemory } from './counter-memory.ts';
@@ -9,13 +10,17 @@ export { acceptsStricter, neverGranted, type GrantDifference, type GrantJudge } 
 export type { GrantRules } from './kms-grant.ts';
 export { KmsMachine } from './kms-machine.ts';
 export type {
+  KmsCounters,
   KmsDirectory,
   KmsExchangeSubject,
   KmsMachineOptions,
   KmsOutcome,
   KmsSubscriber,
+  KmsPublicKey,
+  KmsUser,
   Later,
   ReplayMemory,
+  TicketMaker,
   TpkRing,
 } from './kms-types.ts';
 export { decodeMessage, encodeMessage } from './message.ts';
@@ -27,4 +32,5 @@ export { ReplayCache } from './replay-cache.ts';
 export { createTransfer } from './transfer.ts';
 export { createTicketRequest } from './ticket-request.ts';
 export type { MessageTime, TimestampChoice } from './timestamp.ts';
+export { createTicketRequestPk } from './ticket-request-pk.ts';
 export type * from './types.ts';

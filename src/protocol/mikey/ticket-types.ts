@@ -1,5 +1,7 @@
 import type { Random } from '../../base/random.ts';
 import type { SecretBytes } from '../../base/secret-bytes.ts';
+import type { RsaPrivateKey } from '../../crypto/rsa.ts';
+import type { Certificate } from '../../crypto/x509.ts';
 import type { TicketFlags } from './flags.ts';
 import type { GrantJudge } from './grant-judge.ts';
 import type { MikeyIdentity } from './identity.ts';
@@ -60,8 +62,21 @@ export interface TicketRequestOptions {
   readonly random: Random;
 }
 
+/** What a user proves itself with to a KMS that knows its certificate, and the KMS's own (RFC 6043 4.2.1.3). */
+export interface PublicKeyCredential {
+  /** DER, the user's first, each next one certifies the one before. */
+  readonly certificates: readonly Uint8Array[];
+  readonly privateKey: RsaPrivateKey;
+  /** Trusted because it was configured; its key enciphers the envelope key. */
+  readonly kmsCertificate: Certificate;
+}
+
+export type TicketRequestPkOptions = Omit<TicketRequestOptions, 'psk' | 'pskId'> & {
+  readonly credential: PublicKeyCredential;
+};
+
 export interface TicketRequest {
-  /** REQUEST_INIT_PSK. */
+  /** REQUEST_INIT_PSK or REQUEST_INIT_PK. */
   readonly message: Uint8Array;
   /**
    * Takes the KMS's answer, at most once per request.
