@@ -158,28 +158,38 @@ export function request(from: Party, changes: RequestChanges = {}) {
 /** A request that our own initiator would refuse to make: whatever flags are wished, under a right MAC. */
 export function rawRequest(
   from: Party,
-  changes: { flags: TicketFlags; keyKind?: KeyKind; suite?: MikeySuite; keys?: KeyDataPayload[] },
+  changes: {
+    flags: TicketFlags;
+    keyKind?: KeyKind;
+    suite?: MikeySuite;
+    ticketSuite?: MikeySuite;
+    keys?: KeyDataPayload[];
+    randOctets?: number;
+  },
 ): Uint8Array {
   const suite = suites[changes.suite ?? '256'];
+  const ticketSuite = suites[changes.ticketSuite ?? suite.name];
   return sealRequestInit({
     suite,
     psk: from.psk,
     pskId: from.pskId,
     csbId: randomU32(random),
     timestamp: ntpTimestamp(start),
-    rand: random.bytes(32),
+    rand: random.bytes(changes.randOctets ?? 32),
     initiator: from.identity,
     kms: kmsIdentity,
     policy: requestedPolicy({
       ticketType: profile.mikey.ticketType,
-      suite,
+      suite: ticketSuite,
       flags: changes.flags,
       kms: kmsIdentity,
       initiator: from.identity,
       responders: [bob.identity],
       validFrom: start - 300_000,
       validUntil: start + 3_600_000,
-      keys: changes.keys ?? [keyData(changes.keyKind ?? 'TGK', new Uint8Array(suite.keyBits / 8), random.bytes(4))],
+      keys: changes.keys ?? [
+        keyData(changes.keyKind ?? 'TGK', new Uint8Array(ticketSuite.keyBits / 8), random.bytes(4)),
+      ],
     }),
   });
 }
