@@ -19,6 +19,7 @@ import type {
   TicketResolve,
 } from './receive-types.ts';
 import type { ReplayCache } from './replay-cache.ts';
+import { emptySecurityPolicy } from './session-negotiation.ts';
 
 export interface ResponderMachineOptions {
   /** Ours; the first one resolves and is meant where a message names nobody. */
@@ -214,7 +215,9 @@ export class ResponderMachine {
       return action();
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      const answer = answerWithError(message, error, now);
+      // RFC 6043 5.4: parameters that we support: of each protocol none.
+      const supported = this.#options.protTypes.map((protType, index) => emptySecurityPolicy(protType, index));
+      const answer = answerWithError(message, error, now, undefined, supported);
       const refused: MachineAction = { type: 'refused', dialog, error };
       return answer === undefined ? [refused] : [refused, { type: 'send', dialog, message: answer }];
     }
