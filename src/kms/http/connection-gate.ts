@@ -2,7 +2,6 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../../base/clock.ts';
 import { describeError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
-import { profile } from '../../protocol/profile.ts';
 import { TokenBuckets, type BucketRate } from '../token-buckets.ts';
 import { canonicalAddress, limitKeyOf, type TrustedProxies } from './client-address.ts';
 import type { KmsMetrics } from './metrics.ts';
@@ -23,6 +22,8 @@ export interface ConnectionGateOptions {
   readonly proxies: TrustedProxies;
   /** True: trusted proxies begin each connection with a PROXY protocol header. */
   readonly proxyProtocol: boolean;
+  /** For the header of the PROXY protocol. */
+  readonly timeoutMilliseconds: number;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: KmsMetrics;
@@ -58,12 +59,12 @@ export class ConnectionGate {
   async admit(socket: Socket): Promise<boolean> {
     const connected = canonicalAddress(socket.remoteAddress ?? '');
     if (connected === undefined) return this.#refuse(socket);
-    const { proxies, proxyProtocol, log } = this.#options;
+    const { proxies, proxyProtocol, timeoutMilliseconds, log } = this.#options;
     const isProxy = proxies.has(connected);
     if (!isProxy) return this.#count(socket, connected);
     if (!proxyProtocol) return this.#accept(socket);
     try {
-      const { source } = await takeProxyHeader(socket, profile.kms.timeoutMilliseconds);
+      const { source } = await takeProxyHeader(socket, timeoutMilliseconds);
       if (source === undefined) return this.#accept(socket);
       const client = canonicalAddress(source) ?? source;
       const key = socketKey(socket);

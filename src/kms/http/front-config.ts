@@ -102,14 +102,27 @@ const wrongConfig = (problem: string, field: string, expected?: string): Protoco
  * @throws ProtocolError `local` that names the field which is wrong, never its value.
  */
 export async function readFrontConfig(given: FrontConfigText, identity: string, folder: string): Promise<FrontConfig> {
-  const { tls, peers, trustedProxies, proxyProtocol, management, ...rest } = given;
+  const {
+    listen: address,
+    tls,
+    limits,
+    connections,
+    trustedProxies,
+    proxyProtocol,
+    management,
+    shutdown,
+    peers,
+  } = given;
   const proxies = new TrustedProxies(trustedProxies, 'kms.config.trustedProxies');
   if (proxyProtocol && proxies.isEmpty) {
     throw wrongConfig('nobody to believe it from', 'proxyProtocol', 'trustedProxies beside it');
   }
   return {
-    ...rest,
+    listen: address,
     certificateFiles: filesBeside(tls, folder),
+    limits,
+    connections,
+    shutdown,
     trustedProxies,
     proxyProtocol,
     management,

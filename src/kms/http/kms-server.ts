@@ -3,6 +3,7 @@ import { TLSSocket } from 'node:tls';
 import type { Clock } from '../../base/clock.ts';
 import { describeError, ProtocolError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
+import { profile } from '../../protocol/profile.ts';
 import type { KmsService } from '../kms-service.ts';
 import type { KmsPeer } from '../peers.ts';
 import { TrustedProxies } from './client-address.ts';
@@ -50,6 +51,8 @@ export interface KmsServerOptions {
   readonly proxyProtocol?: boolean;
   readonly maxConnections?: number;
   readonly keepAliveSeconds?: number;
+  /** For each stage of a request; the profile's where absent. */
+  readonly timeoutMilliseconds?: number;
   readonly peers?: PeerListenOptions;
   /** Health and metrics; nowhere where absent. */
   readonly management?: ListenAddress;
@@ -118,7 +121,14 @@ class RunningKms implements KmsServer {
       },
       options.processMetrics,
     );
-    const common = { clock, log, metrics: this.#metrics, limits, maxKeys: limits?.maxKeys ?? 1 };
+    const common = {
+      clock,
+      log,
+      metrics: this.#metrics,
+      limits,
+      maxKeys: limits?.maxKeys ?? 1,
+      timeoutMilliseconds: options.timeoutMilliseconds ?? profile.kms.timeoutMilliseconds,
+    };
     const gate = new ConnectionGate({ ...common, proxies, proxyProtocol: options.proxyProtocol ?? false });
     // Peers are few and known; behind a proxy of theirs or ours they show a certificate, not an address.
     const peerGate = new ConnectionGate({ ...common, proxies: new TrustedProxies([]), proxyProtocol: false });
@@ -168,6 +178,7 @@ class RunningKms implements KmsServer {
       log,
       maxConnections: this.#options.maxConnections ?? defaultMaxConnections,
       keepAliveSeconds: this.#options.keepAliveSeconds ?? defaultKeepAliveSeconds,
+      timeoutMilliseconds: this.#options.timeoutMilliseconds ?? profile.kms.timeoutMilliseconds,
     };
     if (management !== undefined) {
       this.#management = await startManagement({
