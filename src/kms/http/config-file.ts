@@ -7,6 +7,7 @@ import { SecretBytes } from '../../base/secret-bytes.ts';
 import type { GrantRules } from '../../protocol/mikey/index.ts';
 import { profile } from '../../protocol/profile.ts';
 import type { KmsConfig } from '../config.ts';
+import { gbaConfigShape, readGbaConfig, type GbaConfig } from './gba-config.ts';
 import { frontConfigShape, readFrontConfig, type FrontConfig } from './front-config.ts';
 import { storageConfigBeside, storageConfigShape, type StorageConfig } from '../storage/storage-config.ts';
 
@@ -34,6 +35,7 @@ const configSchema = z.strictObject({
     })
     .optional(),
   ...frontConfigShape,
+  ...gbaConfigShape,
   ...storageConfigShape,
 });
 
@@ -43,6 +45,8 @@ export interface KmsFileConfig {
   /** How it meets the network. */
   readonly front: FrontConfig;
   readonly storage: StorageConfig;
+  /** The BSF whose subscribers have their keys by bootstrapping; undefined without. */
+  readonly gba: GbaConfig | undefined;
   /** Lives of tickets, the profile's where the file says nothing. */
   readonly rules: GrantRules;
 }
@@ -55,7 +59,8 @@ const wrongConfig = (problem: string, field: string): ProtocolError =>
  * @throws ProtocolError `local` that names the field which is wrong. Values are not repeated: they may be keys.
  */
 export async function readKmsConfig(path: string): Promise<KmsFileConfig> {
-  const { identity, users, rules, ...fields } = await readFields(path);
+  const { identity, users, rules, gba, ...fields } = await readFields(path);
+  const front = await readFrontConfig(fields, identity, dirname(path));
   return {
     kms: {
       identity,
@@ -67,7 +72,8 @@ export async function readKmsConfig(path: string): Promise<KmsFileConfig> {
       })),
       ...(rules === undefined ? {} : { rules: withoutGaps(rules) }),
     },
-    front: await readFrontConfig(fields, identity, dirname(path)),
+    front,
+    gba: gba && (await readGbaConfig(gba, front.certificateFiles, dirname(path))),
     storage: storageConfigBeside(dirname(path), fields),
     rules: { ...profile.ticket, ...withoutGaps(rules ?? {}) },
   };
