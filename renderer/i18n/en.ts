@@ -44,6 +44,7 @@ export const en = {
   'account.kms': 'Key server',
   'account.kms.none': 'None, so nothing can be protected end to end',
   'account.kms.state': 'State of the key server',
+  'account.tickets': 'Key tickets',
   'account.policy': 'Protection demanded',
   'account.register': 'Register',
   'account.unregister': 'Unregister',

@@ -21,7 +21,7 @@ import { MessageReceiver, type Arrival } from './messages/message-receiver.ts';
 import { MessageSender } from './messages/message-sender.ts';
 import { WaitingMessages, type WaitingMessage, type WaitingOutcome } from './messages/waiting-messages.ts';
 import { aimOf, ContactPolicies } from './policy.ts';
-import type { DeviceCertificate, EnginePorts } from './ports.ts';
+import type { DeviceCertificate, EnginePorts, TicketStorage } from './ports.ts';
 import { asRefusalError, refusal, refuse, RefusalError, type Refusal } from './refusal.ts';
 import { SessionBook } from './sessions/session-book.ts';
 import { SessionKeys } from './sessions/session-keys.ts';
@@ -29,6 +29,8 @@ import type { RegistrationState, SipUserAgent } from './sip/index.ts';
 import type { ReadText } from './text-content.ts';
 import { createKmsCredential, type KmsCredential } from './tickets/kms-credential.ts';
 import type { KmsState } from './tickets/kms-state.ts';
+import { credentialBinding } from './tickets/credential-binding.ts';
+import { TicketArchive } from './tickets/ticket-archive.ts';
 import { TicketService } from './tickets/ticket-service.ts';
 
 export type {
@@ -47,6 +49,8 @@ export interface AccountParts {
   readonly certificate: () => Promise<DeviceCertificate>;
   /** Where the account has one. */
   readonly sim?: AkaCard | undefined;
+  /** Key tickets live in memory only when absent. */
+  readonly ticketStorage?: TicketStorage | undefined;
 }
 
 /** One identity at one operator: registers, sends and receives under its policies, and keeps its conversations. */
@@ -59,6 +63,7 @@ export class Account {
   readonly #policies: ContactPolicies;
   readonly #conversations = new Conversations();
   readonly #credential: KmsCredential | undefined;
+  readonly #archive: TicketArchive;
   readonly #tickets: TicketService;
   readonly #sender: MessageSender;
   readonly #waiting: WaitingMessages;
@@ -67,7 +72,7 @@ export class Account {
   #registering: Promise<RegistrationState> | undefined;
   #sends = 0;
 
-  constructor({ ports, config, secrets, userAgent, certificate, sim }: AccountParts) {
+  constructor({ ports, config, secrets, userAgent, certificate, sim, ticketStorage }: AccountParts) {
     this.config = config;
     this.#ports = ports;
     this.#userAgent = userAgent;
@@ -80,7 +85,15 @@ export class Account {
     const { kms, privateIdentity, domain } = config;
     this.#credential =
       kms === undefined ? undefined : createKmsCredential(kms, secrets, { ports, privateIdentity, domain, sim });
-    this.#tickets = new TicketService({ ports, self: this.#self, kms, credential: this.#credential });
+    const storage = ticketStorage ?? { kept: 'memory', reason: 'No place for key tickets is configured' };
+    this.#archive = new TicketArchive({ ports, storage, binding: credentialBinding(config, secrets) });
+    this.#tickets = new TicketService({
+      ports,
+      self: this.#self,
+      kms,
+      credential: this.#credential,
+      archive: this.#archive,
+    });
     const shared = { ports, userAgent, tickets: this.#tickets, self: this.#self };
     this.#sender = new MessageSender({ ...shared, policies: this.#policies });
     this.#waiting = new WaitingMessages((message) => this.#deliverWaiting(message));
@@ -113,9 +126,16 @@ export class Account {
     return this.#registering;
   }
 
-  unregister(): Promise<RegistrationState> {
+  /** Signs out: what waits is not sent, and no key ticket stays. */
+  async unregister(): Promise<RegistrationState> {
     this.#giveUpWaiting(refusal('not-registered'));
+    await this.dropTickets();
     return this.#userAgent.unregister();
+  }
+
+  /** No key ticket stays, neither in memory nor at rest. */
+  dropTickets(): Promise<void> {
+    return this.#tickets.signOut();
   }
 
   /** Asks a key management server that is away or refused at once, instead of at the next attempt. Resolves with what came of it. */
@@ -172,6 +192,7 @@ export class Account {
       ...(flow === undefined ? {} : { flow }),
       sessions: this.#sessions.views(),
       kms: this.#tickets.state,
+      tickets: this.#archive.keeping,
       endToEnd: {
         keyManagementServer: this.#tickets.configured ? this.#tickets.kmsIdentity : null,
         pskTls: this.#ports.msrp.canDoPskTls,
@@ -197,10 +218,9 @@ export class Account {
   /** Ends sessions, unregisters and disconnects, within a bounded time. Never rejects. */
   async stop(): Promise<void> {
     this.#receiver.stop();
-    const ending = this.#sessions.stop().then(() => this.#userAgent.stop());
+    const ending = Promise.all([this.#tickets.stop(), this.#sessions.stop().then(() => this.#userAgent.stop())]);
     const late = () => new Error('still ending');
     await withDeadline(this.#ports.clock, limits.stopMilliseconds, ending, late).catch(() => undefined);
-    this.#tickets.stop();
     this.#credential?.dispose();
   }
 

@@ -43,6 +43,7 @@ export { makeTicket } from './make-ticket.ts';
 export { receiveTransfer } from './receive-transfer.ts';
 export { ReplayCache } from './replay-cache.ts';
 export { ResponderMachine, type ResponderEvent, type ResponderMachineOptions } from './responder-machine.ts';
+export { decodeGrantedTicket, encodeGrantedTicket } from './stored-ticket.ts';
 export { createTransfer } from './transfer.ts';
 export { createTicketRequest } from './ticket-request.ts';
 export { createTicketRequestPk } from './ticket-request-pk.ts';

@@ -68,6 +68,7 @@ class FakeAccount implements HostedAccount {
       registration: { state: 'unregistered' as const },
       sessions: this.sessions,
       kms: this.kms,
+      tickets: { kept: 'memory' as const, explanation: 'In memory.' },
       endToEnd: { keyManagementServer: null, pskTls: true },
     };
   }
