@@ -87,6 +87,7 @@ export interface AuditStore {
 
 /** A value that opens only under the right key-encryption key. */
 export interface KeyCheckStore {
+  get(): Promise<Uint8Array | undefined>;
   /** What is stored; when nothing is, `fresh` is stored and given back. */
   getOrSet(fresh: Uint8Array): Promise<Uint8Array>;
 }

@@ -47,6 +47,23 @@ export const profile = {
     bodyEncoding: 'base64',
     timeoutMilliseconds: 10_000,
     maxBodyOctets: 16 * 1024,
+    /** Older ones shall not be supported (2.6, TS 33.210 6.2). */
+    tlsMinVersion: 'TLSv1.2',
+    /** TLS 1.3, then TLS 1.2, OpenSSL names (2.6). */
+    tlsSuites: [
+      'TLS_AES_128_GCM_SHA256',
+      'TLS_AES_256_GCM_SHA384',
+      'TLS_CHACHA20_POLY1305_SHA256',
+      'ECDHE-ECDSA-AES128-GCM-SHA256',
+      'ECDHE-ECDSA-AES256-GCM-SHA384',
+      'ECDHE-RSA-AES128-GCM-SHA256',
+      'ECDHE-RSA-AES256-GCM-SHA384',
+    ],
+  },
+  /** Sequence numbers of AKA: TS 33.102 C.3.2, whose values a network may choose otherwise. */
+  aka: {
+    /** How far ahead of the highest one a number may lie. */
+    sequenceDelta: 2 ** 28,
   },
   /** HTTP to the bootstrapping server, reference point Ub (TS 24.109 clause 4), and what follows from it (6.3). */
   bootstrapping: {

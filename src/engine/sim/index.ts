@@ -1,1 +1,1 @@
-export { SoftwareSim, simName, type SimOutcome, type SoftwareSimParts } from './software-sim.ts';
+export { SoftwareSim, simName } from './software-sim.ts';

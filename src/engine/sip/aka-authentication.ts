@@ -6,6 +6,7 @@ import {
   type AkaDigestAlgorithm,
 } from '../../protocol/gba/index.ts';
 import { ProtocolError } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
 import { SecretBytes } from '../../base/secret-bytes.ts';
 import { akaAlgorithms, type DigestChallenge } from '../../protocol/sip/digest.ts';
 import type { SoftwareSim } from '../sim/index.ts';
@@ -24,12 +25,14 @@ export type AkaAnswer =
 /** AKA over the digest of REGISTER (RFC 3310, TS 24.229 clause 5.1.1.5): the SIM's verdicts, and what they mean for the registration. */
 export class AkaAuthentication {
   readonly #sim: SoftwareSim;
+  readonly #log: Logger;
   #failure: AuthenticationFailure | undefined;
   #hasNetworkProvenItself = false;
   #hasAnswered = false;
 
-  constructor(sim: SoftwareSim) {
+  constructor(sim: SoftwareSim, log: Logger) {
     this.#sim = sim;
+    this.#log = log;
   }
 
   /** What is to be held against the network; `isAccepted` when it said yes to the request. */
@@ -68,6 +71,8 @@ export class AkaAuthentication {
       // Without RAND and AUTN in it the nonce proves nothing.
       outcome = { outcome: 'mac-failure', reason: 'mac' };
     }
+    const isFine = outcome.outcome === 'success';
+    this.#log.log(isFine ? 'info' : 'warn', 'sip.aka', { algorithm, outcome: outcome.outcome });
     switch (outcome.outcome) {
       case 'success': {
         const password = akaDigestPassword(algorithm, outcome.keys);

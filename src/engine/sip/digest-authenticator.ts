@@ -15,6 +15,7 @@ import {
   type DigestChallenge,
 } from '../../protocol/sip/digest.ts';
 import type { SipMessage } from '../../protocol/sip/message.ts';
+import type { EnginePorts } from '../ports.ts';
 import { AkaAuthentication } from './aka-authentication.ts';
 import { showTelUris } from './tel-uri.ts';
 import type { AuthenticationFailure, SipAccount } from './types.ts';
@@ -37,10 +38,11 @@ export class DigestAuthenticator {
   /** Of the last challenge of the registrar, so that renewals need no round trip more. */
   #registrar: { readonly challenge: DigestChallenge; uses: number } | undefined;
 
-  constructor(account: SipAccount, random: Random) {
+  constructor(account: SipAccount, { random, log }: Pick<EnginePorts, 'random' | 'log'>) {
     this.#account = account;
     this.#random = random;
-    this.#aka = account.authentication.mode === 'aka' ? new AkaAuthentication(account.authentication.sim) : undefined;
+    const { authentication } = account;
+    this.#aka = authentication.mode === 'aka' ? new AkaAuthentication(authentication.sim, log) : undefined;
   }
 
   /** A registration begins from nothing: the network has to prove itself in it, where it does so at all. */

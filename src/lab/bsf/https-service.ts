@@ -36,6 +36,7 @@ export interface HttpsService {
 
 const maxHeaderOctets = 8 * 1024;
 const timeout = 10_000;
+const mostIgnoredOctets = 64 * 1024;
 
 /** A small HTTPS server on loopback with bounds on size and time. Rejects when the port is taken. */
 export async function startHttpsService(options: HttpsServiceOptions): Promise<HttpsService> {
@@ -68,9 +69,11 @@ async function serve(request: IncomingMessage, { maxBodyOctets, answer }: HttpsS
   let length = 0;
   for await (const chunk of request as AsyncIterable<Uint8Array>) {
     length += chunk.length;
-    if (length > maxBodyOctets) return { status: 413, headers: { Connection: 'close' }, body: new Uint8Array() };
-    chunks.push(chunk);
+    // What is a little too long is read to its end, so that the answer is not lost in a connection that breaks.
+    if (length > maxBodyOctets + mostIgnoredOctets) throw new Error('too long');
+    if (length <= maxBodyOctets) chunks.push(chunk);
   }
+  if (length > maxBodyOctets) return { status: 413, headers: { Connection: 'close' }, body: new Uint8Array() };
   const { method = '', url = '', headers } = request;
   const { socket } = request;
   if (!(socket instanceof TLSSocket)) throw new Error('a question without TLS');

@@ -1,4 +1,5 @@
 import { ProtocolError } from '../../base/errors.ts';
+import { profile } from '../profile.ts';
 import { requireOctets } from './octets.ts';
 
 /*
@@ -30,7 +31,7 @@ export interface SequenceRules {
 }
 
 /** TS 33.102 C.3.2: counters that do not follow the clock, and no limit to age. */
-export const standardSequenceRules: SequenceRules = { delta: 2 ** 28 };
+export const standardSequenceRules: SequenceRules = { delta: profile.aka.sequenceDelta };
 
 /** The window of a USIM that has accepted nothing yet. */
 export const emptySequenceWindow: SequenceWindow = Array.from({ length: indexCount }, () => 0);

@@ -8,7 +8,17 @@ export { bytesIdentity, identityText, sameIdentity, uriIdentity, type MikeyIdent
 export { acceptsStricter, neverGranted, type GrantDifference, type GrantJudge } from './grant-judge.ts';
 export type { GrantRules } from './kms-grant.ts';
 export { KmsMachine } from './kms-machine.ts';
+export { forwardResolve } from './kms-forward.ts';
 export type {
+  ForeignTicket,
+  ForwardAnswer,
+  ForwardCredential,
+  ForwardedResolve,
+  IssuedKeys,
+  IssuerAnswer,
+} from './kms-forward.ts';
+export type {
+  Admission,
   KmsDirectory,
   KmsExchangeSubject,
   KmsMachineOptions,
@@ -16,6 +26,7 @@ export type {
   KmsSubscriber,
   Later,
   ReplayMemory,
+  TicketIssuers,
   TpkRing,
 } from './kms-types.ts';
 export { decodeMessage, encodeMessage } from './message.ts';

@@ -2,6 +2,7 @@ import type { ProtocolError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
 import type { SecretBytes } from '../../base/secret-bytes.ts';
 import type { MikeyIdentity } from './identity.ts';
+import type { ForeignTicket, IssuerAnswer } from './kms-forward.ts';
 import type { TicketProtectionKey } from './key-types.ts';
 import type { GrantRules } from './kms-grant.ts';
 
@@ -14,6 +15,8 @@ export interface KmsSubscriber {
   owns(identity: MikeyIdentity): boolean;
   /** The identity that is meant when a message names none (reading [A34]). */
   readonly identity: MikeyIdentity;
+  /** Set for another KMS that speaks for its users (RFC 6043 10): its name, which its connection has to prove too. */
+  readonly peer?: string;
 }
 
 /** Ticket protection keys: tickets need no other memory at the KMS. */
@@ -36,9 +39,25 @@ export interface KmsDirectory {
   ): Later<KmsSubscriber | undefined>;
   /** May this user hold a ticket for these responders? */
   mayRequest(subscriber: KmsSubscriber, responders: readonly MikeyIdentity[]): Later<boolean>;
-  /** The identity of the ticket that this user may answer for, if any (reading [A27], aliases and groups). */
-  responderFor(subscriber: KmsSubscriber, responders: readonly MikeyIdentity[]): Later<MikeyIdentity | undefined>;
+  /**
+   * The identity of the ticket that this user may answer for, if any (reading [A27], aliases and groups).
+   * @param asker the identity that the question was asked under, which the subscriber owns.
+   */
+  responderFor(
+    subscriber: KmsSubscriber,
+    responders: readonly MikeyIdentity[],
+    asker?: MikeyIdentity,
+  ): Later<MikeyIdentity | undefined>;
 }
+
+/** The KMSs that issue tickets for our users besides this one (RFC 6043 10). */
+export interface TicketIssuers {
+  /** Never rejects. */
+  ask(foreign: ForeignTicket): Promise<IssuerAnswer>;
+}
+
+/** Lets a proven subscriber in, or says after how many seconds it may come again. */
+export type Admission = (subscriber: KmsSubscriber, now: number) => number | undefined;
 
 /** Authenticated messages that were seen; with several replicas, all of them remember together. */
 export interface ReplayMemory {
@@ -58,6 +77,8 @@ export interface KmsExchangeSubject {
   readonly responders: readonly MikeyIdentity[];
   /** SHA-256 of the Ticket Data, the same when it is granted and when it is resolved. */
   readonly ticketDigest?: Uint8Array;
+  /** The KMS that issued the ticket, where that was another one. */
+  readonly issuer?: MikeyIdentity;
 }
 
 export interface KmsMachineOptions {
@@ -70,6 +91,10 @@ export interface KmsMachineOptions {
   readonly replays?: ReplayMemory;
   /** Most authenticated messages that the machine remembers by itself. */
   readonly replayCapacity?: number;
+  /** Without them only our own tickets are resolved. */
+  readonly issuers?: TicketIssuers;
+  /** Without it everybody who is proven is let in. */
+  readonly admission?: Admission;
 }
 
 /** How an exchange ended, in the terms of profile 6.2. */
@@ -87,6 +112,8 @@ export type KmsOutcome =
       readonly subscriber: string;
       readonly error: ProtocolError;
       readonly subject: KmsExchangeSubject;
+      /** The message was seen before. */
+      readonly isReplay: boolean;
     }
   /** Authentic, but not for this user: `message` is an Error with V. */
   | {
@@ -99,4 +126,26 @@ export type KmsOutcome =
   /** Unknown key or wrong MAC, told apart by nobody: `message` is an Error without V. */
   | { readonly outcome: 'not-authenticated'; readonly message: Uint8Array | undefined; readonly error: ProtocolError }
   | { readonly outcome: 'malformed'; readonly message: Uint8Array | undefined; readonly error: ProtocolError }
+  /** The KMS that issued the ticket does not answer, or not now. */
+  | {
+      readonly outcome: 'issuer-away';
+      readonly subscriber: string;
+      readonly error: ProtocolError;
+      readonly retryAfterSeconds: number;
+      readonly subject: KmsExchangeSubject;
+    }
+  /** The KMS that issued the ticket answered what cannot be right, or did not prove who it is. */
+  | {
+      readonly outcome: 'issuer-failed';
+      readonly subscriber: string;
+      readonly error: ProtocolError;
+      readonly subject: KmsExchangeSubject;
+    }
+  /** Authentic, and too many of this user; the message may come again. */
+  | {
+      readonly outcome: 'limited';
+      readonly subscriber: string;
+      readonly error: ProtocolError;
+      readonly retryAfterSeconds: number;
+    }
   | { readonly outcome: 'overloaded'; readonly error: ProtocolError };

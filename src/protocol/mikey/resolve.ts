@@ -27,13 +27,6 @@ export function createTicketResolve(checked: CheckedTransfer, options: ResolveOp
   if (suite.keyBits < checked.policy.suite.keyBits) {
     throw new ProtocolError('local', 'a suite weaker than the ticket', { field: 'resolve.suite', expected: '256' });
   }
-  // No road leads from our KMS to another one, so a ticket of another KMS ends here.
-  if (checked.policy.kms !== undefined && !sameIdentity(checked.policy.kms, options.kms)) {
-    throw new ProtocolError('policy-denied', 'the ticket was issued by another KMS', {
-      field: 'mikey.policy.kms',
-      hint: { mikey: mikeyError.invalidTicket },
-    });
-  }
   const init: ResolveInit = {
     suite,
     psk: options.psk,

@@ -90,7 +90,7 @@ export class HostileStage {
       if (sent.outcome !== 'sent') throw new Error(`honest message: ${JSON.stringify(sent)}`);
       await until(() => this.alice.received.some((message) => message.text === text), `${policy} arrives`);
     }
-    const { password, kms } = this.lab.ueConfig('alice');
+    const { password = '', kms } = this.lab.ueConfig('alice');
     const log = this.logLines.join('\n');
     for (const secret of [secretText, password, kms?.psk ?? '', 'PRIVATE KEY']) {
       if (secret !== '' && log.includes(secret)) throw new Error('a secret is in the log');
