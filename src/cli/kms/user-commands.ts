@@ -1,7 +1,7 @@
 import { SecretBytes } from '../../base/secret-bytes.ts';
 import { secureRandom } from '../../crypto/random.ts';
 import { pskContext } from '../../kms/key-encryption-key.ts';
-import type { KmsStorage, StoredUser, UserChange } from '../../kms/ports.ts';
+import { mainIdentity, type KmsStorage, type StoredUser, type UserChange } from '../../kms/ports.ts';
 import { canonicalUri, pskOctets, readCertificates, readUser, wrapUser } from '../../kms/users.ts';
 import { administer, openKeyOutput, refused } from './administration.ts';
 import { UsageError, valueOf, type Arguments, type Command } from './command.ts';
@@ -20,8 +20,6 @@ async function find(kms: KmsStorage, uri: string): Promise<StoredUser> {
   if (user === undefined) throw unknown(uri);
   return user;
 }
-
-const mainIdentity = (user: StoredUser): string => user.identities[0] ?? '';
 
 const add: Command = {
   synopsis: 'URI [ALIAS...] --psk-id NAME [--allow URI]... [--no-request] [--key-file FILE]',
@@ -50,7 +48,7 @@ const add: Command = {
         await output.abandon();
         throw taken(outcome === 'identity-taken' ? 'identity' : 'psk-id');
       }
-      await record('user-add', { user: user.identities[0] ?? '' });
+      await record('user-add', { user: mainIdentity(user) });
       given.print(`Added ${user.identities.join(', ')} with key ${pskId}`);
       await output.deliver(user.psk);
       return 0;
