@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { ProtocolError } from '../../base/errors.ts';
@@ -6,6 +5,7 @@ import type { GrantRules } from '../../protocol/mikey/index.ts';
 import { profile } from '../../protocol/profile.ts';
 import type { KmsConfig } from '../config.ts';
 import { gbaConfigShape, readGbaConfig, type GbaConfig } from './gba-config.ts';
+import { readTextFile } from './text-file.ts';
 import { frontConfigShape, readFrontConfig, type FrontConfig } from './front-config.ts';
 import { storageConfigBeside, storageConfigShape, type StorageConfig } from '../storage/storage-config.ts';
 import { publicKeySchema, readPublicKeyFiles } from './public-key-files.ts';
@@ -74,7 +74,7 @@ export async function readKmsStorageConfig(path: string): Promise<Pick<KmsFileCo
 }
 
 async function readFields(path: string): Promise<z.output<typeof configSchema>> {
-  const parsed = configSchema.safeParse(parseJson(await readText(path, '')));
+  const parsed = configSchema.safeParse(parseJson(await readTextFile(path, 'kms.config')));
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw wrongConfig(issue?.message ?? 'wrong', issue?.path.join('.') ?? '');
@@ -87,15 +87,6 @@ function withoutGaps<Fields extends object>(
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
     [Name in keyof Fields]: Exclude<Fields[Name], undefined>;
   };
-}
-
-async function readText(path: string, field: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
-    throw wrongConfig(`cannot read ${path}: ${code}`, field);
-  }
 }
 
 function parseJson(text: string): unknown {
