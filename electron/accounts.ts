@@ -1,15 +1,23 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import { fromHex, fromUtf8, toHex, utf8 } from '../src/base/bytes.ts';
+import { fromBase64, fromHex, fromUtf8, toBase64, toHex, utf8 } from '../src/base/bytes.ts';
 import { SecretBytes } from '../src/base/secret-bytes.ts';
+import { amfField, simKeys } from '../src/cli/sim-config.ts';
+import { credentialMode } from '../src/cli/kms-config.ts';
 import { accountFromUeConfig, checkUeConfig, ueConfigSchema, type UeConfig } from '../src/cli/ue-config.ts';
 import type { AccountConfig, AccountSecrets } from '../src/engine/account-config.ts';
 import type { SecretStore } from '../src/engine/ports.ts';
 
 /** A UE configuration without its secrets, which are in the keychain under the account's identity. */
-const storedAccount = ueConfigSchema.omit({ password: true }).extend({
-  kms: ueConfigSchema.shape.kms.unwrap().omit({ psk: true }).optional(),
+const storedAccount = ueConfigSchema.omit({ password: true, authentication: true, sim: true }).extend({
+  authentication: z
+    .discriminatedUnion('mode', [
+      z.strictObject({ mode: z.literal('digest') }),
+      z.strictObject({ mode: z.literal('aka'), amf: amfField }),
+    ])
+    .optional(),
+  kms: ueConfigSchema.shape.kms.unwrap().omit({ psk: true, privateKey: true }).optional(),
 });
 const accountsFile = z.strictObject({ version: z.literal(1), accounts: z.array(storedAccount) });
 type StoredAccount = z.infer<typeof storedAccount>;
@@ -44,25 +52,74 @@ export class Accounts {
 
   /** Adds an account or replaces the one of the same identity. Secrets go to the keychain first, then the rest to the file. */
   async add(config: UeConfig): Promise<void> {
-    const { password, kms, ...rest } = checkUeConfig(config);
-    await this.#secrets.set(passwordName(config.identity), new SecretBytes(utf8(password)));
+    const { password, authentication, sim: ownSim, kms, ...rest } = checkUeConfig(config);
+    const { identity } = config;
     let stored: StoredAccount = rest;
-    if (kms !== undefined) {
-      const { psk, ...publicPart } = kms;
-      await this.#secrets.set(kmsKeyName(config.identity), new SecretBytes(fromHex(psk)));
-      stored = { ...rest, kms: publicPart };
+    await this.#setOrDelete(
+      passwordName(identity),
+      password === undefined ? undefined : new SecretBytes(utf8(password)),
+    );
+    // OP is not kept: OPc does the same for this subscriber, and for no other.
+    const card = authentication?.mode === 'aka' ? authentication : ownSim;
+    const sim = card && simKeys(card);
+    await this.#setOrDelete(simKeyName(identity), sim?.k);
+    await this.#setOrDelete(simOpcName(identity), sim?.opc);
+    if (authentication?.mode === 'aka') {
+      const { amf } = authentication;
+      stored = { ...stored, authentication: { mode: 'aka', ...(amf === undefined ? {} : { amf }) } };
+    } else if (authentication !== undefined) {
+      stored = { ...stored, authentication };
     }
-    const others = (await this.#read()).filter(({ identity }) => identity !== config.identity);
+    const psk = kms?.psk === undefined ? undefined : new SecretBytes(fromHex(kms.psk));
+    await this.#setOrDelete(kmsKeyName(identity), psk);
+    const privateKey = kms?.privateKey === undefined ? undefined : new SecretBytes(fromBase64(kms.privateKey));
+    await this.#setOrDelete(kmsPrivateKeyName(identity), privateKey);
+    if (kms !== undefined) stored = { ...stored, kms: storedAccount.shape.kms.unwrap().strip().parse(kms) };
+    const others = (await this.#read()).filter((other) => other.identity !== identity);
     await this.#write([...others, stored]);
   }
 
-  async #withSecrets({ kms, ...rest }: StoredAccount): Promise<UeConfig | undefined> {
-    const password = await this.#secrets.get(passwordName(rest.identity));
-    if (password === undefined) return undefined;
-    const base = { ...rest, password: password.use((bytes) => fromUtf8(bytes)) };
-    if (kms === undefined) return base;
-    const psk = await this.#secrets.get(kmsKeyName(rest.identity));
-    return psk === undefined ? undefined : { ...base, kms: { ...kms, psk: psk.use(toHex) } };
+  /** What an account that was replaced needed, and the new one does not, goes. */
+  #setOrDelete(name: string, secret: SecretBytes | undefined): Promise<void> {
+    return secret === undefined ? this.#secrets.delete(name) : this.#secrets.set(name, secret);
+  }
+
+  /** Undefined when one of the secrets that the account needs is not there. */
+  async #withSecrets({ kms, authentication, ...rest }: StoredAccount): Promise<UeConfig | undefined> {
+    const { identity } = rest;
+    const credential = credentialMode(kms);
+    const hasSim = authentication?.mode === 'aka' || credential === 'gba-aka';
+    const hasPassword = authentication?.mode !== 'aka' || credential === 'gba-digest';
+    const sim = hasSim ? await this.#sim(identity) : undefined;
+    const password = hasPassword ? await this.#secrets.get(passwordName(identity)) : undefined;
+    const psk = credential === 'static-psk' ? await this.#secrets.get(kmsKeyName(identity)) : undefined;
+    const privateKey = credential === 'certificate' ? await this.#secrets.get(kmsPrivateKeyName(identity)) : undefined;
+    const isComplete =
+      hasSim === (sim !== undefined) &&
+      hasPassword === (password !== undefined) &&
+      (credential === 'static-psk') === (psk !== undefined) &&
+      (credential === 'certificate') === (privateKey !== undefined);
+    if (!isComplete) return undefined;
+    return {
+      ...rest,
+      ...(password === undefined ? {} : { password: password.use((bytes) => fromUtf8(bytes)) }),
+      ...(kms === undefined
+        ? {}
+        : {
+            kms: {
+              ...kms,
+              ...(psk === undefined ? {} : { psk: psk.use(toHex) }),
+              ...(privateKey === undefined ? {} : { privateKey: privateKey.use(toBase64) }),
+            },
+          }),
+      ...withSim(authentication, sim),
+    };
+  }
+
+  async #sim(identity: string): Promise<Sim | undefined> {
+    const k = await this.#secrets.get(simKeyName(identity));
+    const opc = await this.#secrets.get(simOpcName(identity));
+    return k === undefined || opc === undefined ? undefined : { k: k.use(toHex), opc: opc.use(toHex) };
   }
 
   async #read(): Promise<StoredAccount[]> {
@@ -85,12 +142,38 @@ export class Accounts {
   }
 }
 
+interface Sim {
+  readonly k: string;
+  readonly opc: string;
+}
+
+/** An account's SIM stands where it registers with it, else beside. */
+function withSim(
+  authentication: StoredAccount['authentication'],
+  sim: Sim | undefined,
+): Pick<UeConfig, 'authentication' | 'sim'> {
+  if (authentication?.mode === 'aka') return sim === undefined ? {} : { authentication: { ...authentication, ...sim } };
+  return { ...(authentication === undefined ? {} : { authentication }), ...(sim === undefined ? {} : { sim }) };
+}
+
 function passwordName(identity: string): string {
   return `${identity} password`;
 }
 
+function simKeyName(identity: string): string {
+  return `${identity} sim-k`;
+}
+
+function simOpcName(identity: string): string {
+  return `${identity} sim-opc`;
+}
+
 function kmsKeyName(identity: string): string {
   return `${identity} kms-key`;
+}
+
+function kmsPrivateKeyName(identity: string): string {
+  return `${identity} kms-private-key`;
 }
 
 function parseJson(text: string): unknown {

@@ -67,11 +67,12 @@ async function run(): Promise<void> {
 
 /** One engine for each account: accounts of different networks are reached from different addresses of this machine. */
 async function startEngines({ ready }: LoadedAccounts, logger: Logger) {
+  const simDirectory = join(app.getPath('userData'), 'sim-state');
   const engines: Engine[] = [];
   const hosted: Account[] = [];
   for (const { config, secrets } of ready) {
     const host = await localAddressTowards(config.server.host);
-    const engine = new Engine(await createEnginePorts({ log: logger, host }));
+    const engine = new Engine(await createEnginePorts({ log: logger, host, simDirectory }));
     engines.push(engine);
     hosted.push(engine.addAccount(config, secrets));
   }

@@ -1,63 +1,75 @@
 import { describeError } from '../base/errors.ts';
-import { secureRandom } from '../crypto/random.ts';
-import { readKmsConfig } from '../kms/http/config-file.ts';
-import { startKms } from '../kms/http/start-kms.ts';
-import { loadTpkFile } from '../kms/storage/tpk-file.ts';
-import { createJsonLogger } from '../node/json-logger.ts';
-import { systemClock } from '../node/system-clock.ts';
-import { profile } from '../protocol/profile.ts';
-import { readOptions } from './command-line.ts';
+import { auditCommands } from './kms/audit-commands.ts';
+import { readArguments, UsageError, type Command } from './kms/command.ts';
+import { keyCommands } from './kms/key-commands.ts';
+import { serve } from './kms/serve.ts';
+import { userCommands } from './kms/user-commands.ts';
 
-const usage = `usage: npm run kms -- --config FILE [--quiet]
+const commands: Readonly<Record<string, Command>> = { serve, ...userCommands, ...keyCommands, ...auditCommands };
 
-Runs a key management server for MIKEY-TICKET over HTTPS until it gets SIGINT or SIGTERM.
-It prints one line when it listens; each exchange is one JSON line on stderr, unless --quiet is given.
+const usage = `usage: npm run kms -- [COMMAND] --config FILE
 
-FILE is JSON (paths are relative to it):
+Runs a key management server for MIKEY-TICKET over HTTPS, or looks after one; commands work while servers run.
+Without a command it serves: one line on standard output tells when it listens, each exchange is one JSON line on
+standard error, unless --quiet is given.
+
+${Object.entries(commands)
+  .map(([name, { synopsis, explanation }]) => `  ${`${name} ${synopsis}`.trimEnd()}\n      ${explanation}`)
+  .join('\n')}
+
+FILE is JSON (paths are relative to it; docs/kms.md tells all):
   identity              the KMS's own identity, for example "sip:kms.example.com"
   listen                { "host": "127.0.0.1", "port": 8443 }
   tls                   { "certificateFile": PEM file, "privateKeyFile": PEM file }
-  tpkFile               where ticket protection keys are kept; made with mode 0600 when absent
-  tpkRenewAfterSeconds  age at which a start makes a new ticket protection key (30 days)
-  users                 [ { "identities": ["sip:alice@example.com", aliases...],
+  limits                how much one user and one address may ask
+  management            { "host": "127.0.0.1", "port": 9464 }: health and metrics, nowhere unless given
+  trustedProxies        [addresses or networks of load balancers], "proxyProtocol": true for the PROXY protocol
+  shutdown              { "drainSeconds": 0, "graceSeconds": 10 }
+  peers                 other KMSs whose users and ours send to each other
+  storage               { "sqlite": FILE } (kms.db), or { "postgres": { "url": "postgres://..." } }
+  keyEncryptionKey      { "file": FILE } (kms.kek), { "environment": NAME } or { "keychain": NAME }
+  auditHeadFile         where the head of the audit is kept aside (kms.audit-head)
+  tpkRenewAfterSeconds  age at which a ticket protection key gets a successor (30 days)
+  users                 added at start unless the storage knows them:
+                        [ { "identities": ["sip:alice@example.com", aliases...],
                             "pskId": name of the key, "psk": 64 hexadecimal digits,
-                            "mayRequest": true, "allowedResponders": [URIs] } ]
+                            "mayRequest": true, "allowedResponders": [URIs],
+                            "certificate": true or [SHA-256 fingerprints] } ]
+  publicKey             { "certificateFiles": [PEM files], "privateKeyFiles": [PEM files],
+                          "trustAnchorsFile": PEM file, "domains": [host names] }
+                        for users with certificates (docs/kms-public-key.md)
   rules                 { "startsBeforeIssueSeconds": 300, "sessionLifetimeSeconds": 86400,
                           "messageLifetimeSeconds": 604800 }
 `;
 
-async function main(): Promise<void> {
-  const options = readOptions(
-    usage,
-    { config: { type: 'string' }, quiet: { type: 'boolean', default: false } },
-    (given) => (given.config === undefined ? '--config FILE is missing' : undefined),
-  );
-  if (options?.config === undefined) return;
-  const config = await readKmsConfig(options.config);
-  const rules = { ...profile.ticket, ...config.kms.rules };
-  const rotation = {
-    renewAfterSeconds: config.tpkRenewAfterSeconds,
-    keepSeconds: Math.max(rules.sessionLifetimeSeconds, rules.messageLifetimeSeconds),
-  };
-  const server = await startKms({
-    config: config.kms,
-    tls: { certificatePem: config.certificatePem, privateKeyPem: config.privateKeyPem },
-    ...config.listen,
-    clock: systemClock,
-    log: createJsonLogger((line) => process.stderr.write(line), options.quiet ? 'error' : 'info'),
-    tpks: await loadTpkFile(config.tpkFile, rotation, secureRandom, systemClock.now()),
-  });
-  process.stdout.write(`${config.kms.identity} listens on ${server.url}\n`);
-  await new Promise<void>((resolve) => {
-    process.on('SIGINT', () => resolve());
-    process.on('SIGTERM', () => resolve());
-  });
-  await server.stop();
+/** The command and what follows its name; the words of options are never taken for a name. */
+function findCommand(words: readonly string[]): readonly [Command, readonly string[]] {
+  const end = words.findIndex((word) => word.startsWith('-'));
+  const names = (end < 0 ? words : words.slice(0, end)).slice(0, 2);
+  for (const length of [2, 1]) {
+    const command = commands[names.slice(0, length).join(' ')];
+    if (names.length >= length && command !== undefined) return [command, words.slice(length)];
+  }
+  if (names.length === 0) return [serve, words];
+  throw new UsageError(`Unknown command '${names.slice(0, 2).join(' ')}'`);
 }
 
-try {
-  await main();
-} catch (error) {
-  process.stderr.write(`The key management server could not start: ${describeError(error)}\n`);
-  process.exitCode = 1;
+async function main(words: readonly string[]): Promise<number> {
+  if (words.includes('--help') || words.includes('-h')) {
+    process.stdout.write(usage);
+    return 0;
+  }
+  try {
+    const [command, rest] = findCommand(words);
+    return await command.run(readArguments(command, rest));
+  } catch (error) {
+    if (error instanceof UsageError) {
+      process.stderr.write(`${error.message}. --help tells what may be given.\n`);
+      return 2;
+    }
+    process.stderr.write(`The key management server could not do it: ${describeError(error)}\n`);
+    return 1;
+  }
 }
+
+process.exitCode = await main(process.argv.slice(2));

@@ -8,6 +8,7 @@ import { readOptions } from './command-line.ts';
 
 const usage = `npm run lab [-- options]
   --users alice,bob,carol   the subscribers
+  --sim alice,bob           those of them who register with a SIM (AKA) instead of a password
   --dir DIR                 where the UE configuration files go (default: a temporary folder, removed at the end)
   --sip-tls-port N          ports on 127.0.0.1 (default: free ones)
   --sip-tcp-port N
@@ -22,6 +23,7 @@ function readLabOptions() {
     usage,
     {
       users: { type: 'string', default: 'alice,bob,carol' },
+      sim: { type: 'string', default: '' },
       dir: { type: 'string' },
       'sip-tls-port': { type: 'string', default: '0' },
       'sip-tcp-port': { type: 'string', default: '0' },
@@ -45,7 +47,8 @@ if (values !== undefined) {
 
 async function run(values: NonNullable<ReturnType<typeof readLabOptions>>): Promise<void> {
   const lab = await startLab({
-    users: values.users.split(',').map((name) => name.trim()),
+    users: namesIn(values.users),
+    authentication: Object.fromEntries(namesIn(values.sim).map((name) => [name, 'aka'])),
     ports: {
       sipTls: Number(values['sip-tls-port']),
       sipTcp: Number(values['sip-tcp-port']),
@@ -73,6 +76,10 @@ async function run(values: NonNullable<ReturnType<typeof readLabOptions>>): Prom
     await stop();
     throw error;
   }
+}
+
+function namesIn(list: string): string[] {
+  return list === '' ? [] : list.split(',').map((name) => name.trim());
 }
 
 /** The files hold passwords and keys: only the owner may read them. */

@@ -2,10 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { fromHex, utf8 } from '../base/bytes.ts';
+import { describeError } from '../base/errors.ts';
 import { policies } from '../base/protection-level.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
-import type { AccountConfig, AccountSecrets } from '../engine/account-config.ts';
-import { profile } from '../protocol/profile.ts';
+import type { AccountConfig, AccountSecrets, SipAuthenticationConfig } from '../engine/account-config.ts';
+import { credentialMode, kmsConfig, kmsProblem, kmsSchema } from './kms-config.ts';
+import { privateKeyOf, withCertificateFiles } from './ue-certificate.ts';
+import { amfField, simFields, simKeys, simProblem } from './sim-config.ts';
 
 const policy = z.enum(policies);
 const sipUri = z.string().regex(/^sips?:[^\s@]+@[^\s@]+$/i, 'expected an address like sip:alice@example.org');
@@ -16,7 +19,17 @@ export const ueConfigSchema = z.strictObject({
   privateIdentity: z.string().min(1),
   displayName: z.string().optional(),
   domain: z.string().min(1),
-  password: z.string(),
+  /** Of authentication mode `digest` and of KMS credential mode `gba-digest`. */
+  password: z.string().optional(),
+  /** By password when absent. */
+  authentication: z
+    .discriminatedUnion('mode', [
+      z.strictObject({ mode: z.literal('digest') }),
+      z.strictObject({ mode: z.literal('aka'), ...simFields, amf: amfField }),
+    ])
+    .optional(),
+  /** For KMS credential mode `gba-aka` of an account that registers with a password. */
+  sim: z.strictObject(simFields).optional(),
   server: z.strictObject({
     host: z.string().min(1),
     port: z.int().min(1).max(65535),
@@ -25,16 +38,7 @@ export const ueConfigSchema = z.strictObject({
   }),
   /** PEM text, or the path of a PEM file, relative to the configuration file. */
   ca: z.string().optional(),
-  kms: z
-    .strictObject({
-      url: z.url({ protocol: /^https$/ }),
-      identity: z.string().min(1),
-      pskId: z.string().min(1),
-      psk: z.string().regex(/^([0-9a-fA-F]{2}){16,64}$/, 'expected 16 to 64 octets in hexadecimal'),
-      suite: z.enum(['256', '128']).optional(),
-      bodyEncoding: z.enum(['base64', 'binary']).optional(),
-    })
-    .optional(),
+  kms: kmsSchema.optional(),
   policy: policy.optional(),
   contacts: z.record(sipUri, z.strictObject({ policy })).optional(),
   e2aeInferFromRegistration: z.boolean().optional(),
@@ -42,29 +46,52 @@ export const ueConfigSchema = z.strictObject({
 });
 export type UeConfig = z.infer<typeof ueConfigSchema>;
 
+/** What one field alone does not show. */
+const wholeUeConfig = ueConfigSchema.superRefine(({ authentication, password, sim, kms }, context) => {
+  const problem = (message: string, ...path: string[]): void => {
+    context.addIssue({ code: 'custom', path, message });
+  };
+  const kmsWrong = kms && kmsProblem(kms);
+  if (kmsWrong !== undefined) problem(kmsWrong[1], 'kms', kmsWrong[0]);
+  const credential = credentialMode(kms);
+  const needsPassword = authentication?.mode !== 'aka' || credential === 'gba-digest';
+  if (needsPassword && password === undefined) problem('expected a text', 'password');
+  if (!needsPassword && password !== undefined) problem('an account with a SIM has none', 'password');
+  if (authentication?.mode === 'aka') {
+    const simWrong = simProblem(authentication);
+    if (simWrong !== undefined) problem(simWrong, 'authentication');
+    if (sim !== undefined) problem('an account has one SIM, which stands in authentication', 'sim');
+    return;
+  }
+  const simWrong = sim && simProblem(sim);
+  if (simWrong !== undefined) problem(simWrong, 'sim');
+  if (credential === 'gba-aka' && sim === undefined) problem('expected the SIM for the key of the KMS', 'sim');
+  if (credential !== 'gba-aka' && sim !== undefined) problem('nothing here uses a SIM', 'sim');
+});
+
 /** A configuration that cannot be used; the message names the field. */
 export class UeConfigError extends Error {
   override readonly name = 'UeConfigError';
 }
 
-/** Reads the file and the CA file that it names. @throws UeConfigError */
+/** Reads the file and the CA and certificate files that it names. @throws UeConfigError */
 export async function readUeConfig(file: string): Promise<UeConfig> {
-  const config = checkUeConfig(parseJson(await readText(file)));
+  const config = checkUeConfig(await inlined(parseJson(await readText(file)), dirname(file)));
   if (config.ca === undefined || isPem(config.ca)) return config;
   return { ...config, ca: await readText(resolve(dirname(file), config.ca)) };
 }
 
 /** @throws UeConfigError naming the first wrong field, never its value. */
 export function checkUeConfig(value: unknown): UeConfig {
-  const checked = ueConfigSchema.safeParse(value);
+  const checked = wholeUeConfig.safeParse(value);
   if (checked.success) return checked.data;
   const issue = checked.error.issues[0];
   throw new UeConfigError(`${issue?.path.map(String).join('.') ?? ''}: ${issue?.message ?? 'not valid'}`);
 }
 
-/** `ca` must be PEM text here. */
+/** `config` is a checked one, and its `ca` PEM text. */
 export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; secrets: AccountSecrets } {
-  const { server, kms, ca } = config;
+  const { server, kms, ca, authentication } = config;
   const trusted = ca === undefined ? {} : { trustedCa: ca };
   const account: AccountConfig = {
     id: config.identity,
@@ -72,6 +99,7 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
     privateIdentity: config.privateIdentity,
     ...(config.displayName === undefined ? {} : { displayName: config.displayName }),
     domain: config.domain,
+    ...(authentication === undefined ? {} : { authentication: sipAuthentication(authentication) }),
     server: {
       host: server.host,
       port: server.port,
@@ -79,16 +107,7 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
       serverName: server.serverName ?? config.domain,
       ...trusted,
     },
-    ...(kms === undefined
-      ? {}
-      : {
-          kms: {
-            address: { url: kms.url, bodyEncoding: kms.bodyEncoding ?? profile.kms.bodyEncoding, ...trusted },
-            identity: kms.identity,
-            pskId: kms.pskId,
-            suite: kms.suite ?? '256',
-          },
-        }),
+    ...(kms === undefined ? {} : { kms: kmsConfig(kms, trusted) }),
     policy: config.policy ?? 'prefer-e2e',
     contactPolicies: Object.fromEntries(
       Object.entries(config.contacts ?? {}).map(([contact, { policy: demanded }]) => [contact, demanded]),
@@ -98,9 +117,28 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
       : { e2aeInferFromRegistration: config.e2aeInferFromRegistration }),
     ...(config.mediasecOptionTag === undefined ? {} : { mediasecOptionTag: config.mediasecOptionTag }),
   };
-  const password = new SecretBytes(utf8(config.password));
-  const secrets = kms === undefined ? { password } : { password, kmsPsk: new SecretBytes(fromHex(kms.psk)) };
+  const sim = authentication?.mode === 'aka' ? authentication : config.sim;
+  const secrets: AccountSecrets = {
+    ...(config.password === undefined ? {} : { password: new SecretBytes(utf8(config.password)) }),
+    ...(sim === undefined ? {} : { sim: simKeys(sim) }),
+    ...(kms?.psk === undefined ? {} : { kmsPsk: new SecretBytes(fromHex(kms.psk)) }),
+    ...(kms?.privateKey === undefined ? {} : { kmsPrivateKey: privateKeyOf(kms.privateKey) }),
+  };
   return { config: account, secrets };
+}
+
+function sipAuthentication(authentication: NonNullable<UeConfig['authentication']>): SipAuthenticationConfig {
+  if (authentication.mode === 'digest') return { mode: 'digest' };
+  const { amf } = authentication;
+  return { mode: 'aka', ...(amf === undefined ? {} : { amf: fromHex(amf) }) };
+}
+
+async function inlined(config: unknown, folder: string): Promise<unknown> {
+  try {
+    return await withCertificateFiles(config, folder);
+  } catch (error) {
+    throw new UeConfigError(describeError(error));
+  }
 }
 
 async function readText(file: string): Promise<string> {

@@ -1,3 +1,4 @@
+import { dirname, join } from 'node:path';
 import { describeError } from '../base/errors.ts';
 import { Engine } from '../engine/engine.ts';
 import { createEnginePorts } from '../node/create-engine-ports.ts';
@@ -32,7 +33,8 @@ async function main(): Promise<void> {
   const log = createJsonLogger((line) => process.stderr.write(line), levelNamed(options.log));
   const { config, secrets } = accountFromUeConfig(await readUeConfig(options.config));
   const host = await localAddressTowards(config.server.host);
-  const engine = new Engine(await createEnginePorts({ log, host }));
+  const simDirectory = join(dirname(options.config), 'sim-state');
+  const engine = new Engine(await createEnginePorts({ log, host, simDirectory }));
   const account = engine.addAccount(config, secrets);
 
   await new Promise<void>((resolve) => {

@@ -90,6 +90,15 @@ export function describeCertificate(der: Uint8Array): CertificateFacts {
   };
 }
 
+/**
+ * The span in which a DER certificate is valid, milliseconds since 1970.
+ * @throws ProtocolError `malformed` when the octets are not a certificate.
+ */
+export function certificateValidity(der: Uint8Array): { readonly from: number; readonly until: number } {
+  const { validFrom, validTo } = parse(der);
+  return { from: Date.parse(validFrom), until: Date.parse(validTo) };
+}
+
 function parse(der: Uint8Array): X509Certificate {
   try {
     return new X509Certificate(der);

@@ -14,10 +14,14 @@ export interface AuditEntry {
   readonly asker?: string;
   /** Whom the ticket names. */
   readonly responders?: readonly string[];
+  /** The KMS that issued the ticket, where that was another one. */
+  readonly issuer?: string;
   /** SHA-256 of the Ticket Data in hexadecimal digits: the same when a ticket is granted and when it is resolved. */
   readonly ticket?: string;
   /** SHA-256 of the MIKEY message in hexadecimal digits. */
   readonly request?: string;
+  /** Who gave an administrator's command: login name and host. */
+  readonly operator?: string;
   /** Network address that the question came from. */
   readonly address?: string;
   /** Why it was not granted. */

@@ -1,11 +1,17 @@
 import { fromUtf8 } from '../base/bytes.ts';
 import { describeError, ProtocolError } from '../base/errors.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
-import { identityText, sameIdentity, uriIdentity } from '../protocol/mikey/index.ts';
+import { identityText, uriIdentity } from '../protocol/mikey/index.ts';
 import type { KmsDirectory, KmsSubscriber, KmsUser, Later, MikeyIdentity } from '../protocol/mikey/index.ts';
+import { certifiedIdentities, ownsOneOf, type CertificateRules } from './certified-users.ts';
 import { pskContext, type KeyEncryptionKey } from './key-encryption-key.ts';
 import { KmsStorageError, type KmsStorage, type StoredUser } from './ports.ts';
 import { pskOctets } from './users.ts';
+
+/** A subscriber of a source, with all identities that it owns. */
+export interface SourcedSubscriber extends KmsSubscriber {
+  readonly identities: readonly MikeyIdentity[];
+}
 
 /** Where subscribers come from whose keys the storage does not keep, for example bootstrapping (GBA). */
 export interface SubscriberSource {
@@ -13,22 +19,26 @@ export interface SubscriberSource {
   findSubscriber(
     pskId: MikeyIdentity | undefined,
     claimed: MikeyIdentity | undefined,
-  ): Later<KmsSubscriber | undefined>;
+  ): Later<SourcedSubscriber | undefined>;
 }
 
 export interface StoredDirectoryOptions {
   readonly storage: Pick<KmsStorage, 'users' | 'groups'>;
   readonly kek: KeyEncryptionKey;
   readonly sources?: readonly SubscriberSource[];
+  /** Without them nobody is known by certificate. */
+  readonly certificates?: CertificateRules;
 }
 
 /**
  * The users of a storage, asked anew for each question, so that a change made anywhere holds at once. A subscriber of
- * another source is judged by the stored user with the same identity; one whom the storage does not know may ask for
+ * another source is judged by the stored user with one of its identities; one whom the storage does not know may ask for
  * tickets to anybody.
  */
-export function createDirectory({ storage, kek, sources = [] }: StoredDirectoryOptions): KmsDirectory {
+export function createDirectory(options: StoredDirectoryOptions): KmsDirectory {
+  const { storage, kek, sources = [], certificates } = options;
   const stored = new WeakMap<KmsUser, StoredUser>();
+  const sourced = new WeakMap<KmsUser, SourcedSubscriber>();
   const decoy = { identities: ['nobody'], pskId: '' };
   const wrappedDecoy = kek.wrap(new SecretBytes(new Uint8Array(pskOctets)), pskContext(decoy));
 
@@ -39,7 +49,7 @@ export function createDirectory({ storage, kek, sources = [] }: StoredDirectoryO
       name: identityText(identity),
       psk: openPsk(user, kek),
       identity,
-      owns: (other) => identities.some((own) => sameIdentity(own, other)),
+      owns: ownsOneOf(identities),
     };
     stored.set(subscriber, user);
     return subscriber;
@@ -49,7 +59,17 @@ export function createDirectory({ storage, kek, sources = [] }: StoredDirectoryO
     identity?.type === 'uri' ? storage.users.findByIdentity(identityText(identity)) : undefined;
 
   const userOf = async (subscriber: KmsUser): Promise<StoredUser | undefined> =>
-    stored.get(subscriber) ?? (await userWith(subscriber.identity));
+    stored.get(subscriber) ?? (await judge(sourced.get(subscriber)?.identities ?? [subscriber.identity]));
+
+  /** Whoever is disabled under one of their identities is so under each. */
+  const judge = async (identities: readonly MikeyIdentity[]): Promise<StoredUser | undefined> => {
+    const users: StoredUser[] = [];
+    for (const identity of identities) {
+      const user = await userWith(identity);
+      if (user !== undefined) users.push(user);
+    }
+    return users.find(({ isDisabled }) => isDisabled) ?? users[0];
+  };
 
   const isAllowed = async (allowed: readonly string[], responder: MikeyIdentity): Promise<boolean> => {
     if (responder.type !== 'uri') return false;
@@ -72,11 +92,23 @@ export function createDirectory({ storage, kek, sources = [] }: StoredDirectoryO
       if (user !== undefined) return subscriberOf(user);
       for (const source of sources) {
         const found = await source.findSubscriber(pskId, claimed);
-        if (found !== undefined) return found;
+        if (found === undefined) continue;
+        sourced.set(found, found);
+        return found;
       }
       // As much work as for somebody known: the time of an answer tells nobody who is.
       kek.unwrap(wrappedDecoy, pskContext(decoy)).dispose();
       return undefined;
+    },
+
+    async findCertified(claimed, certificate) {
+      const found = certificates && (await certifiedIdentities(storage, certificates, claimed, certificate));
+      if (found === undefined) return undefined;
+      const { identities, judge: judging } = found;
+      const [identity = claimed] = identities;
+      const user: KmsUser = { name: identityText(identity), identity, owns: ownsOneOf(identities) };
+      if (judging !== undefined) stored.set(user, judging);
+      return user;
     },
 
     async mayRequest(subscriber, responders) {

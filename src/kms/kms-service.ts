@@ -3,19 +3,35 @@ import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
 import { sha256 } from '../crypto/digest.ts';
-import { identityText, KmsMachine, uriIdentity, type GrantRules, type KmsOutcome } from '../protocol/mikey/index.ts';
+import { identityText, KmsMachine, uriIdentity } from '../protocol/mikey/index.ts';
+import type { Admission, GrantRules, KmsOutcome, TicketIssuers } from '../protocol/mikey/index.ts';
 import { profile } from '../protocol/profile.ts';
 import type { AuditEntry } from './audit-chain.ts';
-import type { KmsConfig } from './config.ts';
+import type { KmsConfig, KmsPublicKeyConfig } from './config.ts';
 import { createDirectory, type SubscriberSource } from './directory.ts';
 import { KeyEncryptionKey } from './key-encryption-key.ts';
 import { createMemoryStorage } from './memory-storage.ts';
+import { withPeers, type KmsPeer } from './peers.ts';
 import type { KmsStorage } from './ports.ts';
 import { createTpk, defaultRotation, importTpks, StoredTpkRing, type TpkEntry, type TpkRotation } from './tpk-ring.ts';
 import { seedUsers, wrongConfig } from './users.ts';
 
 /** What is asked of a KMS, as the `requesttype` of profile 6.1 names it. */
 export type KmsRequestKind = 'ticketrequest' | 'ticketresolve';
+
+/** Where a question came from. */
+export interface KmsQuestionSource {
+  readonly address: string;
+  /** On connections between KMSs only: those that the other end's certificate proves. */
+  readonly peers?: readonly string[];
+}
+
+export interface KmsStatus {
+  /** When the key that protects new tickets was made, milliseconds since 1970. */
+  readonly tpkCreatedAt: number | undefined;
+  /** Answers that wait until their line in the audit is durable. */
+  readonly auditBacklog: number;
+}
 
 /** A KMS without its network: what an HTTP front needs. */
 export interface KmsService {
@@ -25,7 +41,9 @@ export interface KmsService {
    * Answers one MIKEY message. Its line in the audit is durable before this resolves.
    * Rejects with a `KmsStorageError` when the storage cannot be reached: then nothing was granted.
    */
-  handle(kind: KmsRequestKind, message: Uint8Array, from: { readonly address: string }): Promise<KmsOutcome>;
+  handle(kind: KmsRequestKind, message: Uint8Array, from: KmsQuestionSource): Promise<KmsOutcome>;
+  /** For metrics; costs nothing. */
+  status(): KmsStatus;
   /** Rejects when no question could be answered now. */
   check(): Promise<void>;
   /** Closes the storage. */
@@ -44,9 +62,16 @@ export interface KmsServiceOptions {
   readonly rotation?: Partial<TpkRotation>;
   /** Subscribers besides those of the storage. */
   readonly sources?: readonly SubscriberSource[];
+  /** Without it public-key questions are refused. */
+  readonly publicKey?: KmsPublicKeyConfig;
+  /** Other KMSs that may ask for their users. */
+  readonly peers?: readonly KmsPeer[];
+  /** How tickets of other KMSs are resolved; without it they are refused. */
+  readonly issuers?: TicketIssuers;
+  readonly admission?: Admission;
 }
 
-/** Refusals of unproven senders that get a line of their own in any minute: strangers cannot fill the storage. */
+/** Refusals of unproven or limited senders that get a line of their own in any minute: nobody can fill the storage with them. */
 const unprovenLinesPerMinute = 100;
 
 /**
@@ -54,7 +79,7 @@ const unprovenLinesPerMinute = 100;
  * @throws ProtocolError `local` when the identity is no URI or the key-encryption key does not fit the storage.
  */
 export async function createKmsService(options: KmsServiceOptions): Promise<KmsService> {
-  const { identity, storage, kek, clock, random, sources = [] } = options;
+  const { identity, storage, kek, clock, random, sources = [], peers = [], issuers, admission, publicKey } = options;
   // It stands in an HTTP header too, inside quotes.
   if (!/^[!#-[\]-~]+$/.test(identity)) throw wrongConfig('not a URI', 'identity', 'for example sip:kms.example.com');
   await kek.checkAgainst(storage);
@@ -78,25 +103,39 @@ export async function createKmsService(options: KmsServiceOptions): Promise<KmsS
   const machine = new KmsMachine({
     identity: uriIdentity(identity),
     tpks,
-    directory: createDirectory({ storage, kek, sources }),
+    directory: withPeers(
+      createDirectory({ storage, kek, sources, ...(publicKey && { certificates: publicKey }) }),
+      peers,
+    ),
     replays: storage.replays,
     rules,
     random,
+    ...(issuers && { issuers }),
+    ...(admission && { admission }),
+    ...(publicKey && { publicKey }),
   });
+  let auditBacklog = 0;
   const unproven = new UnprovenLimit();
   return {
     identity,
-    async handle(kind, message, { address }) {
+    async handle(kind, message, { address, peers: provenPeers }) {
       await tpks.keepUp();
       const now = clock.now();
       const outcome = await (kind === 'ticketrequest'
         ? machine.handleTicketRequest(message, now)
-        : machine.handleTicketResolve(message, now));
+        : machine.handleTicketResolve(message, now, provenPeers));
       const entry = auditEntry(kind, message, outcome, address, now);
       const written = 'subject' in outcome ? entry : unproven.take(entry);
-      if (written !== undefined) await storage.audit.append(written);
+      if (written === undefined) return outcome;
+      auditBacklog++;
+      try {
+        await storage.audit.append(written);
+      } finally {
+        auditBacklog--;
+      }
       return outcome;
     },
+    status: () => ({ tpkCreatedAt: tpks.currentCreatedAt, auditBacklog }),
     async check() {
       await tpks.keepUp();
       await storage.check();
@@ -128,6 +167,7 @@ function auditEntry(
     ...(subject === undefined
       ? {}
       : { asker: identityText(subject.asker), responders: subject.responders.map(identityText) }),
+    ...(subject?.issuer === undefined ? {} : { issuer: identityText(subject.issuer) }),
     ...(subject?.ticketDigest === undefined ? {} : { ticket: toHex(subject.ticketDigest) }),
     request: toHex(sha256(message)),
     address,
@@ -165,6 +205,9 @@ export interface MemoryKmsServiceOptions {
   /** Ticket protection keys; without them one is made. All end with the service. */
   readonly tpks?: readonly TpkEntry[];
   readonly sources?: readonly SubscriberSource[];
+  readonly peers?: readonly KmsPeer[];
+  readonly issuers?: TicketIssuers;
+  readonly admission?: Admission;
 }
 
 /**
@@ -172,7 +215,7 @@ export interface MemoryKmsServiceOptions {
  * @throws ProtocolError `local` for a configuration that cannot be.
  */
 export async function createMemoryKmsService(options: MemoryKmsServiceOptions): Promise<KmsService> {
-  const { config, clock, random, tpks, sources = [] } = options;
+  const { config, clock, random, tpks, sources = [], peers = [], issuers, admission } = options;
   const storage = createMemoryStorage();
   const kek = new KeyEncryptionKey(new SecretBytes(random.bytes(32)), random);
   await seedUsers(storage, kek, config.users);
@@ -184,6 +227,10 @@ export async function createMemoryKmsService(options: MemoryKmsServiceOptions): 
     clock,
     random,
     sources,
+    peers,
+    ...(issuers && { issuers }),
+    ...(admission && { admission }),
     ...(config.rules === undefined ? {} : { rules: config.rules }),
+    ...(config.publicKey === undefined ? {} : { publicKey: config.publicKey }),
   });
 }

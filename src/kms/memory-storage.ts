@@ -37,6 +37,7 @@ export function createMemoryStorage(options: MemoryStorageOptions = {}): KmsStor
     tpks,
     audit: new MemoryAudit(options.auditCapacity ?? defaultAuditCapacity),
     keyCheck: {
+      get: () => Promise.resolve(keyCheck),
       getOrSet: (fresh) => Promise.resolve((keyCheck ??= fresh)),
     },
     rewrap: (rewrapping) =>
@@ -198,11 +199,12 @@ class MemoryAudit implements AuditStore {
     this.#lines.push(...lines);
     // Seldom and many at a time: taking one from the front of an array moves all others.
     if (this.#lines.length >= 2 * this.#capacity) this.#lines = this.#lines.slice(-this.#capacity);
-    return Promise.resolve(lines[0] ?? chainStart);
+    return this.head().then((head) => head ?? chainStart);
   }
 
   head(): ReturnType<AuditStore['head']> {
-    return Promise.resolve(this.#lines.at(-1));
+    const last = this.#lines.at(-1);
+    return Promise.resolve(last && { sequence: last.sequence, hash: last.hash });
   }
 
   read(after: number, limit: number): ReturnType<AuditStore['read']> {

@@ -32,7 +32,18 @@ export function readUser(entry: KmsUserConfig, field: string): Omit<StoredUser, 
     mayRequest: entry.mayRequest ?? true,
     allowedResponders: entry.allowedResponders?.map((uri) => canonicalUri(uri, `${field}.allowedResponders`)),
     isDisabled: false,
+    ...(entry.certificates === undefined ? {} : { certificates: readCertificates(entry.certificates, field) }),
   };
+}
+
+/** @throws ProtocolError `local` when a fingerprint is none. */
+export function readCertificates(certificates: 'any' | readonly string[], field: string): 'any' | readonly string[] {
+  if (certificates === 'any') return certificates;
+  return certificates.map((fingerprint) => {
+    const upper = fingerprint.toUpperCase();
+    if (/^([0-9A-F]{2}:){31}[0-9A-F]{2}$/.test(upper)) return upper;
+    throw wrongConfig('not a fingerprint', `${field}.certificates`, '32 pairs of hexadecimal digits joined by colons');
+  });
 }
 
 /** @throws ProtocolError `local` when it is the URI of no user. */

@@ -65,6 +65,7 @@ function withFalseKeys(directory: KmsDirectory, random: Random): KmsDirectory {
       return subscriber;
     },
     mayRequest: (subscriber, responders) => directory.mayRequest(original(subscriber), responders),
-    responderFor: (subscriber, responders) => directory.responderFor(original(subscriber), responders),
+    responderFor: (subscriber, responders, asker) =>
+      directory.responderFor(original(subscriber), responders, asker),
   };
 }

@@ -4,6 +4,8 @@ import { createDeviceCertificate } from '../crypto/certificate.ts';
 import { secureRandom } from '../crypto/random.ts';
 import type { SocketAddress } from '../engine/ports.ts';
 import type { SipMessage } from '../protocol/sip/message.ts';
+import type { AkaDigestAlgorithm } from '../protocol/gba/index.ts';
+import { LabAuthenticationCentre } from './authentication-centre.ts';
 import { Captures, type CapturedBody } from './captures.ts';
 import { Edge } from './edge/edge.ts';
 import { defaultForwardingTimes, type ForwardingTimes } from './edge/forwarding.ts';
@@ -19,6 +21,10 @@ import { WireRecorder } from './wire-recorder.ts';
 export interface LabOptions {
   /** User names; alice, bob and carol unless said. */
   readonly users?: readonly string[];
+  /** Users who register with their SIM instead of a password. */
+  readonly authentication?: Readonly<Record<string, LabUser['authentication']>>;
+  /** How the registrar challenges SIMs; AKAv1-MD5 unless said. */
+  readonly akaAlgorithm?: AkaDigestAlgorithm;
   /** False records no octets. */
   readonly record?: boolean;
   readonly faults?: LabFaults;
@@ -61,12 +67,13 @@ const mediaConnectDeadline = 30_000;
 export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const now = Date.now();
   const log = options.log ?? silentLogger;
-  const users = createUsers(options.users ?? ['alice', 'bob', 'carol'], domain, secureRandom);
+  const names = options.users ?? ['alice', 'bob', 'carol'];
+  const users = createUsers(names, domain, secureRandom, options.authentication);
   const faults: LabFaults = { ...options.faults };
   const recorder = new WireRecorder(options.record === false ? 0 : undefined);
   const authority = await createCertificateAuthority({ commonName: 'Tessera lab CA', now });
-  const names = { dnsNames: [domain, kmsHost, 'localhost'], ipAddresses: ['127.0.0.1'] };
-  const server = await authority.issue(names);
+  const hosts = { dnsNames: [domain, kmsHost, 'localhost'], ipAddresses: ['127.0.0.1'] };
+  const server = await authority.issue(hosts);
   const kms = await startLabKms({
     users,
     faults,
@@ -119,7 +126,14 @@ async function startEdge(
     timers,
     connectDeadline: mediaConnectDeadline,
   });
-  const registrar = new Registrar({ domain, users, timers, serviceRoute: (flow) => edge.routeOf(flow) });
+  const registrar = new Registrar({
+    domain,
+    users,
+    timers,
+    authenticationCentre: new LabAuthenticationCentre(faults, secureRandom),
+    akaAlgorithm: options.akaAlgorithm ?? 'AKAv1-MD5',
+    serviceRoute: (flow) => edge.routeOf(flow),
+  });
   const edge = await Edge.start({
     domain,
     registrar,

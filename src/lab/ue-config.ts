@@ -8,7 +8,8 @@ export interface LabUeConfig {
   privateIdentity: string;
   displayName?: string;
   domain: string;
-  password: string;
+  password?: string;
+  authentication?: { mode: 'digest' } | { mode: 'aka'; k: string; opc: string; amf?: string };
   server: { host: string; port: number; transport: 'tls' | 'tcp'; serverName?: string };
   ca?: string;
   kms?: {
@@ -47,7 +48,9 @@ export function createUeConfig(user: LabUser, facts: UeConfigFacts, overrides: U
     privateIdentity: user.privateIdentity,
     displayName: user.name.charAt(0).toUpperCase() + user.name.slice(1),
     domain: facts.domain,
-    password: user.password,
+    ...(user.authentication === 'digest'
+      ? { password: user.password }
+      : { authentication: { mode: 'aka', k: user.sim.k.use(toHex), opc: user.sim.opc.use(toHex) } }),
     server: { ...facts.sip[transport], transport, serverName: facts.domain },
     ca: facts.caPem,
     ...(withoutKms ? {} : { kms: { ...facts.kms, pskId: user.pskId, psk: user.psk.use(toHex) } }),

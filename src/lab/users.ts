@@ -1,6 +1,7 @@
 import { toHex } from '../base/bytes.ts';
 import type { Random } from '../base/random.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
+import type { MilenageKeys } from '../protocol/gba/index.ts';
 
 /** One subscriber of the lab. All secrets are made at start and live as long as the lab. */
 export interface LabUser {
@@ -10,6 +11,10 @@ export interface LabUser {
   /** IMPI, the digest user name. */
   readonly privateIdentity: string;
   readonly password: string;
+  /** What the registrar asks of the user. */
+  readonly authentication: 'digest' | 'aka';
+  /** K and OPc of the user's SIM; everybody has one. */
+  readonly sim: MilenageKeys;
   /** Names the key at the KMS (IDRpsk). */
   readonly pskId: string;
   /** 32 octets. */
@@ -17,7 +22,12 @@ export interface LabUser {
 }
 
 /** @throws RangeError for a name that is no plain user part, or a repeated one. */
-export function createUsers(names: readonly string[], domain: string, random: Random): ReadonlyMap<string, LabUser> {
+export function createUsers(
+  names: readonly string[],
+  domain: string,
+  random: Random,
+  authentication: Readonly<Record<string, LabUser['authentication']>> = {},
+): ReadonlyMap<string, LabUser> {
   const users = new Map<string, LabUser>();
   for (const name of names) {
     if (!/^[a-z0-9][a-z0-9.-]{0,31}$/.test(name) || users.has(name)) {
@@ -30,9 +40,13 @@ export function createUsers(names: readonly string[], domain: string, random: Ra
       identity: `sip:${name}@${domain}`,
       privateIdentity: `${name}@${domain}`,
       password: toHex(random.bytes(12)),
+      authentication: authentication[name] ?? 'digest',
+      sim: { k: new SecretBytes(random.bytes(16)), opc: new SecretBytes(random.bytes(16)) },
       pskId: `${name}-${toHex(random.bytes(4))}`,
       psk: new SecretBytes(random.bytes(32)),
     });
   }
+  const unknown = Object.keys(authentication).find((name) => !users.has(name));
+  if (unknown !== undefined) throw new RangeError(`"${unknown}" is no user, so nothing can be asked of it`);
   return users;
 }

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { toHex } from '../../src/base/bytes.ts';
 import { accountFromUeConfig, checkUeConfig, readUeConfig, type UeConfig } from '../../src/cli/ue-config.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -25,6 +26,52 @@ test('what is left out gets its default', () => {
   expect(JSON.stringify(secrets)).not.toContain('pass word');
 });
 
+const withoutPassword: UeConfig = { ...config, password: undefined };
+const k = '465b5ce8b199b49faa5f0a2ee238a6bc';
+const op = 'cdc202d5123e20f62b6d676ac72cb318';
+const opc = 'cd63cb71954a9f4e48a5994e37a02baf';
+
+test.each([{ opc }, { op }])('a SIM has K and OPc, given as %j', (given) => {
+  const checked = checkUeConfig({ ...withoutPassword, authentication: { mode: 'aka', k, ...given, amf: '8000' } });
+  const { config: account, secrets } = accountFromUeConfig(checked);
+  expect(account.authentication).toEqual({ mode: 'aka', amf: Uint8Array.of(0x80, 0) });
+  expect(secrets.password).toBeUndefined();
+  expect([secrets.sim?.k.use(toHex), secrets.sim?.opc.use(toHex)]).toEqual([k, opc]);
+  expect(JSON.stringify([account, secrets])).not.toMatch(new RegExp(`${k}|${op}|${opc}`));
+});
+
+const bsf = { bsfUrl: 'https://127.0.0.1:8444/', bsfServerName: 'bsf.lab.test' };
+const gbaKms = (mode: 'gba-aka' | 'gba-digest'): UeConfig['kms'] => ({
+  url: 'https://127.0.0.1:8443',
+  serverName: 'kms.lab.test',
+  identity: 'sip:kms.lab.test',
+  credential: { mode, ...bsf },
+});
+
+test('the key of the KMS may come by bootstrapping, with the password or with a SIM', () => {
+  const byPassword = accountFromUeConfig(checkUeConfig({ ...config, ca: pem, kms: gbaKms('gba-digest') }));
+  expect(byPassword.config.kms).toEqual({
+    address: { url: 'https://127.0.0.1:8443', serverName: 'kms.lab.test', bodyEncoding: 'base64', trustedCa: pem },
+    identity: 'sip:kms.lab.test',
+    credential: {
+      mode: 'gba-digest',
+      bsf: { url: 'https://127.0.0.1:8444/', serverName: 'bsf.lab.test', trustedCa: pem },
+    },
+    suite: '256',
+  });
+  expect(byPassword.secrets.kmsPsk).toBeUndefined();
+  const bySim = accountFromUeConfig(checkUeConfig({ ...config, sim: { k, op }, kms: gbaKms('gba-aka') }));
+  expect([bySim.secrets.sim?.k.use(toHex), bySim.secrets.sim?.opc.use(toHex)]).toEqual([k, opc]);
+  expect(bySim.secrets.password).toBeDefined();
+  const oneSim = { ...withoutPassword, authentication: { mode: 'aka', k, opc } as const, kms: gbaKms('gba-aka') };
+  expect(accountFromUeConfig(checkUeConfig(oneSim)).secrets.sim?.opc.use(toHex)).toBe(opc);
+});
+
+test('a password may be named as the way', () => {
+  const { config: account } = accountFromUeConfig(checkUeConfig({ ...config, authentication: { mode: 'digest' } }));
+  expect(account.authentication).toEqual({ mode: 'digest' });
+});
+
 test('the CA may stand in the file or beside it', async () => {
   const folder = temporaryFolder('ue-config');
   await writeFile(join(folder, 'ca.pem'), pem);
@@ -43,6 +90,24 @@ test.each([
   ['kms.url', { ...config, kms: { ...config.kms, url: 'http://kms.lab.test' } }],
   ['kms.psk', { ...config, kms: { ...config.kms, psk: 'secret in words' } }],
   ['policy', { ...config, policy: 'whatever' }],
+  ['password', withoutPassword],
+  ['password', { ...config, authentication: { mode: 'aka', k, opc } }],
+  ['authentication', { ...withoutPassword, authentication: { mode: 'aka', k } }],
+  ['authentication', { ...withoutPassword, authentication: { mode: 'aka', k, op, opc } }],
+  ['authentication.k', { ...withoutPassword, authentication: { mode: 'aka', k: 'secret in words', opc } }],
+  ['authentication.opc', { ...withoutPassword, authentication: { mode: 'aka', k, opc: `${opc}00` } }],
+  ['authentication.amf', { ...withoutPassword, authentication: { mode: 'aka', k, opc, amf: '80' } }],
+  ['authentication.mode', { ...config, authentication: { mode: 'none' } }],
+  ['kms.pskId', { ...config, kms: { ...config.kms, pskId: undefined } }],
+  ['kms.psk', { ...config, kms: { ...config.kms, psk: undefined } }],
+  ['kms.pskId', { ...config, kms: { ...config.kms, ...gbaKms('gba-digest') } }],
+  ['kms.credential.bsfUrl', { ...config, kms: { ...gbaKms('gba-digest'), credential: { mode: 'gba-digest' } } }],
+  ['kms.serverName', { ...config, kms: { ...gbaKms('gba-digest'), serverName: 'a b' } }],
+  ['sim', { ...config, kms: gbaKms('gba-aka') }],
+  ['sim', { ...config, sim: { k, opc } }],
+  ['sim', { ...config, sim: { k }, kms: gbaKms('gba-aka') }],
+  ['sim', { ...withoutPassword, authentication: { mode: 'aka', k, opc }, sim: { k, opc }, kms: gbaKms('gba-aka') }],
+  ['password', { ...withoutPassword, authentication: { mode: 'aka', k, opc }, kms: gbaKms('gba-digest') }],
   ['contacts.sip:bob@lab.test.policy', { ...config, contacts: { 'sip:bob@lab.test': { policy: 'x' } } }],
 ])('a wrong %s is named, its value is not told', (field, wrong) => {
   expect(() => checkUeConfig(wrong)).toThrow(`${field}: `);

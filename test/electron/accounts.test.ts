@@ -41,7 +41,7 @@ describe('accounts', () => {
     const { ready, withoutSecrets } = await new Accounts(file, keychain).load();
     expect(withoutSecrets).toEqual([]);
     expect(ready[0]!.config).toMatchObject({ id: 'sip:alice@lab.test', policy: 'prefer-e2e' });
-    expect(ready[0]!.secrets.password.use((bytes) => fromUtf8(bytes))).toBe('hunter2');
+    expect(ready[0]!.secrets.password?.use((bytes) => fromUtf8(bytes))).toBe('hunter2');
     expect(ready[0]!.secrets.kmsPsk!.use(toHex)).toBe('ab'.repeat(32));
   });
 
@@ -51,7 +51,51 @@ describe('accounts', () => {
     await accounts.add({ ...config, displayName: 'Alice', password: 'new' });
     const { ready } = await accounts.load();
     expect(ready.map((account) => account.config.displayName)).toEqual(['Alice']);
-    expect(ready[0]!.secrets.password.use((bytes) => fromUtf8(bytes))).toBe('new');
+    expect(ready[0]!.secrets.password?.use((bytes) => fromUtf8(bytes))).toBe('new');
+  });
+
+  it('keeps the keys of a SIM in the keychain, and drops what it replaces', async () => {
+    const accounts = new Accounts(file, keychain);
+    await accounts.add(config);
+    const withoutPassword: UeConfig = { ...config, password: undefined };
+    const k = '465b5ce8b199b49faa5f0a2ee238a6bc';
+    const authentication = { mode: 'aka', k, op: 'cdc202d5123e20f62b6d676ac72cb318', amf: '8000' } as const;
+    await accounts.add({ ...withoutPassword, authentication });
+    expect(await readFile(file, 'utf8')).not.toMatch(/465b5ce8|cdc202d5|cd63cb71/);
+    expect((await keychain.list()).toSorted()).toEqual([
+      'sip:alice@lab.test kms-key',
+      'sip:alice@lab.test sim-k',
+      'sip:alice@lab.test sim-opc',
+    ]);
+    const { ready } = await accounts.load();
+    expect(ready[0]!.config.authentication).toEqual({ mode: 'aka', amf: Uint8Array.of(0x80, 0) });
+    expect(ready[0]!.secrets.password).toBeUndefined();
+    expect(ready[0]!.secrets.sim?.k.use(toHex)).toBe(k);
+    expect(ready[0]!.secrets.sim?.opc.use(toHex)).toBe('cd63cb71954a9f4e48a5994e37a02baf');
+
+    await keychain.delete('sip:alice@lab.test sim-opc');
+    expect((await accounts.load()).withoutSecrets).toEqual(['sip:alice@lab.test']);
+    await accounts.add({ ...config, authentication: { mode: 'digest' } });
+    expect((await accounts.load()).ready[0]!.config.authentication).toEqual({ mode: 'digest' });
+    expect(await keychain.list()).not.toContain('sip:alice@lab.test sim-k');
+  });
+
+  it.each(['gba-aka', 'gba-digest'] as const)('keeps what %s needs in the keychain, and nothing else', async (mode) => {
+    const accounts = new Accounts(file, keychain);
+    await accounts.add(config);
+    const sim = { k: '465b5ce8b199b49faa5f0a2ee238a6bc', opc: 'cd63cb71954a9f4e48a5994e37a02baf' };
+    const credential = { mode, bsfUrl: 'https://127.0.0.1:8444/' };
+    const kms = { url: 'https://127.0.0.1:8443/', identity: 'sip:kms.lab.test', credential };
+    const bootstrapping: UeConfig = { ...config, kms, ...(mode === 'gba-aka' ? { sim } : {}) };
+    await accounts.add(bootstrapping);
+    expect(await readFile(file, 'utf8')).not.toMatch(/465b5ce8|cd63cb71|hunter2|psk"/);
+    const kept = mode === 'gba-aka' ? ['password', 'sim-k', 'sim-opc'] : ['password'];
+    expect((await keychain.list()).toSorted()).toEqual(kept.map((name) => `sip:alice@lab.test ${name}`));
+    const { ready } = await accounts.load();
+    expect(ready[0]!.config.kms?.credential.mode).toBe(mode);
+    expect(ready[0]!.secrets.sim?.opc.use(toHex)).toBe(mode === 'gba-aka' ? sim.opc : undefined);
+    await keychain.delete(`sip:alice@lab.test ${kept.at(-1) ?? ''}`);
+    expect((await accounts.load()).withoutSecrets).toEqual(['sip:alice@lab.test']);
   });
 
   it('names accounts whose secrets are gone and loads the others', async () => {

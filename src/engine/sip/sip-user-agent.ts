@@ -68,7 +68,7 @@ class SipJsUserAgent implements SipUserAgent {
     this.#ports = ports;
     this.#account = account;
     this.events = new Events((error) => log.log('error', 'sip.listener-failed', { reason: describeError(error) }));
-    this.#authenticator = new DigestAuthenticator(account, random);
+    this.#authenticator = new DigestAuthenticator(account, ports);
     this.#security = new SecurityAgreementState({
       overTls: account.target.protocol === 'tls',
       mediasecOptionTag: account.mediasecOptionTag ?? profile.accountDefaults.mediasecOptionTag,
@@ -97,6 +97,7 @@ class SipJsUserAgent implements SipUserAgent {
       isConnected: () => this.#sipJs.transport.isConnected(),
       send: (expires) => this.#sendRegister(expires),
       security: this.#security,
+      authentication: this.#authenticator,
       useServiceRoute: (route) => (this.#sipJs.core.configuration.routeSet = [...route]),
       onState: (state) => this.events.emit('registration', state),
     });

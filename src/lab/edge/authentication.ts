@@ -78,7 +78,8 @@ function expectedResponse(
   return digest([a1, text('nonce'), text('nc'), text('cnonce'), 'auth', a2].join(':'));
 }
 
-function readCredentials(request: SipMessage): ReadonlyMap<string, string> | undefined {
+/** Parameters of the Authorization header, names in lower case; undefined without one of Digest. */
+export function readCredentials(request: SipMessage): ReadonlyMap<string, string> | undefined {
   const value = request.headers.get('Authorization');
   const parameters = /^Digest\s+(.*)$/is.exec(value ?? '')?.[1];
   if (parameters === undefined) return undefined;

@@ -4,6 +4,9 @@ import { headerList, parseNameAddress, parseSipUri, type SipNameAddress } from '
 import type { SipMessage } from '../../protocol/sip/message.ts';
 import type { Timers } from '../timers.ts';
 import type { LabUser } from '../users.ts';
+import type { AkaDigestAlgorithm } from '../../protocol/gba/index.ts';
+import type { LabAuthenticationCentre } from '../authentication-centre.ts';
+import { AkaAuthenticator } from './aka-authentication.ts';
 import { DigestAuthenticator } from './authentication.ts';
 import type { Flow } from './flow.ts';
 import { replyTo } from './replies.ts';
@@ -29,6 +32,8 @@ export interface RegistrarOptions {
   readonly domain: string;
   readonly users: ReadonlyMap<string, LabUser>;
   readonly timers: Timers;
+  readonly authenticationCentre: LabAuthenticationCentre;
+  readonly akaAlgorithm: AkaDigestAlgorithm;
   /** Where UEs send later requests, as Service-Route value without brackets. */
   serviceRoute(flow: Flow): string;
 }
@@ -38,11 +43,14 @@ export class Registrar {
   readonly events = new Events<{ registered: Binding; removed: Binding }>();
   readonly #options: RegistrarOptions;
   readonly #authenticator: DigestAuthenticator;
+  readonly #akaAuthenticator: AkaAuthenticator;
   readonly #bindings = new Map<LabUser, Map<string, Binding>>();
 
   constructor(options: RegistrarOptions) {
     this.#options = options;
-    this.#authenticator = new DigestAuthenticator(options.domain);
+    const { domain, authenticationCentre, akaAlgorithm } = options;
+    this.#authenticator = new DigestAuthenticator(domain);
+    this.#akaAuthenticator = new AkaAuthenticator(domain, authenticationCentre, akaAlgorithm);
   }
 
   bindings(user: LabUser): Binding[] {
@@ -79,15 +87,14 @@ export class Registrar {
   }
 
   #authenticated(flow: Flow, request: SipMessage, user: LabUser): SipMessage {
-    const verdict = this.#authenticator.verify(request, user, Date.now());
+    const authenticator = user.authentication === 'aka' ? this.#akaAuthenticator : this.#authenticator;
+    const verdict = authenticator.verify(request, user, Date.now());
     if (verdict.kind === 'refused') return replyTo(request, 403);
     // The agreement starts with the challenge, so that the answer to it already mirrors the list (profile 1.7).
     const agreement = agree(request, flow.transport);
     if (verdict.kind === 'challenge') {
       const reply = replyTo(request, 401);
-      for (const challenge of this.#authenticator.challenges(verdict.stale, Date.now())) {
-        reply.headers.add('WWW-Authenticate', challenge);
-      }
+      for (const challenge of this.#challenges(user, verdict.stale)) reply.headers.add('WWW-Authenticate', challenge);
       if (agreement !== undefined) {
         flow.agreement = agreement;
         addSecurityServer(reply, agreement.server);
@@ -97,6 +104,11 @@ export class Registrar {
     if (flow.agreement !== undefined && !verifies(request, flow.agreement)) return securityRequired(request, flow);
     flow.agreement = agreement ?? flow.agreement;
     return this.#bind(flow, request, user);
+  }
+
+  #challenges(user: LabUser, isStale: boolean): string[] {
+    if (user.authentication === 'aka') return [this.#akaAuthenticator.challenge(user, Date.now())];
+    return this.#authenticator.challenges(isStale, Date.now());
   }
 
   #bind(flow: Flow, request: SipMessage, user: LabUser): SipMessage {

@@ -10,7 +10,17 @@ export { acceptsStricter, neverGranted, type GrantDifference, type GrantJudge } 
 export { InitiatorMachine, type InitiatorEvent, type InitiatorMachineOptions } from './initiator-machine.ts';
 export type { GrantRules } from './kms-grant.ts';
 export { KmsMachine } from './kms-machine.ts';
+export { forwardResolve } from './kms-forward.ts';
 export type {
+  ForeignTicket,
+  ForwardAnswer,
+  ForwardCredential,
+  ForwardedResolve,
+  IssuedKeys,
+  IssuerAnswer,
+} from './kms-forward.ts';
+export type {
+  Admission,
   KmsCounters,
   KmsDirectory,
   KmsExchangeSubject,
@@ -21,6 +31,7 @@ export type {
   KmsUser,
   Later,
   ReplayMemory,
+  TicketIssuers,
   TicketMaker,
   TpkRing,
 } from './kms-types.ts';
@@ -34,6 +45,6 @@ export { ReplayCache } from './replay-cache.ts';
 export { ResponderMachine, type ResponderEvent, type ResponderMachineOptions } from './responder-machine.ts';
 export { createTransfer } from './transfer.ts';
 export { createTicketRequest } from './ticket-request.ts';
-export type { MessageTime, TimestampChoice } from './timestamp.ts';
 export { createTicketRequestPk } from './ticket-request-pk.ts';
+export type { MessageTime, TimestampChoice } from './timestamp.ts';
 export type * from './types.ts';

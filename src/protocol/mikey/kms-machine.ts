@@ -12,6 +12,7 @@ import {
 import { dataType, idRole, mikeyError, randRole } from './code-points.ts';
 import { answerWithError } from './error-message.ts';
 import { sameIdentity, type MikeyIdentity } from './identity.ts';
+import type { ForeignTicket } from './kms-forward.ts';
 import { grantPolicy, keysToIssue, refuseWeakerCover } from './kms-grant.ts';
 import { openTicketAtKms, sharedTpkFor } from './kms-ticket.ts';
 import { findCertifiedSender, openSenderEnvelope, type OpenedEnvelope } from './kms-public-key.ts';
@@ -23,7 +24,7 @@ import type {
   KmsUser,
   ReplayMemory,
 } from './kms-types.ts';
-import type { KeyDataPayload } from './payloads.ts';
+import type { KeyDataPayload, TicketPayload } from './payloads.ts';
 import { decodeMessage, type DecodedMessage } from './message.ts';
 import { identitiesInRole, identityInRole, requiredPayload, requiredRand } from './payload-access.ts';
 import { messageKeys, suiteOfPrf, verifyMessage, type ProtectionKeys, type SuiteParameters } from './protection.ts';
@@ -45,6 +46,17 @@ class Forbidden extends ProtocolError {
 }
 
 class Overloaded extends ProtocolError {}
+class Replayed extends ProtocolError {}
+class IssuerFailed extends ProtocolError {}
+
+class IssuerAway extends ProtocolError {
+  readonly retryAfterSeconds: number;
+
+  constructor(error: ProtocolError, retryAfterSeconds: number) {
+    super(error.kind, 'the KMS that issued the ticket is away', { field: 'kms.issuer', cause: error });
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
 
 /** A question whose sender is proven. */
 interface Question {
@@ -95,8 +107,8 @@ const resolveExchange: ExchangeKind = {
 
 /**
  * The KMS's side of Ticket Request and Ticket Resolve (RFC 6043 4.2.1 and 4.2.3), both variants.
- * Keeps nothing but a replay memory: whatever a ticket needs stands in the ticket, under the TPK. Its directory and its
- * replay memory may have to be waited for; nothing else does.
+ * Keeps nothing but a replay memory: whatever a ticket needs stands in the ticket, under the TPK. Its directory, its
+ * replay memory and other KMSs may have to be waited for; nothing else does.
  */
 export class KmsMachine {
   readonly #options: KmsMachineOptions;
@@ -114,8 +126,9 @@ export class KmsMachine {
     return this.#handle(message, now, requestExchange, (question) => this.#grant(question, now));
   }
 
-  handleTicketResolve(message: Uint8Array, now: number): Promise<KmsOutcome> {
-    return this.#handle(message, now, resolveExchange, (question) => this.#resolve(question, now));
+  /** @param provenPeers from other KMSs only: the names that the certificate of the connection proves. */
+  handleTicketResolve(message: Uint8Array, now: number, provenPeers?: readonly string[]): Promise<KmsOutcome> {
+    return this.#handle(message, now, resolveExchange, (question) => this.#resolve(question, now), provenPeers);
   }
 
   async #handle(
@@ -123,15 +136,21 @@ export class KmsMachine {
     now: number,
     kind: ExchangeKind,
     answer: (question: Question) => Promise<Answer>,
+    provenPeers?: readonly string[],
   ): Promise<KmsOutcome> {
     let question: Question;
     try {
-      question = await this.#authenticate(decodeMessage(input), kind, now);
+      question = await this.#authenticate(decodeMessage(input), kind, now, provenPeers);
     } catch (error) {
       return unauthenticatedOutcome(input, error, now);
     }
     const subscriber = question.subscriber.name;
-    let subject = subjectOf(question);
+    const retryAfterSeconds = this.#options.admission?.(question.subscriber, now);
+    if (retryAfterSeconds !== undefined) {
+      const error = new ProtocolError('policy-denied', 'too many questions', { field: 'kms.limits' });
+      return { outcome: 'limited', subscriber, error, retryAfterSeconds };
+    }
+    let subject = subjectOf(question, this.#options.identity);
     try {
       await this.#refuseReplay(question, now);
       const { message, ticketData } = await answer(question);
@@ -140,13 +159,24 @@ export class KmsMachine {
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       if (error instanceof Overloaded) return { outcome: 'overloaded', error };
+      if (error instanceof IssuerFailed) return { outcome: 'issuer-failed', subscriber, error, subject };
+      if (error instanceof IssuerAway) {
+        const { retryAfterSeconds: seconds } = error;
+        return { outcome: 'issuer-away', subscriber, error, retryAfterSeconds: seconds, subject };
+      }
       const message = answerWithError(input, error, now, question.errorProof) ?? new Uint8Array();
-      return { outcome: error instanceof Forbidden ? 'forbidden' : 'refused', message, subscriber, error, subject };
+      if (error instanceof Forbidden) return { outcome: 'forbidden', message, subscriber, error, subject };
+      return { outcome: 'refused', message, subscriber, error, subject, isReplay: error instanceof Replayed };
     }
   }
 
   /** Proves who asks before anything else is looked at, so that an unproven message changes and learns nothing. */
-  #authenticate(message: DecodedMessage, kind: ExchangeKind, now: number): Promise<Question> {
+  #authenticate(
+    message: DecodedMessage,
+    kind: ExchangeKind,
+    now: number,
+    provenPeers: readonly string[] | undefined,
+  ): Promise<Question> {
     const { header, payloads } = message;
     const { publicKey } = this.#options;
     const isPublicKey = publicKey !== undefined && header.dataType === kind.pkType;
@@ -165,17 +195,22 @@ export class KmsMachine {
     const keysFrom = (secret: SecretBytes): ProtectionKeys =>
       messageKeys(suite, secret, header.csbId, 'initial', rands);
     const claim = { message, suite, rand, claimed, kms, keysFrom };
-    return isPublicKey ? this.#authenticateCertified(claim, publicKey, now) : this.#authenticateSharedKey(claim);
+    return isPublicKey
+      ? this.#authenticateCertified(claim, publicKey, now, provenPeers)
+      : this.#authenticateSharedKey(claim, provenPeers);
   }
 
-  async #authenticateSharedKey({ claimed, kms, keysFrom, ...claim }: Claim): Promise<Question> {
+  async #authenticateSharedKey(
+    { claimed, kms, keysFrom, ...claim }: Claim,
+    provenPeers: readonly string[] | undefined,
+  ): Promise<Question> {
     const pskId = identityInRole(claim.message.payloads, idRole.psk);
     const found = await this.#options.directory.findSubscriber(pskId, claimed);
     const psk = found?.psk ?? this.#nobodysKey;
     const asker = claimed ?? found?.identity ?? kms;
     const errorProof = keysFrom(psk);
     verifyMessage(claim.message, errorProof, [asker.data, kms.data]);
-    if (found === undefined) throw unauthenticated();
+    if (found === undefined || !isProvenBy(found, provenPeers)) throw unauthenticated();
     return { ...claim, subscriber: found, asker, secret: () => found.psk, errorProof };
   }
 
@@ -183,6 +218,7 @@ export class KmsMachine {
     { claimed, kms, keysFrom, ...claim }: Claim,
     publicKey: KmsPublicKey,
     now: number,
+    provenPeers: readonly string[] | undefined,
   ): Promise<Question> {
     // Reading [A34]: a signature alone does not tell whose it is.
     if (claimed === undefined) {
@@ -193,7 +229,7 @@ export class KmsMachine {
     }
     const { directory } = this.#options;
     const found = await findCertifiedSender(claim.message, claimed, kms, { ...publicKey, directory, now });
-    if (found === undefined) throw unauthenticated();
+    if (found === undefined || !isProvenBy(found, provenPeers)) throw unauthenticated();
     const envelope = openSenderEnvelope(claim.message.payloads, publicKey, claim.suite, keysFrom);
     return { ...claim, subscriber: found, asker: claimed, ...envelope };
   }
@@ -269,10 +305,12 @@ export class KmsMachine {
     const { random, tpks, directory } = this.#options;
     const { message, suite, subscriber } = question;
     const ticket = requiredPayload(message.payloads, 'TICKET');
+    const issuer = issuerOf(ticket, this.#options.identity);
+    if (issuer !== undefined) return this.#resolveElsewhere(question, { ticket, issuer }, now);
     const policy = readPolicy(ticket.policy);
     const opened = await openTicketAtKms(ticket, policy, { tpks, directory });
     refuseOutsideLife(policy, now);
-    const responder = await directory.responderFor(subscriber, policy.responders);
+    const responder = await directory.responderFor(subscriber, policy.responders, question.asker);
     if (responder === undefined) throw new Forbidden('the ticket is for somebody else', 'kms.responder');
     checkInitiatorDataPresence(ticket);
     if (policy.flags.I) verifyInitiatorData(opened.suite, opened.mpkr, ticket.initiatorData);
@@ -288,6 +326,67 @@ export class KmsMachine {
     const sealed = { ...this.#answer(question), timestamp: ntpTimestamp(now), keys };
     return { message: sealResolveResponse(sealed, fork, message.bytes) };
   }
+
+  /**
+   * A ticket of another KMS (RFC 6043 10): its issuer is asked once everything is checked that needs none of its keys, and our
+   * user gets the issuer's keys and modifier under the key that we share.
+   */
+  async #resolveElsewhere(
+    question: Question,
+    { ticket, issuer }: Pick<ForeignTicket, 'ticket' | 'issuer'>,
+    now: number,
+  ): Promise<Answer> {
+    const { directory, issuers } = this.#options;
+    const { message, suite, subscriber, asker } = question;
+    // One hop: whoever asks for another's users asks the issuer itself, so that no question can go round.
+    if (subscriber.peer !== undefined) throw foreignTicket('the ticket of a third KMS');
+    const policy = readPolicy(ticket.policy);
+    refuseOutsideLife(policy, now);
+    // "The IDRr [...] SHOULD be reused"; an alias is ours to know, so what goes on is the name in the ticket.
+    const responder = await directory.responderFor(subscriber, policy.responders, asker);
+    if (responder === undefined) throw new Forbidden('the ticket is for somebody else', 'kms.responder');
+    checkInitiatorDataPresence(ticket);
+    refuseWeakerCover(suite, policy.suite, 'mikey.HDR.prf');
+    const answer = await issuers?.ask({ issuer, initiator: policy.initiator, responder, ticket });
+    switch (answer?.answer) {
+      case undefined:
+      case 'unknown':
+        throw foreignTicket('no agreement with the KMS that issued the ticket');
+      case 'refused':
+        throw answer.error;
+      case 'away':
+        throw new IssuerAway(answer.error, answer.retryAfterSeconds);
+      case 'failed':
+        throw new IssuerFailed(answer.error.kind, answer.error.message, { field: 'kms.issuer', cause: answer.error });
+      case 'keys': {
+        const { keys, fork } = answer;
+        // The issuer may have adjusted IDRr, but not to somebody else.
+        if (fork !== undefined && (await directory.responderFor(subscriber, [fork.responder], asker)) === undefined) {
+          throw new IssuerFailed('peer-misbehaved', 'keys for somebody else', { field: 'kms.issuer' });
+        }
+        const sealed = { ...this.#answer(question), timestamp: ntpTimestamp(now), keys };
+        return { message: sealResolveResponse(sealed, fork, message.bytes) };
+      }
+    }
+  }
+}
+
+/** The KMS that a ticket names, unless that is this one, or it names none. */
+function issuerOf(ticket: TicketPayload | undefined, self: MikeyIdentity): MikeyIdentity | undefined {
+  const named = ticket === undefined ? undefined : identityInRole(ticket.policy.parameters, idRole.kms);
+  return named === undefined || sameIdentity(named, self) ? undefined : named;
+}
+
+function foreignTicket(problem: string): ProtocolError {
+  return new ProtocolError('policy-denied', problem, {
+    field: 'mikey.TICKET.IDRkms',
+    hint: { mikey: mikeyError.invalidTicket },
+  });
+}
+
+/** On a connection between KMSs only the key of a KMS that its certificate proves counts, on any other only users' keys. */
+function isProvenBy({ peer }: KmsUser, provenPeers: readonly string[] | undefined): boolean {
+  return provenPeers === undefined ? peer === undefined : peer !== undefined && provenPeers.includes(peer);
 }
 
 /** RFC 6043 12.1: RANDRkms is as long as the longest key that it forks. */
@@ -315,19 +414,21 @@ const memoryOf = (cache: ReplayCache): ReplayMemory => ({
 });
 
 /** What can be said of it before it is judged: a policy that cannot be read names nobody. */
-function subjectOf({ message: { payloads }, asker }: Question): KmsExchangeSubject {
+function subjectOf({ message: { payloads }, asker }: Question, self: MikeyIdentity): KmsExchangeSubject {
   const ticket = payloads.find((payload) => payload.payload === 'TICKET');
   const policy = ticket?.policy ?? payloads.find((payload) => payload.payload === 'TP')?.policy;
   const subject = { asker, ...(ticket === undefined ? {} : { ticketDigest: sha256(ticket.ticketData) }) };
   try {
-    return { ...subject, responders: identitiesInRole(policy?.parameters ?? [], idRole.responder) };
+    const issuer = issuerOf(ticket, self);
+    const responders = identitiesInRole(policy?.parameters ?? [], idRole.responder);
+    return { ...subject, responders, ...(issuer === undefined ? {} : { issuer }) };
   } catch {
     return { ...subject, responders: [] };
   }
 }
 
 function refuseReplayed(): never {
-  throw new ProtocolError('peer-misbehaved', 'replayed', {
+  throw new Replayed('peer-misbehaved', 'replayed', {
     field: 'mikey.T',
     hint: { mikey: mikeyError.invalidTimestamp },
   });

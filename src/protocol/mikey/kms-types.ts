@@ -5,6 +5,7 @@ import type { TrustAnchors } from '../../crypto/certificate-path.ts';
 import type { Certificate } from '../../crypto/x509.ts';
 import type { KmsKeyPair } from './envelope.ts';
 import type { MikeyIdentity } from './identity.ts';
+import type { ForeignTicket, IssuerAnswer } from './kms-forward.ts';
 import type { TicketProtectionKey } from './key-types.ts';
 import type { GrantRules } from './kms-grant.ts';
 
@@ -16,6 +17,8 @@ export interface KmsUser {
   owns(identity: MikeyIdentity): boolean;
   /** The identity that is meant when a message names none (reading [A34]). */
   readonly identity: MikeyIdentity;
+  /** Set for another KMS that speaks for its users (RFC 6043 10): its name, which its connection has to prove too. */
+  readonly peer?: string;
 }
 
 /** Somebody who shares a key with the KMS. */
@@ -48,8 +51,15 @@ export interface KmsDirectory {
   findCertified?(claimed: MikeyIdentity, certificate: Certificate): Later<KmsUser | undefined>;
   /** May this user hold a ticket for these responders? */
   mayRequest(subscriber: KmsUser, responders: readonly MikeyIdentity[]): Later<boolean>;
-  /** The identity of the ticket that this user may answer for, if any (reading [A27], aliases and groups). */
-  responderFor(subscriber: KmsUser, responders: readonly MikeyIdentity[]): Later<MikeyIdentity | undefined>;
+  /**
+   * The identity of the ticket that this user may answer for, if any (reading [A27], aliases and groups).
+   * @param asker the identity that the question was asked under, which the subscriber owns.
+   */
+  responderFor(
+    subscriber: KmsUser,
+    responders: readonly MikeyIdentity[],
+    asker?: MikeyIdentity,
+  ): Later<MikeyIdentity | undefined>;
   /** Mode 2: the TPK that a responder shares with the KMS. A directory without this makes no tickets for responders to open. */
   findResponderTpk?(responder: MikeyIdentity): Later<TicketProtectionKey | undefined>;
   /** Mode 3: who makes tickets under this TPK. A directory without this knows no initiators that make tickets. */
@@ -67,6 +77,15 @@ export interface KmsCounters {
   /** In one step that no other caller can come between. @returns false for a count that is not higher than all before. */
   advance(sender: MikeyIdentity, count: number): Later<boolean>;
 }
+
+/** The KMSs that issue tickets for our users besides this one (RFC 6043 10). */
+export interface TicketIssuers {
+  /** Never rejects. */
+  ask(foreign: ForeignTicket): Promise<IssuerAnswer>;
+}
+
+/** Lets a proven subscriber in, or says after how many seconds it may come again. */
+export type Admission = (subscriber: KmsUser, now: number) => number | undefined;
 
 /** Authenticated messages that were seen; with several replicas, all of them remember together. */
 export interface ReplayMemory {
@@ -86,6 +105,8 @@ export interface KmsExchangeSubject {
   readonly responders: readonly MikeyIdentity[];
   /** SHA-256 of the Ticket Data, the same when it is granted and when it is resolved. */
   readonly ticketDigest?: Uint8Array;
+  /** The KMS that issued the ticket, where that was another one. */
+  readonly issuer?: MikeyIdentity;
 }
 
 /** What makes a KMS take public-key questions. */
@@ -106,6 +127,10 @@ export interface KmsMachineOptions {
   readonly replays?: ReplayMemory;
   /** Most authenticated messages that the machine remembers by itself. */
   readonly replayCapacity?: number;
+  /** Without them only our own tickets are resolved. */
+  readonly issuers?: TicketIssuers;
+  /** Without it everybody who is proven is let in. */
+  readonly admission?: Admission;
   /** Without it a message that counts instead of telling the time is refused. */
   readonly counters?: KmsCounters;
   /** Without it public-key questions are refused. */
@@ -127,6 +152,8 @@ export type KmsOutcome =
       readonly subscriber: string;
       readonly error: ProtocolError;
       readonly subject: KmsExchangeSubject;
+      /** The message was seen before. */
+      readonly isReplay: boolean;
     }
   /** Authentic, but not for this user: `message` is an Error with V. */
   | {
@@ -139,4 +166,26 @@ export type KmsOutcome =
   /** Unknown key, wrong MAC or wrong signature, told apart by nobody, or useless certificates: `message` is an Error without V. */
   | { readonly outcome: 'not-authenticated'; readonly message: Uint8Array | undefined; readonly error: ProtocolError }
   | { readonly outcome: 'malformed'; readonly message: Uint8Array | undefined; readonly error: ProtocolError }
+  /** The KMS that issued the ticket does not answer, or not now. */
+  | {
+      readonly outcome: 'issuer-away';
+      readonly subscriber: string;
+      readonly error: ProtocolError;
+      readonly retryAfterSeconds: number;
+      readonly subject: KmsExchangeSubject;
+    }
+  /** The KMS that issued the ticket answered what cannot be right, or did not prove who it is. */
+  | {
+      readonly outcome: 'issuer-failed';
+      readonly subscriber: string;
+      readonly error: ProtocolError;
+      readonly subject: KmsExchangeSubject;
+    }
+  /** Authentic, and too many of this user; the message may come again. */
+  | {
+      readonly outcome: 'limited';
+      readonly subscriber: string;
+      readonly error: ProtocolError;
+      readonly retryAfterSeconds: number;
+    }
   | { readonly outcome: 'overloaded'; readonly error: ProtocolError };

@@ -64,8 +64,8 @@ export function receiveTransfer(input: Uint8Array, options: ReceiveOptions): Rec
     applications: policy.applications,
     ticketIssuedAt: checked.ticketIssuedAt,
     createResolve: (resolveOptions) => createTicketResolve(checked, resolveOptions),
-    openTicket: (openOptions) => openTransfer(checked, openOptions),
     createResolvePk: (resolveOptions) => createTicketResolvePk(checked, resolveOptions),
+    openTicket: (openOptions) => openTransfer(checked, openOptions),
   };
 }
 

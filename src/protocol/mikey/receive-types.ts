@@ -3,10 +3,10 @@ import type { SecretBytes } from '../../base/secret-bytes.ts';
 import type { CryptoSessionBundle } from './bundle-types.ts';
 import type { TicketFlags } from './flags.ts';
 import type { MikeyIdentity } from './identity.ts';
-import type { PublicKeyCredential } from './ticket-types.ts';
 import type { MikeySuite, PeerRules, SessionOffer, TicketKey } from './key-types.ts';
 import type { CryptoSession } from './message.ts';
 import type { SecurityPolicyPayload } from './payloads.ts';
+import type { PublicKeyCredential } from './public-key-types.ts';
 import type { MessageTime, TimestampChoice } from './timestamp.ts';
 import type { MikeyExtension } from './transfer-types.ts';
 
@@ -70,6 +70,8 @@ export interface TicketResolve {
    * @throws ProtocolError when either is not, or the KMS refused.
    */
   accept(resolveResponse: Uint8Array, now: number): ResolvedTransfer;
+  /** As in `TicketRequest`. */
+  answerTime?(response: Uint8Array): number | undefined;
 }
 
 /** A TRANSFER_INIT that passed every check that needs no key. Nothing in it is authentic yet. */
@@ -101,7 +103,7 @@ export interface ReceivedTransfer {
   readonly rekeyingSeconds?: number;
   readonly applications: readonly MikeyIdentity[];
   createResolve(options: ResolveOptions): TicketResolve;
-  /** @throws ProtocolError when the certificate of the KMS cannot be used. */
+  /** The same, proven by a certificate. @throws ProtocolError when the certificate of the KMS cannot be used. */
   createResolvePk(options: ResolvePkOptions): TicketResolve;
   /**
    * Opens the ticket under a key that we have (modes 2 and 4), where flag E allows it.

@@ -45,7 +45,10 @@ export function createTicketResolvePk(
   { credential, ...options }: ResolvePkOptions,
 ): TicketResolve {
   // The suite is that of the exchange with the KMS, as in the PSK variant.
-  const parts = preparePublicKeyParts(credential, { ...options, suite: suites[options.suite ?? checked.suite.name] });
+  const parts = preparePublicKeyParts(credential, {
+    ...options,
+    suite: suites[options.suite ?? checked.policy.suite.name],
+  });
   const kmsKey = credential.kmsCertificate.publicKey();
   return ticketResolve(checked, { ...options, psk: parts.key, kmsKey }, (init) =>
     sealResolveInitPk(init, parts, credential),

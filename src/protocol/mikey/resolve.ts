@@ -2,13 +2,20 @@ import { ProtocolError } from '../../base/errors.ts';
 import { randomU32 } from '../../base/random.ts';
 import { profile } from '../profile.ts';
 import type { CheckedTransfer } from './checked-transfer.ts';
+import { authenticatedTime } from './answer-time.ts';
 import { idRole, mikeyError, randRole } from './code-points.ts';
 import { sameIdentity } from './identity.ts';
 import { decodeMessage } from './message.ts';
 import { identityInRole, randInRole, requiredPayload, requiredRand } from './payload-access.ts';
 import { suites } from './protection.ts';
 import { refuseShortRands } from './rand-length.ts';
-import { openResolveResponse, sealResolveInit, type ResolveFork, type ResolveInit } from './resolve-messages.ts';
+import {
+  openResolveResponse,
+  resolveQuestion,
+  sealResolveInit,
+  type ResolveFork,
+  type ResolveInit,
+} from './resolve-messages.ts';
 import { resolvedTransfer } from './resolved-transfer.ts';
 import { makeTimestamp, refuseStaleAnswer } from './timestamp.ts';
 import type { ResolvedTransfer, ResolveOptions, TicketResolve } from './types.ts';
@@ -29,13 +36,6 @@ export function ticketResolve(
   if (suite.keyBits < checked.policy.suite.keyBits) {
     throw new ProtocolError('local', 'a suite weaker than the ticket', { field: 'resolve.suite', expected: '256' });
   }
-  // No road leads from our KMS to another one, so a ticket of another KMS ends here.
-  if (checked.policy.kms !== undefined && !sameIdentity(checked.policy.kms, options.kms)) {
-    throw new ProtocolError('policy-denied', 'the ticket was issued by another KMS', {
-      field: 'mikey.policy.kms',
-      hint: { mikey: mikeyError.invalidTicket },
-    });
-  }
   const init: ResolveInit = {
     suite,
     psk: options.psk,
@@ -49,7 +49,11 @@ export function ticketResolve(
     ...(options.kmsKey === undefined ? {} : { kmsKey: options.kmsKey }),
   };
   const message = seal(init);
-  return { message, accept: (response, now) => acceptResolve(checked, init, message, response, now) };
+  return {
+    message,
+    accept: (response, now) => acceptResolve(checked, init, message, response, now),
+    answerTime: (response) => authenticatedTime(resolveQuestion(init), message, response),
+  };
 }
 
 const misbehaved = (problem: string, field: string): never => {

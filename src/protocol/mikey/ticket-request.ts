@@ -3,11 +3,12 @@ import { randomU32, type Random } from '../../base/random.ts';
 import type { SecretBytes } from '../../base/secret-bytes.ts';
 import type { RsaPublicKey } from '../../crypto/rsa.ts';
 import { profile } from '../profile.ts';
+import { authenticatedTime } from './answer-time.ts';
 import { dataType, idRole, randRole } from './code-points.ts';
 import type { TicketFlags } from './flags.ts';
 import { grantedTicket } from './granted-ticket.ts';
 import type { MikeyIdentity } from './identity.ts';
-import { kmsHeader, openKmsAnswer } from './kms-answer.ts';
+import { kmsHeader, openKmsAnswer, type KmsQuestion } from './kms-answer.ts';
 import { decodeMessage, type DecodedMessage } from './message.ts';
 import { identityInRole, identityPayload, optionalPayload, requiredPayload } from './payload-access.ts';
 import type { KeyDataPayload, Payload, TicketPolicy, TimestampPayload } from './payloads.ts';
@@ -109,7 +110,11 @@ export function ticketRequest(
     ...(options.kmsKey === undefined ? {} : { kmsKey: options.kmsKey }),
   };
   const message = seal(request);
-  return { message, accept: (response, now) => acceptResponse(request, message, options, response, now) };
+  return {
+    message,
+    accept: (response, now) => acceptResponse(request, message, options, response, now),
+    answerTime: (response) => authenticatedTime(kmsQuestion(request, options.flags.I), message, response),
+  };
 }
 
 /** Takes REQUEST_RESP. The MAC covers the request too, so an answer fits one question only (RFC 6043 5.5). */
@@ -119,9 +124,11 @@ export function openRequestResponse(
   response: DecodedMessage,
   forked: boolean,
 ): KeyList {
-  const { suite, psk, csbId, rand, kmsKey } = request;
-  const question = { type: dataType.requestResp, suite, psk, csbId, rands: { initiator: rand }, forked, kmsKey };
-  return openKmsAnswer(question, message, response);
+  return openKmsAnswer(kmsQuestion(request, forked), message, response);
+}
+
+function kmsQuestion({ suite, psk, csbId, rand, kmsKey }: RequestInit, forked: boolean): KmsQuestion {
+  return { type: dataType.requestResp, suite, psk, csbId, rands: { initiator: rand }, forked, kmsKey };
 }
 
 function acceptResponse(

@@ -1,12 +1,11 @@
 import type { Random } from '../../base/random.ts';
 import type { SecretBytes } from '../../base/secret-bytes.ts';
-import type { RsaPrivateKey } from '../../crypto/rsa.ts';
-import type { Certificate } from '../../crypto/x509.ts';
 import type { TicketFlags } from './flags.ts';
 import type { GrantJudge } from './grant-judge.ts';
 import type { MikeyIdentity } from './identity.ts';
 import type { KeyKind, KeyWish, MikeySuite, TicketKey, TicketProtectionKey } from './key-types.ts';
 import type { TicketPayload } from './payloads.ts';
+import type { PublicKeyCredential } from './public-key-types.ts';
 import type { TimestampChoice } from './timestamp.ts';
 
 /** A ticket with the keys that the KMS handed to the initiator. Times are milliseconds since 1970. */
@@ -62,15 +61,6 @@ export interface TicketRequestOptions {
   readonly random: Random;
 }
 
-/** What a user proves itself with to a KMS that knows its certificate, and the KMS's own (RFC 6043 4.2.1.3). */
-export interface PublicKeyCredential {
-  /** DER, the user's first, each next one certifies the one before. */
-  readonly certificates: readonly Uint8Array[];
-  readonly privateKey: RsaPrivateKey;
-  /** Trusted because it was configured; its key enciphers the envelope key. */
-  readonly kmsCertificate: Certificate;
-}
-
 export type TicketRequestPkOptions = Omit<TicketRequestOptions, 'psk' | 'pskId'> & {
   readonly credential: PublicKeyCredential;
 };
@@ -83,6 +73,8 @@ export interface TicketRequest {
    * @throws ProtocolError when it is not authentic, not fresh, an Error message, or grants less than was asked for.
    */
   accept(response: Uint8Array, now: number): GrantedTicket;
+  /** The KMS's time, milliseconds since 1970, when the MAC of its answer or Error message proves it; takes nothing. */
+  answerTime?(response: Uint8Array): number | undefined;
 }
 
 /** A ticket that the initiator makes itself (modes 3 and 4). */

@@ -91,6 +91,11 @@ function replyOf(outcome: KmsOutcome): KmsReply {
       return { status: 401, message: outcome.message };
     case 'malformed':
       return { status: 400, message: outcome.message };
+    case 'limited':
+      return { status: 429, message: undefined };
+    case 'issuer-failed':
+      return { status: 502, message: undefined };
+    case 'issuer-away':
     case 'overloaded':
       return { status: 503, message: undefined };
   }

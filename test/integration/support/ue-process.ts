@@ -34,8 +34,9 @@ export class UeProcess {
     this.child.stderr!.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
   }
 
-  static async start(config: object): Promise<UeProcess> {
-    const file = join(temporaryFolder('ue'), 'ue.json');
+  /** @param folder of the configuration file, and of what the UE keeps beside it */
+  static async start(config: object, folder = temporaryFolder('ue')): Promise<UeProcess> {
+    const file = join(folder, 'ue.json');
     await writeFile(file, JSON.stringify(config), { mode: 0o600 });
     return new UeProcess(file);
   }

@@ -1,12 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { utf8 } from '../../../src/base/bytes.ts';
+import { fromHex, utf8 } from '../../../src/base/bytes.ts';
 import { SecretBytes } from '../../../src/base/secret-bytes.ts';
+import { akaDigestPassword } from '../../../src/protocol/gba/index.ts';
 import {
+  akaAlgorithms,
   answerChallenge,
   digestResponse,
   initialAuthorization,
   readChallenge,
   readNextNonce,
+  refuseChallenge,
   selectChallenge,
   type DigestInput,
 } from '../../../src/protocol/sip/digest.ts';
@@ -117,6 +120,65 @@ describe('answerChallenge', () => {
 
   it('never lets a realm break out of its quotes', () => {
     expect(answer('Digest realm="a\\", x=\\"b", nonce="n"')).toContain('realm="a\\", x=\\"b"');
+  });
+});
+
+describe('AKA Digest', () => {
+  // Test set 1 of TS 35.208; the responses by Python's hashlib and hmac.
+  const nonce = 'I1U8vpY3qJ0hiuZNrke/NVXzKLQ1d7m5Sp/6w1Tfr7M=';
+  const hex = (text: string): SecretBytes => new SecretBytes(fromHex(text));
+  const keys = {
+    res: hex('a54211d5e3ba50bf'),
+    ck: hex('b40ba9a3c58b2a05bbf0d987b21bf8cb'),
+    ik: hex('f769bcd751044604127672711c6d3441'),
+  };
+  const challenge = (algorithm: string): string =>
+    `Digest realm="lab.test", nonce="${nonce}", algorithm=${algorithm}, qop="auth", opaque="o"`;
+  const question = { username: 'alice@lab.test', method: 'REGISTER', uri: 'sip:lab.test', body: new Uint8Array() };
+
+  it.each([
+    ['AKAv1-MD5', '104e2cd9c92e7d23be4a9740fff4a2c1'],
+    ['AKAv2-MD5', 'fe2001b36fbb6eb70fbf62f9cfaf0827'],
+    ['AKAv2-SHA-256', '6c03843b7715864bfe8db4d64ac91e8623b1bc7813ab2559983339bf27392fe5'],
+  ] as const)('answers %s', (algorithm, response) => {
+    const answer = answerChallenge({
+      ...question,
+      challenge: readChallenge(challenge(algorithm.toLowerCase()), akaAlgorithms),
+      password: akaDigestPassword(algorithm, keys),
+      nonceCount: 1,
+      cnonce: 'c',
+    });
+    expect(answer).toContain(`response="${response}", algorithm=${algorithm}, cnonce="c", qop=auth, nc=00000001`);
+    expect(answer).not.toContain('auts');
+  });
+
+  it('carries the word of the SIM where its sequence numbers are', () => {
+    const password = new SecretBytes(new Uint8Array());
+    const offered = readChallenge(challenge('AKAv1-MD5'), akaAlgorithms);
+    const answer = answerChallenge({
+      ...question,
+      challenge: offered,
+      password,
+      nonceCount: 1,
+      cnonce: 'c',
+      auts: 'AAAA',
+    });
+    expect(answer).toMatch(/opaque="o", auts="AAAA"$/);
+  });
+
+  it('says that the network did not prove itself by an empty response', () => {
+    const offered = readChallenge(challenge('AKAv1-MD5'), akaAlgorithms);
+    expect(refuseChallenge(offered, 'alice@lab.test', 'sip:lab.test')).toBe(
+      `Digest username="alice@lab.test", realm="lab.test", nonce="${nonce}", uri="sip:lab.test", response="", algorithm=AKAv1-MD5, opaque="o"`,
+    );
+  });
+
+  it('keeps to the algorithms of the account', () => {
+    const md5 = 'Digest realm="r", nonce="1", algorithm=MD5, qop="auth"';
+    const all = [md5, challenge('AKAv1-MD5'), challenge('AKAv2-MD5')];
+    expect(selectChallenge(all, akaAlgorithms)?.algorithm).toBe('AKAv2-MD5');
+    expect(selectChallenge(all)?.algorithm).toBe('MD5');
+    expect(selectChallenge([md5, 'Digest realm="r", nonce="n", qop="auth"'], akaAlgorithms)).toBeUndefined();
   });
 });
 

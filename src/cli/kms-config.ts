@@ -1,0 +1,87 @@
+import { z } from 'zod';
+import type { KmsConfig, KmsCredentialConfig } from '../engine/account-config.ts';
+import { profile } from '../protocol/profile.ts';
+import { certificateCredential, certificateCredentialSchema } from './ue-certificate.ts';
+
+const httpsUrl = z.url({ protocol: /^https$/ });
+const hostName = z.string().regex(/^[A-Za-z0-9.-]{1,253}$/, 'expected the name of a host');
+
+/** `kms` of a configuration file: where the KMS is and how the account comes to the key that both share. */
+export const kmsSchema = z.strictObject({
+  url: httpsUrl,
+  /** The name that its certificate must prove, when it is not the host of the URL; for bootstrapped keys the name of the NAF. */
+  serverName: hostName.optional(),
+  identity: z.string().min(1),
+  /** Of credential mode `static-psk`. */
+  pskId: z.string().min(1).optional(),
+  psk: z
+    .string()
+    .regex(/^([0-9a-fA-F]{2}){16,64}$/, 'expected 16 to 64 octets in hexadecimal')
+    .optional(),
+  /** Of credential mode `certificate`: base64 of PKCS #8. */
+  privateKey: z.base64().min(1).optional(),
+  /** `static-psk` when absent. */
+  credential: z
+    .discriminatedUnion('mode', [
+      z.strictObject({ mode: z.literal('static-psk') }),
+      z.strictObject({
+        mode: z.enum(['gba-aka', 'gba-digest']),
+        bsfUrl: httpsUrl,
+        /** The name that the BSF's certificate must prove, when it is not the host of the URL. */
+        bsfServerName: hostName.optional(),
+      }),
+      certificateCredentialSchema,
+    ])
+    .optional(),
+  suite: z.enum(['256', '128']).optional(),
+  bodyEncoding: z.enum(['base64', 'binary']).optional(),
+});
+export type KmsFields = z.infer<typeof kmsSchema>;
+
+export const credentialMode = (kms: Pick<KmsFields, 'credential'> | undefined) =>
+  kms === undefined ? undefined : (kms.credential?.mode ?? 'static-psk');
+
+/** Which field is wrong and how, if any. `psk` may be kept elsewhere. */
+export function kmsProblem({
+  pskId,
+  psk,
+  privateKey,
+  credential,
+}: KmsFields): readonly [field: string, message: string] | undefined {
+  const mode = credentialMode({ credential });
+  const isStatic = mode === 'static-psk';
+  if (isStatic && pskId === undefined) return ['pskId', 'expected the name of the key'];
+  if (isStatic && psk === undefined) return ['psk', 'expected 16 to 64 octets in hexadecimal'];
+  if (mode === 'certificate' && privateKey === undefined) return ['privateKey', 'expected the key of the certificate'];
+  if (mode !== 'certificate' && privateKey !== undefined) return ['privateKey', 'nothing here uses one'];
+  if (mode === 'certificate' && (pskId ?? psk) !== undefined)
+    return ['pskId', 'an account with a certificate has none'];
+  if (!isStatic && (pskId ?? psk) !== undefined) return ['pskId', 'a bootstrapped key has its own name and value'];
+  return undefined;
+}
+
+/** Of a checked configuration. @param trusted PEM, instead of the system's authorities */
+export function kmsConfig(fields: KmsFields, trusted: { readonly trustedCa?: string }): KmsConfig {
+  const { url, serverName, identity, pskId = '', credential, suite = '256', bodyEncoding } = fields;
+  const named = serverName === undefined ? {} : { serverName };
+  return {
+    address: { url, ...named, bodyEncoding: bodyEncoding ?? profile.kms.bodyEncoding, ...trusted },
+    identity,
+    credential: credentialConfig(credential, pskId, trusted),
+    suite,
+  };
+}
+
+function credentialConfig(
+  credential: KmsFields['credential'],
+  pskId: string,
+  trusted: { readonly trustedCa?: string },
+): KmsCredentialConfig {
+  if (credential === undefined || credential.mode === 'static-psk') return { mode: 'static-psk', pskId };
+  if (credential.mode === 'certificate') return certificateCredential(credential);
+  const { mode, bsfUrl, bsfServerName } = credential;
+  return {
+    mode,
+    bsf: { url: bsfUrl, ...(bsfServerName === undefined ? {} : { serverName: bsfServerName }), ...trusted },
+  };
+}

@@ -1,0 +1,1 @@
+export { SoftwareSim, simName } from './software-sim.ts';
