@@ -1,75 +1,12 @@
-import { describeError } from '../base/errors.ts';
-import { auditCommands } from './kms/audit-commands.ts';
-import { readArguments, UsageError, type Command } from './kms/command.ts';
-import { keyCommands } from './kms/key-commands.ts';
-import { serve } from './kms/serve.ts';
-import { userCommands } from './kms/user-commands.ts';
+import { runKms } from './kms/run-kms.ts';
 
-const commands: Readonly<Record<string, Command>> = { serve, ...userCommands, ...keyCommands, ...auditCommands };
+// `audit list | head` goes away before everything is written: that is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
+});
 
-const usage = `usage: npm run kms -- [COMMAND] --config FILE
-
-Runs a key management server for MIKEY-TICKET over HTTPS, or looks after one; commands work while servers run.
-Without a command it serves: one line on standard output tells when it listens, each exchange is one JSON line on
-standard error, unless --quiet is given.
-
-${Object.entries(commands)
-  .map(([name, { synopsis, explanation }]) => `  ${`${name} ${synopsis}`.trimEnd()}\n      ${explanation}`)
-  .join('\n')}
-
-FILE is JSON (paths are relative to it; docs/kms.md tells all):
-  identity              the KMS's own identity, for example "sip:kms.example.com"
-  listen                { "host": "127.0.0.1", "port": 8443 }
-  tls                   { "certificateFile": PEM file, "privateKeyFile": PEM file }
-  limits                how much one user and one address may ask
-  management            { "host": "127.0.0.1", "port": 9464 }: health and metrics, nowhere unless given
-  trustedProxies        [addresses or networks of load balancers], "proxyProtocol": true for the PROXY protocol
-  shutdown              { "drainSeconds": 0, "graceSeconds": 10 }
-  peers                 other KMSs whose users and ours send to each other
-  storage               { "sqlite": FILE } (kms.db), or { "postgres": { "url": "postgres://..." } }
-  keyEncryptionKey      { "file": FILE } (kms.kek), { "environment": NAME } or { "keychain": NAME }
-  auditHeadFile         where the head of the audit is kept aside (kms.audit-head)
-  tpkRenewAfterSeconds  age at which a ticket protection key gets a successor (30 days)
-  users                 added at start unless the storage knows them:
-                        [ { "identities": ["sip:alice@example.com", aliases...],
-                            "pskId": name of the key, "psk": 64 hexadecimal digits,
-                            "mayRequest": true, "allowedResponders": [URIs],
-                            "certificate": true or [SHA-256 fingerprints] } ]
-  publicKey             { "certificateFiles": [PEM files], "privateKeyFiles": [PEM files],
-                          "trustAnchorsFile": PEM file, "domains": [host names] }
-                        for users with certificates (docs/kms-public-key.md)
-  rules                 { "startsBeforeIssueSeconds": 300, "sessionLifetimeSeconds": 86400,
-                          "messageLifetimeSeconds": 604800 }
-`;
-
-/** The command and what follows its name; the words of options are never taken for a name. */
-function findCommand(words: readonly string[]): readonly [Command, readonly string[]] {
-  const end = words.findIndex((word) => word.startsWith('-'));
-  const names = (end < 0 ? words : words.slice(0, end)).slice(0, 2);
-  for (const length of [2, 1]) {
-    const command = commands[names.slice(0, length).join(' ')];
-    if (names.length >= length && command !== undefined) return [command, words.slice(length)];
-  }
-  if (names.length === 0) return [serve, words];
-  throw new UsageError(`Unknown command '${names.slice(0, 2).join(' ')}'`);
-}
-
-async function main(words: readonly string[]): Promise<number> {
-  if (words.includes('--help') || words.includes('-h')) {
-    process.stdout.write(usage);
-    return 0;
-  }
-  try {
-    const [command, rest] = findCommand(words);
-    return await command.run(readArguments(command, rest));
-  } catch (error) {
-    if (error instanceof UsageError) {
-      process.stderr.write(`${error.message}. --help tells what may be given.\n`);
-      return 2;
-    }
-    process.stderr.write(`The key management server could not do it: ${describeError(error)}\n`);
-    return 1;
-  }
-}
-
-process.exitCode = await main(process.argv.slice(2));
+process.exitCode = await runKms(process.argv.slice(2), {
+  print: (line) => process.stdout.write(`${line}\n`),
+  printError: (line) => process.stderr.write(`${line}\n`),
+});

@@ -1,11 +1,11 @@
 import { fromUtf8 } from '../base/bytes.ts';
-import { describeError, ProtocolError } from '../base/errors.ts';
+import { describeError } from '../base/errors.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
 import { identityText, uriIdentity } from '../protocol/mikey/index.ts';
 import type { KmsDirectory, KmsSubscriber, KmsUser, Later, MikeyIdentity } from '../protocol/mikey/index.ts';
 import { certifiedIdentities, ownsOneOf, type CertificateRules } from './certified-users.ts';
 import { pskContext, type KeyEncryptionKey } from './key-encryption-key.ts';
-import { KmsStorageError, type KmsStorage, type StoredUser } from './ports.ts';
+import { KmsStorageError, mainIdentity, type KmsStorage, type StoredUser } from './ports.ts';
 import { pskOctets } from './users.ts';
 
 /** A subscriber of a source, with all identities that it owns. */
@@ -77,7 +77,7 @@ export function createDirectory(options: StoredDirectoryOptions): KmsDirectory {
     const user = await userWith(responder);
     if (user === undefined) return false;
     if (user.identities.some((alias) => allowed.includes(alias))) return true;
-    return (await storage.groups.groupsOf(user.identities[0] ?? '')).some((group) => allowed.includes(group));
+    return (await storage.groups.groupsOf(mainIdentity(user))).some((group) => allowed.includes(group));
   };
 
   return {
@@ -125,7 +125,7 @@ export function createDirectory(options: StoredDirectoryOptions): KmsDirectory {
       if (user?.isDisabled === true) return undefined;
       const own = responders.find((responder) => subscriber.owns(responder));
       if (own !== undefined || user === undefined) return own;
-      const groups = await storage.groups.groupsOf(user.identities[0] ?? '');
+      const groups = await storage.groups.groupsOf(mainIdentity(user));
       return responders.find(({ type, data }) => type === 'uri' && groups.includes(identityText({ type, data })));
     },
   };
@@ -136,7 +136,7 @@ function openPsk(user: StoredUser, kek: KeyEncryptionKey): SecretBytes {
   try {
     return kek.unwrap(user.wrappedPsk, pskContext(user));
   } catch (cause) {
-    throw new KmsStorageError(`the key of ${user.identities[0] ?? ''} does not open: ${describeError(cause)}`, {
+    throw new KmsStorageError(`the key of ${mainIdentity(user)} does not open: ${describeError(cause)}`, {
       cause,
     });
   }
@@ -147,8 +147,7 @@ function keyName(pskId: MikeyIdentity | undefined): string | undefined {
   if (pskId?.type !== 'bytes') return undefined;
   try {
     return fromUtf8(pskId.data);
-  } catch (error) {
-    if (error instanceof ProtocolError) return undefined;
-    throw error;
+  } catch {
+    return undefined;
   }
 }

@@ -140,7 +140,14 @@ export async function createKmsService(options: KmsServiceOptions): Promise<KmsS
       await tpks.keepUp();
       await storage.check();
     },
-    close: () => storage.close(),
+    async close() {
+      try {
+        const omitted = unproven.takeOmitted();
+        if (omitted > 0) await storage.audit.append({ time: clock.now(), action: 'stop', outcome: 'done', omitted });
+      } finally {
+        await storage.close();
+      }
+    },
   };
 }
 
@@ -192,9 +199,15 @@ class UnprovenLimit {
       return undefined;
     }
     this.#lines += 1;
+    const omitted = this.takeOmitted();
+    return omitted === 0 ? entry : { ...entry, omitted };
+  }
+
+  /** What no line has told yet. */
+  takeOmitted(): number {
     const omitted = this.#omitted;
     this.#omitted = 0;
-    return omitted === 0 ? entry : { ...entry, omitted };
+    return omitted;
   }
 }
 

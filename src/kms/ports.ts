@@ -26,6 +26,9 @@ export interface StoredUser {
   readonly certificates?: 'any' | readonly string[] | undefined;
 }
 
+/** The identity that names a user. */
+export const mainIdentity = ({ identities }: Pick<StoredUser, 'identities'>): string => identities[0] ?? '';
+
 /** What can be changed of a user; what is absent stays. */
 export type UserChange = Partial<
   Pick<StoredUser, 'pskId' | 'wrappedPsk' | 'mayRequest' | 'allowedResponders' | 'isDisabled' | 'certificates'>

@@ -9,7 +9,7 @@ import type { KeyEncryptionKey } from '../../kms/key-encryption-key.ts';
 import type { KmsStorage } from '../../kms/ports.ts';
 import { openStorageWithKek } from '../../kms/storage/open-storage.ts';
 import { systemClock } from '../../node/system-clock.ts';
-import { print } from './command.ts';
+import type { Output } from './command.ts';
 
 export interface Administration extends Pick<KmsFileConfig, 'storage' | 'rules'> {
   readonly kms: KmsStorage;
@@ -55,7 +55,7 @@ export interface KeyOutput {
  * @param path a new file, made with mode 0600; without it the key goes to standard output.
  * @throws ProtocolError `local` when the file is there already or cannot be made.
  */
-export async function openKeyOutput(path: string | undefined): Promise<KeyOutput> {
+export async function openKeyOutput(path: string | undefined, print: Output['print']): Promise<KeyOutput> {
   if (path === undefined) {
     return {
       deliver(psk) {

@@ -3,7 +3,7 @@ import { verifyAudit, type NotedHead } from '../../kms/audit-verify.ts';
 import type { KmsStorage } from '../../kms/ports.ts';
 import { headText, parseHead, readHeadFile } from '../../kms/storage/audit-head-file.ts';
 import { openStorage } from '../../kms/storage/open-storage.ts';
-import { print, UsageError, valueOf, type Arguments, type Command } from './command.ts';
+import { UsageError, valueOf, type Arguments, type Command } from './command.ts';
 
 const pageLines = 1000;
 
@@ -36,15 +36,15 @@ const verify: Command = {
       if (kept !== undefined) noted.push({ head: kept, from: headFile });
       const result = await verifyAudit(audit, noted);
       if (result.verdict === 'broken') {
-        process.stderr.write(`The audit is broken at line ${result.sequence}: ${result.problem}\n`);
+        given.printError(`The audit is broken at line ${result.sequence}: ${result.problem}`);
         return 1;
       }
       const compared =
         noted.length === 0
           ? 'no head kept aside to compare with'
           : `compared with ${noted.map(({ from }) => from).join(', ')}`;
-      print(`The audit is whole: ${result.head.sequence} lines; ${compared}`);
-      print(`head: ${headText(result.head)}`);
+      given.print(`The audit is whole: ${result.head.sequence} lines; ${compared}`);
+      given.print(`head: ${headText(result.head)}`);
       return 0;
     }),
 };
@@ -62,7 +62,7 @@ const list: Command = {
       for (let last = Number(after); ;) {
         const lines = await audit.read(last, pageLines);
         for (const line of lines) {
-          print(
+          given.print(
             given.flags.has('json') ? exportLine(line.text, headText(line)) : readableLine(line.sequence, line.text),
           );
         }

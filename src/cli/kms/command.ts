@@ -1,7 +1,13 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 
+/** Where lines go. */
+export interface Output {
+  readonly print: (line: string) => void;
+  readonly printError: (line: string) => void;
+}
+
 /** What a subcommand was given. */
-export interface Arguments {
+export interface Arguments extends Output {
   readonly config: string;
   readonly positionals: readonly string[];
   readonly flags: ReadonlySet<string>;
@@ -27,7 +33,7 @@ export interface Command {
 export class UsageError extends Error {}
 
 /** @throws UsageError when the words do not fit the command. */
-export function readArguments(command: Command, words: readonly string[]): Arguments {
+export function readArguments(command: Command, words: readonly string[], output: Output): Arguments {
   const { tokens } = parse(command, words);
   const positionals: string[] = [];
   const flags = new Set<string>();
@@ -44,7 +50,7 @@ export function readArguments(command: Command, words: readonly string[]): Argum
   if (positionals.length < fewest) throw new UsageError('Something is missing');
   const surplus = positionals[most];
   if (surplus !== undefined) throw new UsageError(`Unexpected argument '${surplus}'`);
-  return { config, positionals, flags, values };
+  return { ...output, config, positionals, flags, values };
 }
 
 function parse({ options = [], flags = [] }: Command, words: readonly string[]) {
@@ -61,7 +67,3 @@ function parse({ options = [], flags = [] }: Command, words: readonly string[]) 
 
 /** The last value of an option. */
 export const valueOf = ({ values }: Arguments, name: string): string | undefined => values.get(name)?.at(-1);
-
-export const print = (line: string): void => {
-  process.stdout.write(`${line}\n`);
-};

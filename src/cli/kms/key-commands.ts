@@ -8,7 +8,7 @@ import type { KekSource } from '../../kms/storage/storage-config.ts';
 import { announceTpk, createTpk, describeTpks } from '../../kms/tpk-ring.ts';
 import { systemClock } from '../../node/system-clock.ts';
 import { administer, refused } from './administration.ts';
-import { print, UsageError, valueOf, type Command } from './command.ts';
+import { UsageError, valueOf, type Command } from './command.ts';
 
 const iso = (time: number): string => new Date(time).toISOString();
 
@@ -22,7 +22,7 @@ const rotate: Command = {
       const added = await announceTpk(kms, kek, entry, storage.tpkAnnounceSeconds);
       if (added === undefined) throw refused('another one was added at the same moment', 'tpk', 'one at a time');
       await record('tpk-rotate', { reason: `key ${toHex(added.id)}` });
-      print(`Ticket protection key ${toHex(added.id)} protects new tickets from ${iso(added.activeFrom)} on`);
+      given.print(`Ticket protection key ${toHex(added.id)} protects new tickets from ${iso(added.activeFrom)} on`);
       return 0;
     }),
 };
@@ -43,7 +43,7 @@ const list: Command = {
           ...(tpk.dropAfter === undefined ? {} : { dropAfter: iso(tpk.dropAfter) }),
         };
         const kept = line.dropAfter === undefined ? '' : `, kept until ${line.dropAfter}`;
-        print(
+        given.print(
           given.flags.has('json') ? JSON.stringify(line) : `${line.id}  ${line.state}  from ${line.activeFrom}${kept}`,
         );
       }
@@ -77,8 +77,8 @@ const changeKek: Command = {
         tpk: (tpk) => next.wrap(kek.unwrap(tpk.wrappedKey, tpkContext(tpk)), tpkContext(tpk)),
       });
       await record('kek-change', {});
-      print(`All keys are wrapped under the new key-encryption key (${JSON.stringify(source)}).`);
-      print(
+      given.print(`All keys are wrapped under the new key-encryption key (${JSON.stringify(source)}).`);
+      given.print(
         'Put that source into keyEncryptionKey of the configuration and restart every replica: until then they refuse.',
       );
       return 0;

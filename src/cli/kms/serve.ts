@@ -11,7 +11,7 @@ import { defaultRotation, importTpks } from '../../kms/tpk-ring.ts';
 import { seedUsers } from '../../kms/users.ts';
 import { createJsonLogger } from '../../node/json-logger.ts';
 import { systemClock } from '../../node/system-clock.ts';
-import { print, type Command } from './command.ts';
+import type { Command } from './command.ts';
 
 /** The service of a configuration over its storage, which has then the configuration's users. */
 async function openService(config: KmsFileConfig, parts: ServiceParts, log: Logger): Promise<KmsService> {
@@ -73,9 +73,9 @@ export const serve: Command = {
       processMetrics: true,
     });
     const stopped = signalToStop(server);
-    if (server.managementUrl !== undefined) print(`health and metrics are on ${server.managementUrl}`);
-    if (server.peersUrl !== undefined) print(`other KMSs ask on ${server.peersUrl}`);
-    print(`${config.kms.identity} listens on ${server.url}`);
+    if (server.managementUrl !== undefined) given.print(`health and metrics are on ${server.managementUrl}`);
+    if (server.peersUrl !== undefined) given.print(`other KMSs ask on ${server.peersUrl}`);
+    given.print(`${config.kms.identity} listens on ${server.url}`);
     await stopped;
     await server.stop();
     return 0;

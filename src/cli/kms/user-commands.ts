@@ -1,10 +1,10 @@
 import { SecretBytes } from '../../base/secret-bytes.ts';
 import { secureRandom } from '../../crypto/random.ts';
 import { pskContext } from '../../kms/key-encryption-key.ts';
-import type { KmsStorage, StoredUser, UserChange } from '../../kms/ports.ts';
+import { mainIdentity, type KmsStorage, type StoredUser, type UserChange } from '../../kms/ports.ts';
 import { canonicalUri, pskOctets, readCertificates, readUser, wrapUser } from '../../kms/users.ts';
 import { administer, openKeyOutput, refused } from './administration.ts';
-import { print, UsageError, valueOf, type Arguments, type Command } from './command.ts';
+import { UsageError, valueOf, type Arguments, type Command } from './command.ts';
 
 const newPsk = (): SecretBytes => new SecretBytes(secureRandom.bytes(pskOctets));
 
@@ -20,8 +20,6 @@ async function find(kms: KmsStorage, uri: string): Promise<StoredUser> {
   if (user === undefined) throw unknown(uri);
   return user;
 }
-
-const mainIdentity = (user: StoredUser): string => user.identities[0] ?? '';
 
 const add: Command = {
   synopsis: 'URI [ALIAS...] --psk-id NAME [--allow URI]... [--no-request] [--key-file FILE]',
@@ -44,14 +42,14 @@ const add: Command = {
       'user',
     );
     return administer(given.config, async ({ kms, kek, record }) => {
-      const output = await openKeyOutput(valueOf(given, 'key-file'));
+      const output = await openKeyOutput(valueOf(given, 'key-file'), given.print);
       const outcome = await kms.users.add(wrapUser(user, kek));
       if (outcome !== 'added') {
         await output.abandon();
         throw taken(outcome === 'identity-taken' ? 'identity' : 'psk-id');
       }
-      await record('user-add', { user: user.identities[0] ?? '' });
-      print(`Added ${user.identities.join(', ')} with key ${pskId}`);
+      await record('user-add', { user: mainIdentity(user) });
+      given.print(`Added ${user.identities.join(', ')} with key ${pskId}`);
       await output.deliver(user.psk);
       return 0;
     });
@@ -69,7 +67,7 @@ const rekey: Command = {
       const pskId = valueOf(given, 'psk-id') ?? user.pskId;
       if (pskId === '') throw refused('empty', 'psk-id', 'the name of the key');
       const psk = newPsk();
-      const output = await openKeyOutput(valueOf(given, 'key-file'));
+      const output = await openKeyOutput(valueOf(given, 'key-file'), given.print);
       const wrappedPsk = kek.wrap(psk, pskContext({ identities: user.identities, pskId }));
       const outcome = await kms.users.change(mainIdentity(user), { pskId, wrappedPsk });
       if (outcome !== 'changed') {
@@ -77,7 +75,7 @@ const rekey: Command = {
         throw outcome === 'psk-id-taken' ? taken('psk-id') : unknown(mainIdentity(user));
       }
       await record('user-rekey', { user: mainIdentity(user) });
-      print(`Rekeyed ${mainIdentity(user)}: key ${pskId}`);
+      given.print(`Rekeyed ${mainIdentity(user)}: key ${pskId}`);
       await output.deliver(psk);
       return 0;
     }),
@@ -89,7 +87,7 @@ async function change(given: Arguments, action: string, changeOf: (user: StoredU
     const name = mainIdentity(user);
     if ((await kms.users.change(name, changeOf(user))) !== 'changed') throw unknown(name);
     await record(action, { user: name });
-    print(`${name}: ${action.replace('user-', '')} done; it holds from the next question on`);
+    given.print(`${name}: ${action.replace('user-', '')} done; it holds from the next question on`);
     return 0;
   });
 }
@@ -158,7 +156,7 @@ const list: Command = {
         certificates,
       } of await kms.users.list()) {
         const shown = { identities, pskId, mayRequest, allowedResponders, isDisabled, certificates };
-        print(given.flags.has('json') ? JSON.stringify(shown) : userLine(shown));
+        given.print(given.flags.has('json') ? JSON.stringify(shown) : userLine(shown));
       }
       return 0;
     }),
@@ -183,7 +181,7 @@ const groupAdd: Command = {
       if (outcome === 'identity-taken') throw refused('is a user', 'group', 'another URI');
       if (outcome === 'unknown-member') throw refused('a member is unknown', 'group', 'users of this KMS');
       await record('group-add', { user: identity, reason: `members ${members.join(' ')}` });
-      print(`Group ${identity}: ${members.join(' ')}`);
+      given.print(`Group ${identity}: ${members.join(' ')}`);
       return 0;
     }),
 };
@@ -197,7 +195,7 @@ const groupRemove: Command = {
       const identity = canonicalUri(given.positionals[0] ?? '', 'group');
       if ((await kms.groups.remove(identity)) === 'unknown') throw refused('unknown', 'group', 'a group of this KMS');
       await record('group-remove', { user: identity });
-      print(`Removed group ${identity}`);
+      given.print(`Removed group ${identity}`);
       return 0;
     }),
 };
@@ -210,7 +208,7 @@ const groupList: Command = {
   run: (given) =>
     administer(given.config, async ({ kms }) => {
       for (const group of await kms.groups.list()) {
-        print(given.flags.has('json') ? JSON.stringify(group) : `${group.identity}: ${group.members.join(' ')}`);
+        given.print(given.flags.has('json') ? JSON.stringify(group) : `${group.identity}: ${group.members.join(' ')}`);
       }
       return 0;
     }),

@@ -183,7 +183,9 @@ describe('a server as configured', () => {
     let closed = 0;
     const createService = async (parts: ServiceParts): Promise<KmsService> => ({
       ...(await memory(parts)),
-      close: async () => void closed++,
+      close: async () => {
+        closed++;
+      },
     });
     await expect(
       startConfiguredKms({ config, createService, clock: new FakeClock(Date.now()), log, random }),
