@@ -269,9 +269,7 @@ describe.each(mutations)('$name', ({ arbitrary }) => {
 
 describe('inside of what is enciphered', () => {
   const lists = vectors.scenarios.flatMap(({ trace }) =>
-    Object.values(trace).flatMap((step) =>
-      'kemac_plain' in step ? [hex(step.kemac_plain)] : [],
-    ),
+    Object.values(trace).flatMap((step) => ('kemac_plain' in step ? [hex(step.kemac_plain)] : [])),
   );
 
   it('a key list that was changed by who knows the key is a typed error or a list', () => {
