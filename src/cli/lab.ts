@@ -3,20 +3,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describeError } from '../base/errors.ts';
 import { type Lab, startLab } from '../lab/lab.ts';
+import { credentialModeNamed, labCredentialModes, type LabCredentialMode } from '../lab/ue-config.ts';
 import { createJsonLogger } from '../node/json-logger.ts';
 import { readOptions } from './command-line.ts';
 
 const usage = `npm run lab [-- options]
   --users alice,bob,carol   the subscribers
   --sim alice,bob           those of them who register with a SIM (AKA) instead of a password
+  --kms MODE                how UEs come to their key of the KMS: static-psk (default), gba-aka or gba-digest
   --dir DIR                 where the UE configuration files go (default: a temporary folder, removed at the end)
   --sip-tls-port N          ports on 127.0.0.1 (default: free ones)
   --sip-tcp-port N
   --kms-port N
+  --bsf-port N
   --verbose                 log lines on standard error
 Stop it with Ctrl-C.`;
 
-const portOptions = ['sip-tls-port', 'sip-tcp-port', 'kms-port'] as const;
+const portOptions = ['sip-tls-port', 'sip-tcp-port', 'kms-port', 'bsf-port'] as const;
 
 function readLabOptions() {
   return readOptions(
@@ -24,13 +27,16 @@ function readLabOptions() {
     {
       users: { type: 'string', default: 'alice,bob,carol' },
       sim: { type: 'string', default: '' },
+      kms: { type: 'string', default: 'static-psk' },
       dir: { type: 'string' },
       'sip-tls-port': { type: 'string', default: '0' },
       'sip-tcp-port': { type: 'string', default: '0' },
       'kms-port': { type: 'string', default: '0' },
+      'bsf-port': { type: 'string', default: '0' },
       verbose: { type: 'boolean', default: false },
     },
     (given) => {
+      if (credentialModeNamed(given.kms) === undefined) return `--kms is one of ${labCredentialModes.join(', ')}`;
       const wrong = portOptions.find((option) => !/^\d{1,5}$/.test(given[option]) || Number(given[option]) > 65_535);
       return wrong === undefined ? undefined : `--${wrong} is no port: ${given[wrong]}`;
     },
@@ -53,6 +59,7 @@ async function run(values: NonNullable<ReturnType<typeof readLabOptions>>): Prom
       sipTls: Number(values['sip-tls-port']),
       sipTcp: Number(values['sip-tcp-port']),
       kms: Number(values['kms-port']),
+      bsf: Number(values['bsf-port']),
     },
     ...(values.verbose ? { log: createJsonLogger((line) => process.stderr.write(line), 'debug') } : {}),
   });
@@ -71,7 +78,12 @@ async function run(values: NonNullable<ReturnType<typeof readLabOptions>>): Prom
   process.on('SIGINT', end);
   process.on('SIGTERM', end);
   try {
-    console.log(describe(lab, await writeUeConfigs(lab, temporary ?? values.dir ?? '.')));
+    console.log(
+      describe(
+        lab,
+        await writeUeConfigs(lab, temporary ?? values.dir ?? '.', credentialModeNamed(values.kms) ?? 'static-psk'),
+      ),
+    );
   } catch (error) {
     await stop();
     throw error;
@@ -83,12 +95,12 @@ function namesIn(list: string): string[] {
 }
 
 /** The files hold passwords and keys: only the owner may read them. */
-async function writeUeConfigs(lab: Lab, folder: string): Promise<readonly string[]> {
+async function writeUeConfigs(lab: Lab, folder: string, kms: LabCredentialMode): Promise<readonly string[]> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const files: string[] = [];
   for (const { name } of lab.users) {
     const file = join(folder, `${name}.json`);
-    await writeFile(file, `${JSON.stringify(lab.ueConfig(name), undefined, 2)}\n`, { mode: 0o600 });
+    await writeFile(file, `${JSON.stringify(lab.ueConfig(name, { kms }), undefined, 2)}\n`, { mode: 0o600 });
     // The mode above counts for new files only.
     await chmod(file, 0o600);
     files.push(file);
@@ -103,6 +115,7 @@ function describe(lab: Lab, files: readonly string[]): string {
     `  SIP over TLS  ${tls.host}:${tls.port}`,
     `  SIP over TCP  ${tcp.host}:${tcp.port}`,
     `  KMS           ${lab.kms.url}  (${lab.kms.identity})`,
+    ...(lab.bsf === undefined ? [] : [`  BSF           ${lab.bsf.url}  (${lab.bsf.name})`]),
     '',
     'Start a UE with',
     ...files.map((file) => `  npm run ue -- --config ${file}`),

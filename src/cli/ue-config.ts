@@ -6,6 +6,8 @@ import { describeError } from '../base/errors.ts';
 import { policies } from '../base/protection-level.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
 import type { AccountConfig, AccountSecrets, SipAuthenticationConfig } from '../engine/account-config.ts';
+import type { TicketStorage } from '../engine/ports.ts';
+import { createTicketStore } from '../node/ticket-store.ts';
 import { credentialMode, kmsConfig, kmsProblem, kmsSchema } from './kms-config.ts';
 import { privateKeyOf, withCertificateFiles } from './ue-certificate.ts';
 import { amfField, simFields, simKeys, simProblem } from './sim-config.ts';
@@ -41,6 +43,10 @@ export const ueConfigSchema = z.strictObject({
   kms: kmsSchema.optional(),
   policy: policy.optional(),
   contacts: z.record(sipUri, z.strictObject({ policy })).optional(),
+  /** Folder for what outlives the program, relative to the configuration file. */
+  stateDirectory: z.string().min(1).optional(),
+  /** Enciphers what is kept there. */
+  statePassphrase: z.string().min(12, 'expected 12 characters at least').optional(),
   e2aeInferFromRegistration: z.boolean().optional(),
   mediasecOptionTag: z.boolean().optional(),
 });
@@ -76,7 +82,10 @@ export class UeConfigError extends Error {
 
 /** Reads the file and the CA and certificate files that it names. @throws UeConfigError */
 export async function readUeConfig(file: string): Promise<UeConfig> {
-  const config = checkUeConfig(await inlined(parseJson(await readText(file)), dirname(file)));
+  const checked = checkUeConfig(await inlined(parseJson(await readText(file)), dirname(file)));
+  const { stateDirectory } = checked;
+  const config =
+    stateDirectory === undefined ? checked : { ...checked, stateDirectory: resolve(dirname(file), stateDirectory) };
   if (config.ca === undefined || isPem(config.ca)) return config;
   return { ...config, ca: await readText(resolve(dirname(file), config.ca)) };
 }
@@ -139,6 +148,18 @@ async function inlined(config: unknown, folder: string): Promise<unknown> {
   } catch (error) {
     throw new UeConfigError(describeError(error));
   }
+}
+
+/** Where the headless UE keeps its key tickets: never in a file without a passphrase to encipher it. */
+export function ticketStorageFromUeConfig({ identity, stateDirectory, statePassphrase }: UeConfig): TicketStorage {
+  if (stateDirectory === undefined) return { kept: 'memory', reason: 'The configuration names no stateDirectory' };
+  if (statePassphrase === undefined) return { kept: 'memory', reason: 'The configuration has no statePassphrase' };
+  const passphrase = new SecretBytes(utf8(statePassphrase));
+  return {
+    kept: 'sealed',
+    store: createTicketStore(stateDirectory, identity),
+    key: { kind: 'passphrase', passphrase },
+  };
 }
 
 async function readText(file: string): Promise<string> {

@@ -98,6 +98,8 @@ export const accountView = z.object({
   /** URI of the key management server; absent when the account has none, and then nothing can be end-to-end. */
   kms: z.string().optional(),
   kmsState,
+  /** Where key tickets are kept. */
+  tickets: z.object({ kept: z.enum(['sealed', 'memory']), explanation: z.string() }),
 });
 export type AccountView = z.infer<typeof accountView>;
 

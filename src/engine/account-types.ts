@@ -2,6 +2,7 @@ import type { Policy } from '../base/protection-level.ts';
 import type { ChatMessage, MessageWay, SessionView } from './chat-message.ts';
 import type { Refusal } from './refusal.ts';
 import type { SessionChange } from './sessions/session-book.ts';
+import type { TicketKeeping } from './tickets/ticket-archive.ts';
 import type { KmsState } from './tickets/kms-state.ts';
 import type { FlowFacts, RegistrationState } from './sip/index.ts';
 
@@ -51,6 +52,8 @@ export interface AccountStatus {
   readonly flow?: FlowFacts;
   readonly sessions: readonly SessionView[];
   readonly kms: KmsState;
+  /** Where key tickets are kept. */
+  readonly tickets: TicketKeeping;
   /** What end-to-end protection lacks on this device, if anything. */
   readonly endToEnd: { readonly keyManagementServer: string | null; readonly pskTls: boolean };
 }

@@ -21,7 +21,7 @@ import { MessageReceiver, type Arrival } from './messages/message-receiver.ts';
 import { MessageSender } from './messages/message-sender.ts';
 import { WaitingMessages, type WaitingMessage, type WaitingOutcome } from './messages/waiting-messages.ts';
 import { aimOf, ContactPolicies } from './policy.ts';
-import type { DeviceCertificate, EnginePorts } from './ports.ts';
+import type { DeviceCertificate, EnginePorts, TicketStorage } from './ports.ts';
 import { asRefusalError, refusal, refuse, RefusalError, type Refusal } from './refusal.ts';
 import { SessionBook } from './sessions/session-book.ts';
 import { SessionKeys } from './sessions/session-keys.ts';
@@ -29,6 +29,9 @@ import type { RegistrationState, SipUserAgent } from './sip/index.ts';
 import type { ReadText } from './text-content.ts';
 import { createKmsCredential, type KmsCredential } from './tickets/kms-credential.ts';
 import type { KmsState } from './tickets/kms-state.ts';
+import { credentialBinding } from './tickets/credential-binding.ts';
+import { TicketPrefetch } from './tickets/ticket-prefetch.ts';
+import { TicketArchive } from './tickets/ticket-archive.ts';
 import { TicketService } from './tickets/ticket-service.ts';
 
 export type {
@@ -47,6 +50,8 @@ export interface AccountParts {
   readonly certificate: () => Promise<DeviceCertificate>;
   /** Where the account has one. */
   readonly sim?: AkaCard | undefined;
+  /** Key tickets live in memory only when absent. */
+  readonly ticketStorage?: TicketStorage | undefined;
 }
 
 /** One identity at one operator: registers, sends and receives under its policies, and keeps its conversations. */
@@ -59,7 +64,9 @@ export class Account {
   readonly #policies: ContactPolicies;
   readonly #conversations = new Conversations();
   readonly #credential: KmsCredential | undefined;
+  readonly #archive: TicketArchive;
   readonly #tickets: TicketService;
+  readonly #prefetch: TicketPrefetch;
   readonly #sender: MessageSender;
   readonly #waiting: WaitingMessages;
   readonly #receiver: MessageReceiver;
@@ -67,7 +74,7 @@ export class Account {
   #registering: Promise<RegistrationState> | undefined;
   #sends = 0;
 
-  constructor({ ports, config, secrets, userAgent, certificate, sim }: AccountParts) {
+  constructor({ ports, config, secrets, userAgent, certificate, sim, ticketStorage }: AccountParts) {
     this.config = config;
     this.#ports = ports;
     this.#userAgent = userAgent;
@@ -80,7 +87,17 @@ export class Account {
     const { kms, privateIdentity, domain } = config;
     this.#credential =
       kms === undefined ? undefined : createKmsCredential(kms, secrets, { ports, privateIdentity, domain, sim });
-    this.#tickets = new TicketService({ ports, self: this.#self, kms, credential: this.#credential });
+    const storage = ticketStorage ?? { kept: 'memory', reason: 'No place for key tickets is configured' };
+    this.#archive = new TicketArchive({ ports, storage, binding: credentialBinding(config, secrets) });
+    this.#tickets = new TicketService({
+      ports,
+      self: this.#self,
+      kms,
+      credential: this.#credential,
+      archive: this.#archive,
+    });
+    this.#prefetch = new TicketPrefetch(ports, this.#tickets);
+    for (const contact of this.#policies.contactsWith('require-e2e')) this.#prefetch.want(contact);
     const shared = { ports, userAgent, tickets: this.#tickets, self: this.#self };
     this.#sender = new MessageSender({ ...shared, policies: this.#policies });
     this.#waiting = new WaitingMessages((message) => this.#deliverWaiting(message));
@@ -113,9 +130,17 @@ export class Account {
     return this.#registering;
   }
 
-  unregister(): Promise<RegistrationState> {
+  /** Signs out: what waits is not sent, and no key ticket stays. */
+  async unregister(): Promise<RegistrationState> {
     this.#giveUpWaiting(refusal('not-registered'));
+    await this.dropTickets();
     return this.#userAgent.unregister();
+  }
+
+  /** No key ticket stays, neither in memory nor at rest. */
+  dropTickets(): Promise<void> {
+    this.#prefetch.stop();
+    return this.#tickets.signOut();
   }
 
   /** Asks a key management server that is away or refused at once, instead of at the next attempt. Resolves with what came of it. */
@@ -172,6 +197,7 @@ export class Account {
       ...(flow === undefined ? {} : { flow }),
       sessions: this.#sessions.views(),
       kms: this.#tickets.state,
+      tickets: this.#archive.keeping,
       endToEnd: {
         keyManagementServer: this.#tickets.configured ? this.#tickets.kmsIdentity : null,
         pskTls: this.#ports.msrp.canDoPskTls,
@@ -191,16 +217,18 @@ export class Account {
   setContactPolicy(contact: string, policy: Policy | undefined): void {
     const peer = tryKmsUserIdentity(contact) ?? contact;
     this.#policies.setPolicy(peer, policy);
+    if (policy === 'require-e2e') this.#prefetch.want(peer);
+    else this.#prefetch.unwant(peer);
     this.#sessions.enforcePolicy(peer);
   }
 
   /** Ends sessions, unregisters and disconnects, within a bounded time. Never rejects. */
   async stop(): Promise<void> {
     this.#receiver.stop();
-    const ending = this.#sessions.stop().then(() => this.#userAgent.stop());
+    this.#prefetch.stop();
+    const ending = Promise.all([this.#tickets.stop(), this.#sessions.stop().then(() => this.#userAgent.stop())]);
     const late = () => new Error('still ending');
     await withDeadline(this.#ports.clock, limits.stopMilliseconds, ending, late).catch(() => undefined);
-    this.#tickets.stop();
     this.#credential?.dispose();
   }
 
@@ -208,7 +236,9 @@ export class Account {
     const { events } = this.#userAgent;
     events.on('registration', (state) => {
       this.events.emit('registration', state);
-      if (state.state === 'registered') this.#waiting.release();
+      if (state.state !== 'registered') return;
+      this.#waiting.release();
+      this.#prefetch.start();
     });
     this.#tickets.events.on('state', (state) => this.events.emit('kms', state));
     this.#tickets.events.on('available', () => this.#waiting.release());

@@ -9,6 +9,7 @@ import { tryKmsUserIdentity } from '../protocol/sip/identities.ts';
 import type { SourcedSubscriber, SubscriberSource } from './directory.ts';
 import type { NafKey, NafKeySource } from './naf-keys.ts';
 import { KmsStorageError } from './ports.ts';
+import { TokenBuckets } from './token-buckets.ts';
 
 /** The BSF cannot be asked now: whether the sender is known cannot be told, so nothing is answered and the UE may come again. */
 export class BsfUnavailable extends KmsStorageError {}
@@ -64,15 +65,15 @@ class GbaSubscribers {
   readonly #known = new Map<string, Known>();
   readonly #unknownUntil = new Map<string, number>();
   readonly #asking = new Map<string, Promise<Known | undefined>>();
-  #tokens: number;
-  #tokensAt = -Infinity;
+  readonly #budget: TokenBuckets;
 
   constructor({ source, clock, log, limits }: GbaSubscribersOptions) {
     this.#source = source;
     this.#clock = clock;
     this.#log = log;
     this.#limits = { ...standardLimits, ...limits };
-    this.#tokens = this.#limits.questionsAtOnce;
+    const { questionsPerSecond, questionsAtOnce } = this.#limits;
+    this.#budget = new TokenBuckets({ perSecond: questionsPerSecond, burst: questionsAtOnce }, 1);
   }
 
   /** @throws BsfUnavailable */
@@ -108,7 +109,7 @@ class GbaSubscribers {
   }
 
   async #askBsf(btid: string): Promise<Known | undefined> {
-    if (!this.#takeToken()) {
+    if (this.#budget.take('', this.#clock.now()) !== undefined) {
       this.#log.log('warn', 'gba.too-many-questions', {});
       throw new BsfUnavailable('too many unknown keys at once');
     }
@@ -142,17 +143,6 @@ class GbaSubscribers {
     this.#unknownUntil.set(btid, now + this.#limits.unknownSeconds * 1000);
     const [oldest] = this.#unknownUntil.keys();
     if (this.#unknownUntil.size > this.#limits.cachedUnknown && oldest !== undefined) this.#unknownUntil.delete(oldest);
-  }
-
-  #takeToken(): boolean {
-    const { questionsPerSecond, questionsAtOnce } = this.#limits;
-    const now = this.#clock.now();
-    const refilled = (Math.max(0, now - this.#tokensAt) / 1000) * questionsPerSecond;
-    this.#tokens = Math.min(questionsAtOnce, this.#tokens + refilled);
-    this.#tokensAt = Math.max(this.#tokensAt, now);
-    if (this.#tokens < 1) return false;
-    this.#tokens -= 1;
-    return true;
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Random } from '../base/random.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
-import { createDirectory } from '../kms/directory.ts';
+import { createDirectory, type SubscriberSource } from '../kms/directory.ts';
 import { KeyEncryptionKey } from '../kms/key-encryption-key.ts';
 import { createMemoryStorage } from '../kms/memory-storage.ts';
 import { seedUsers } from '../kms/users.ts';
@@ -22,12 +22,13 @@ import { profile } from '../protocol/profile.ts';
 export async function createFalseKms(
   config: KmsConfig,
   tpks: readonly TpkEntry[],
+  sources: readonly SubscriberSource[],
   random: Random,
 ): Promise<(question: Uint8Array, now: number) => Promise<Uint8Array | undefined>> {
   const storage = createMemoryStorage();
   const kek = new KeyEncryptionKey(new SecretBytes(random.bytes(32)), random);
   await seedUsers(storage, kek, config.users);
-  const directory = createDirectory({ storage, kek });
+  const directory = createDirectory({ storage, kek, sources });
   const machine = new KmsMachine({
     identity: uriIdentity(config.identity),
     tpks: createTpkRing(tpks),
@@ -65,7 +66,6 @@ function withFalseKeys(directory: KmsDirectory, random: Random): KmsDirectory {
       return subscriber;
     },
     mayRequest: (subscriber, responders) => directory.mayRequest(original(subscriber), responders),
-    responderFor: (subscriber, responders, asker) =>
-      directory.responderFor(original(subscriber), responders, asker),
+    responderFor: (subscriber, responders, asker) => directory.responderFor(original(subscriber), responders, asker),
   };
 }

@@ -12,12 +12,14 @@ export interface LabFaults {
   flipCmsBit?: boolean;
   /** The KMS protects its answers under a key that is not the user's. */
   kmsWrongKey?: boolean;
-  /** The KMS is away: connections to its port are closed before anything is said. Its keys and its port stay as they are. */
-  kmsAway?: boolean;
   /** The authentication centre challenges SIMs under a key that is not theirs. */
   akaWrongKey?: boolean;
   /** It challenges them with sequence numbers far ahead of any it used, or with the last one again, until a SIM tells it better. */
   akaSequence?: 'ahead' | 'repeated';
+  /** The bootstrapping server cannot prove that it knows what the subscriber and the network share. */
+  bsfForgedProof?: boolean;
+  /** The KMS is away: connections to its port are closed before anything is said. Its keys and its port stay as they are. */
+  kmsAway?: boolean;
   /** Each MESSAGE vanishes inside the network, unanswered. */
   dropMessages?: boolean;
   /** Milliseconds that each MESSAGE waits inside the network. */

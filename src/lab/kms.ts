@@ -1,7 +1,9 @@
 import type { Logger } from '../base/log.ts';
 import { secureRandom } from '../crypto/random.ts';
 import type { KmsConfig } from '../kms/config.ts';
-import { startKms } from '../kms/http/start-kms.ts';
+import type { SubscriberSource } from '../kms/directory.ts';
+import { serveKms } from '../kms/http/start-kms.ts';
+import { createMemoryKmsService } from '../kms/kms-service.ts';
 import { createTpk } from '../kms/tpk-ring.ts';
 import { systemClock } from '../node/system-clock.ts';
 import { createFalseKms } from './false-kms.ts';
@@ -13,11 +15,15 @@ import type { WireRecorder } from './wire-recorder.ts';
 export interface LabKms {
   readonly url: string;
   readonly identity: string;
+  /** What its certificate proves: its name as a NAF. */
+  readonly name: string;
   stop(): Promise<void>;
 }
 
 export interface LabKmsOptions {
   readonly users: ReadonlyMap<string, LabUser>;
+  /** Where it finds subscribers besides. */
+  readonly sources: readonly SubscriberSource[];
   readonly faults: LabFaults;
   readonly recorder: WireRecorder;
   readonly log: Logger;
@@ -33,21 +39,20 @@ const host = '127.0.0.1';
 
 /** The project's own KMS with a key for each lab user, behind a port that records what passes. */
 export async function startLabKms(options: LabKmsOptions): Promise<LabKms> {
-  const { users, faults, recorder, log, certificatePem, privateKeyPem } = options;
+  const { users, sources, faults, recorder, log, certificatePem, privateKeyPem } = options;
   const config: KmsConfig = {
     identity: `sip:${options.name}`,
     users: [...users.values()].map(({ identity, pskId, psk }) => ({ identities: [identity], pskId, psk })),
   };
   const tpks = [createTpk(secureRandom, systemClock.now())];
-  const falseKms = await createFalseKms(config, tpks, secureRandom);
-  const server = await startKms({
-    config,
+  const falseKms = await createFalseKms(config, tpks, sources, secureRandom);
+  const clock = systemClock;
+  const service = await createMemoryKmsService({ config, clock, random: secureRandom, tpks, sources });
+  const server = await serveKms(service, {
     tls: { certificatePem, privateKeyPem },
     host,
     port: 0,
-    clock: systemClock,
     log,
-    tpks,
     transformAnswer: async (answer, question) =>
       (faults.kmsWrongKey === true ? await falseKms(question, systemClock.now()) : undefined) ?? answer,
   });
@@ -62,6 +67,7 @@ export async function startLabKms(options: LabKmsOptions): Promise<LabKms> {
     return {
       url: `https://${host}:${forwarder.port}`,
       identity: config.identity,
+      name: options.name,
       async stop() {
         await forwarder.stop();
         await server.stop();

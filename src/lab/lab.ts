@@ -4,17 +4,18 @@ import { createDeviceCertificate } from '../crypto/certificate.ts';
 import { secureRandom } from '../crypto/random.ts';
 import type { SocketAddress } from '../engine/ports.ts';
 import type { SipMessage } from '../protocol/sip/message.ts';
-import type { AkaDigestAlgorithm } from '../protocol/gba/index.ts';
+import type { AkaDigestAlgorithm, MilenageKeys } from '../protocol/gba/index.ts';
 import { LabAuthenticationCentre } from './authentication-centre.ts';
 import { Captures, type CapturedBody } from './captures.ts';
 import { Edge } from './edge/edge.ts';
 import { defaultForwardingTimes, type ForwardingTimes } from './edge/forwarding.ts';
 import { Registrar } from './edge/registrar.ts';
 import type { LabFaults } from './faults.ts';
-import { startLabKms, type LabKms } from './kms.ts';
+import type { LabBsf } from './bsf/start-bsf.ts';
+import { startKeyServers, type KeyServers } from './key-servers.ts';
 import { ImsAlg } from './media/ims-alg.ts';
 import { Timers } from './timers.ts';
-import { createUeConfig, type LabUeConfig, type UeConfigOverrides } from './ue-config.ts';
+import { createUeConfig, type KmsFacts, type LabUeConfig, type UeConfigOverrides } from './ue-config.ts';
 import { createUsers, type LabUser } from './users.ts';
 import { WireRecorder } from './wire-recorder.ts';
 
@@ -23,14 +24,18 @@ export interface LabOptions {
   readonly users?: readonly string[];
   /** Users who register with their SIM instead of a password. */
   readonly authentication?: Readonly<Record<string, LabUser['authentication']>>;
+  /** SIMs that exist already, by user name; the others get fresh keys. */
+  readonly sims?: Readonly<Record<string, MilenageKeys>>;
   /** How the registrar challenges SIMs; AKAv1-MD5 unless said. */
   readonly akaAlgorithm?: AkaDigestAlgorithm;
+  /** False starts no bootstrapping server: keys for the KMS are then given by hand only. */
+  readonly bsf?: boolean;
   /** False records no octets. */
   readonly record?: boolean;
   readonly faults?: LabFaults;
   readonly log?: Logger;
   /** Ports on 127.0.0.1; a free one for each that is not given. */
-  readonly ports?: { readonly sipTls?: number; readonly sipTcp?: number; readonly kms?: number };
+  readonly ports?: { readonly sipTls?: number; readonly sipTcp?: number; readonly kms?: number; readonly bsf?: number };
   /** Shorter times for tests. */
   readonly times?: Partial<ForwardingTimes>;
 }
@@ -38,10 +43,12 @@ export interface LabOptions {
 /** An IMS in a box. What it is not: src/lab/README.md. */
 export interface Lab {
   readonly domain: 'lab.test';
-  /** Trust this for SIP over TLS and for the KMS. */
+  /** Trust this for SIP over TLS, for the KMS and for the BSF. */
   readonly caPem: string;
   readonly sip: { readonly tls: SocketAddress; readonly tcp: SocketAddress };
-  readonly kms: { readonly url: string; readonly identity: string };
+  readonly kms: KmsFacts;
+  /** Where UEs bootstrap the key of the KMS; undefined for a lab without. */
+  readonly bsf: LabBsf | undefined;
   readonly users: readonly LabUser[];
   readonly recorder: WireRecorder;
   /** Switches that take effect at once. */
@@ -60,42 +67,43 @@ export interface Lab {
 }
 
 const domain = 'lab.test';
-const kmsHost = 'kms.lab.test';
 const mediaConnectDeadline = 30_000;
 
-/** Starts registrar, proxy, IMS-ALG with access gateway and KMS on loopback. Rejects when a port is taken. */
+/** Starts registrar, proxy, IMS-ALG with access gateway, KMS and BSF on loopback. Rejects when a port is taken. */
 export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const now = Date.now();
   const log = options.log ?? silentLogger;
   const names = options.users ?? ['alice', 'bob', 'carol'];
-  const users = createUsers(names, domain, secureRandom, options.authentication);
+  const users = createUsers(names, domain, secureRandom, options);
   const faults: LabFaults = { ...options.faults };
   const recorder = new WireRecorder(options.record === false ? 0 : undefined);
   const authority = await createCertificateAuthority({ commonName: 'Tessera lab CA', now });
-  const hosts = { dnsNames: [domain, kmsHost, 'localhost'], ipAddresses: ['127.0.0.1'] };
-  const server = await authority.issue(hosts);
-  const kms = await startLabKms({
+  const centre = new LabAuthenticationCentre(faults, secureRandom);
+  const server = await authority.issue({ dnsNames: [domain, 'localhost'], ipAddresses: ['127.0.0.1'] });
+  const keyServers = await startKeyServers({
+    domain,
     users,
+    centre,
+    authority,
     faults,
     recorder,
     log,
-    port: options.ports?.kms ?? 0,
-    name: kmsHost,
-    ...server,
+    ports: { kms: options.ports?.kms ?? 0, bsf: options.ports?.bsf ?? 0 },
+    withBsf: options.bsf ?? true,
   });
-  const parts: Parts = { kms, timers: new Timers(), captures: new Captures(), replays: [] };
+  const parts: Parts = { keyServers, timers: new Timers(), captures: new Captures(), replays: [] };
   try {
-    const { alg, edge } = await startEdge(options, { users, faults, recorder, log, server, now }, parts);
+    const { alg, edge } = await startEdge(options, { users, centre, faults, recorder, log, server, now }, parts);
     return createLab({ users, faults, recorder, caPem: authority.certificatePem }, parts, alg, edge);
   } catch (error) {
     parts.timers.stop();
-    await kms.stop();
+    await keyServers.stop();
     throw error;
   }
 }
 
 interface Parts {
-  readonly kms: LabKms;
+  readonly keyServers: KeyServers;
   readonly timers: Timers;
   readonly captures: Captures;
   readonly replays: number[];
@@ -103,6 +111,7 @@ interface Parts {
 
 interface EdgeSetup {
   readonly users: ReadonlyMap<string, LabUser>;
+  readonly centre: LabAuthenticationCentre;
   readonly faults: LabFaults;
   readonly recorder: WireRecorder;
   readonly log: Logger;
@@ -112,7 +121,7 @@ interface EdgeSetup {
 
 async function startEdge(
   options: LabOptions,
-  { users, faults, recorder, log, server, now }: EdgeSetup,
+  { users, centre, faults, recorder, log, server, now }: EdgeSetup,
   { timers, captures, replays }: Parts,
 ): Promise<{ alg: ImsAlg; edge: Edge }> {
   const certificate = await createDeviceCertificate({ commonName: `agw.${domain}`, now });
@@ -130,7 +139,7 @@ async function startEdge(
     domain,
     users,
     timers,
-    authenticationCentre: new LabAuthenticationCentre(faults, secureRandom),
+    authenticationCentre: centre,
     akaAlgorithm: options.akaAlgorithm ?? 'AKAv1-MD5',
     serviceRoute: (flow) => edge.routeOf(flow),
   });
@@ -154,18 +163,20 @@ async function startEdge(
 
 function createLab(
   facts: Pick<EdgeSetup, 'users' | 'faults' | 'recorder'> & { readonly caPem: string },
-  { kms, timers, captures, replays }: Parts,
+  { keyServers, timers, captures, replays }: Parts,
   alg: ImsAlg,
   edge: Edge,
 ): Lab {
   const { users, faults, recorder, caPem } = facts;
   const sip = { tls: edge.tls, tcp: edge.tcp };
-  const kmsFacts = { url: kms.url, identity: kms.identity };
+  const { kms, bsf } = keyServers;
+  const kmsFacts = { url: kms.url, identity: kms.identity, serverName: kms.name };
   return {
     domain,
     caPem,
     sip,
     kms: kmsFacts,
+    bsf,
     users: [...users.values()],
     recorder,
     faults,
@@ -173,7 +184,7 @@ function createLab(
     ueConfig(userName, overrides) {
       const user = users.get(userName);
       if (user === undefined) throw new RangeError(`no such user: ${userName}`);
-      return createUeConfig(user, { domain, caPem, sip, kms: kmsFacts }, overrides);
+      return createUeConfig(user, { domain, caPem, sip, kms: kmsFacts, bsf }, overrides);
     },
     nextMessageBody: () => captures.nextMessageBody(),
     replays: () => [...replays],
@@ -181,7 +192,7 @@ function createLab(
     async stop() {
       timers.stop();
       alg.stop();
-      await Promise.all([edge.stop(), kms.stop()]);
+      await Promise.all([edge.stop(), keyServers.stop()]);
     },
   };
 }

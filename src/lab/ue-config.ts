@@ -9,24 +9,39 @@ export interface LabUeConfig {
   displayName?: string;
   domain: string;
   password?: string;
+  sim?: { k: string; opc: string };
   authentication?: { mode: 'digest' } | { mode: 'aka'; k: string; opc: string; amf?: string };
   server: { host: string; port: number; transport: 'tls' | 'tcp'; serverName?: string };
   ca?: string;
   kms?: {
     url: string;
+    serverName?: string;
     identity: string;
-    pskId: string;
-    psk: string;
+    pskId?: string;
+    psk?: string;
+    credential?: { mode: 'static-psk' } | { mode: 'gba-aka' | 'gba-digest'; bsfUrl: string; bsfServerName?: string };
     suite?: '256' | '128';
     bodyEncoding?: 'base64' | 'binary';
   };
   policy?: Policy;
+  stateDirectory?: string;
+  statePassphrase?: string;
   contacts?: Record<string, { policy: Policy }>;
   e2aeInferFromRegistration?: boolean;
   mediasecOptionTag?: boolean;
 }
 
-export interface UeConfigOverrides extends Partial<LabUeConfig> {
+/** How the UE comes to the key that it shares with the KMS. */
+export const labCredentialModes = ['static-psk', 'gba-aka', 'gba-digest'] as const;
+export type LabCredentialMode = (typeof labCredentialModes)[number];
+
+export function credentialModeNamed(text: string): LabCredentialMode | undefined {
+  return labCredentialModes.find((mode) => mode === text);
+}
+
+export interface UeConfigOverrides extends Partial<Omit<LabUeConfig, 'kms'>> {
+  /** The credential mode alone, or all of it; `static-psk` unless said. */
+  readonly kms?: LabCredentialMode | LabUeConfig['kms'];
   /** `tcp` for a UE without protection on its access leg; `tls` unless said. */
   readonly transport?: 'tls' | 'tcp';
   /** A UE that knows no key management server. */
@@ -37,12 +52,20 @@ export interface UeConfigFacts {
   readonly domain: string;
   readonly caPem: string;
   readonly sip: Readonly<Record<'tls' | 'tcp', { readonly host: string; readonly port: number }>>;
-  readonly kms: { readonly url: string; readonly identity: string };
+  readonly kms: KmsFacts;
+  readonly bsf: { readonly url: string; readonly name: string } | undefined;
+}
+
+export interface KmsFacts {
+  readonly url: string;
+  readonly identity: string;
+  /** What its certificate proves. */
+  readonly serverName: string;
 }
 
 /** Holds the user's secrets in clear: for a file that only its owner can read, or for a process of the same test. */
 export function createUeConfig(user: LabUser, facts: UeConfigFacts, overrides: UeConfigOverrides = {}): LabUeConfig {
-  const { transport = 'tls', withoutKms = false, ...changes } = overrides;
+  const { transport = 'tls', withoutKms = false, kms = 'static-psk', ...changes } = overrides;
   return {
     identity: user.identity,
     privateIdentity: user.privateIdentity,
@@ -53,7 +76,24 @@ export function createUeConfig(user: LabUser, facts: UeConfigFacts, overrides: U
       : { authentication: { mode: 'aka', k: user.sim.k.use(toHex), opc: user.sim.opc.use(toHex) } }),
     server: { ...facts.sip[transport], transport, serverName: facts.domain },
     ca: facts.caPem,
-    ...(withoutKms ? {} : { kms: { ...facts.kms, pskId: user.pskId, psk: user.psk.use(toHex) } }),
+    ...(withoutKms ? {} : typeof kms === 'string' ? keyFields(user, facts, kms) : { kms }),
     ...changes,
+  };
+}
+
+function keyFields(
+  user: LabUser,
+  { kms, bsf }: UeConfigFacts,
+  mode: LabCredentialMode,
+): Pick<LabUeConfig, 'kms' | 'sim' | 'password'> {
+  const { url, identity, serverName } = kms;
+  if (mode === 'static-psk') return { kms: { url, identity, pskId: user.pskId, psk: user.psk.use(toHex) } };
+  if (bsf === undefined) throw new RangeError('this lab has no bootstrapping server');
+  const credential = { mode, bsfUrl: bsf.url, bsfServerName: bsf.name };
+  const hasSim = user.authentication === 'aka';
+  return {
+    kms: { url, serverName, identity, credential },
+    ...(mode === 'gba-aka' && !hasSim ? { sim: { k: user.sim.k.use(toHex), opc: user.sim.opc.use(toHex) } } : {}),
+    ...(mode === 'gba-digest' && hasSim ? { password: user.password } : {}),
   };
 }

@@ -21,12 +21,19 @@ export interface LabUser {
   readonly psk: SecretBytes;
 }
 
+export interface UserOptions {
+  /** What the registrar asks of each; `digest` unless said. */
+  readonly authentication?: Readonly<Record<string, LabUser['authentication']>> | undefined;
+  /** SIMs that exist already; the others get fresh keys. */
+  readonly sims?: Readonly<Record<string, MilenageKeys>> | undefined;
+}
+
 /** @throws RangeError for a name that is no plain user part, or a repeated one. */
 export function createUsers(
   names: readonly string[],
   domain: string,
   random: Random,
-  authentication: Readonly<Record<string, LabUser['authentication']>> = {},
+  { authentication = {}, sims = {} }: UserOptions = {},
 ): ReadonlyMap<string, LabUser> {
   const users = new Map<string, LabUser>();
   for (const name of names) {
@@ -41,12 +48,12 @@ export function createUsers(
       privateIdentity: `${name}@${domain}`,
       password: toHex(random.bytes(12)),
       authentication: authentication[name] ?? 'digest',
-      sim: { k: new SecretBytes(random.bytes(16)), opc: new SecretBytes(random.bytes(16)) },
+      sim: sims[name] ?? { k: new SecretBytes(random.bytes(16)), opc: new SecretBytes(random.bytes(16)) },
       pskId: `${name}-${toHex(random.bytes(4))}`,
       psk: new SecretBytes(random.bytes(32)),
     });
   }
-  const unknown = Object.keys(authentication).find((name) => !users.has(name));
-  if (unknown !== undefined) throw new RangeError(`"${unknown}" is no user, so nothing can be asked of it`);
+  const unknown = [...Object.keys(authentication), ...Object.keys(sims)].find((name) => !users.has(name));
+  if (unknown !== undefined) throw new RangeError(`"${unknown}" is no user`);
   return users;
 }

@@ -4,7 +4,7 @@ import { LabAuthenticationCentre } from '../../src/lab/authentication-centre.ts'
 import { AkaAuthenticator } from '../../src/lab/edge/aka-authentication.ts';
 import type { Verdict } from '../../src/lab/edge/authentication.ts';
 import type { LabFaults } from '../../src/lab/faults.ts';
-import { createUsers } from '../../src/lab/users.ts';
+import { createUsers, type UserOptions } from '../../src/lab/users.ts';
 import {
   akaDigestPassword,
   decodeAkaNonce,
@@ -21,7 +21,7 @@ const empty = new SecretBytes(new Uint8Array());
 
 function stage(faults: LabFaults = {}) {
   const random = seededRandom('lab-aka');
-  const users = createUsers(['alice', 'bob'], 'lab.test', random, { alice: 'aka', bob: 'aka' });
+  const users = createUsers(['alice', 'bob'], 'lab.test', random, { authentication: { alice: 'aka', bob: 'aka' } });
   const authenticator = new AkaAuthenticator('lab.test', new LabAuthenticationCentre(faults, random), 'AKAv1-MD5');
   const [alice, bob] = [users.get('alice')!, users.get('bob')!];
   const verify = (authorization: string | undefined, user = alice, now = 0): Verdict => {
@@ -118,7 +118,9 @@ describe('the registrar of the lab', () => {
     expect(ask().run().outcome).toBe('success');
   });
 
-  test('has no authentication for somebody who is no user', () => {
-    expect(() => createUsers(['alice'], 'lab.test', seededRandom('x'), { mallory: 'aka' })).toThrow(RangeError);
+  test('has no authentication and no SIM for somebody who is no user', () => {
+    const create = (options: UserOptions) => () => createUsers(['alice'], 'lab.test', seededRandom('x'), options);
+    expect(create({ authentication: { mallory: 'aka' } })).toThrow(RangeError);
+    expect(create({ sims: { mallory: { k: empty, opc: empty } } })).toThrow(RangeError);
   });
 });

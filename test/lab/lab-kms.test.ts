@@ -28,8 +28,8 @@ afterAll(() => lab.stop());
 function credentials(name: string) {
   const { identity, kms } = lab.ueConfig(name);
   return {
-    psk: new SecretBytes(fromHex(kms!.psk)),
-    pskId: bytesIdentity(utf8(kms!.pskId)),
+    psk: new SecretBytes(fromHex(kms!.psk!)),
+    pskId: bytesIdentity(utf8(kms!.pskId!)),
     self: uriIdentity(identity),
     kms: uriIdentity(kms!.identity),
     random: secureRandom,

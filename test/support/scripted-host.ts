@@ -44,6 +44,7 @@ export class ScriptedHost implements BridgeHost {
       registration: { state: 'registered', expires: 600 },
       transport: 'tls',
       kms: 'sip:kms.lab.test',
+      tickets: { kept: 'sealed', explanation: 'Key tickets are kept on this device, encrypted.' },
       kmsState: { state: 'ready', since: now(), explanation: 'The key management server answers.' },
       ...account,
     };

@@ -1,4 +1,6 @@
+import type { EnginePorts } from '../../engine/ports.ts';
 import type { Lab } from '../../lab/lab.ts';
+import type { LabCredentialMode } from '../../lab/ue-config.ts';
 import type { ProtectionLevel } from '../../base/protection-level.ts';
 import { type Party, closeSessions, exchange, newMarker, pause, quietTime, watch, watchRefusals } from './parties.ts';
 import type { AttackRow } from './report.ts';
@@ -6,6 +8,9 @@ import { resolveStolenTicket } from './stolen-ticket.ts';
 
 export interface Stage {
   readonly lab: Lab;
+  readonly ports: EnginePorts;
+  /** How every UE comes to its KMS key. */
+  readonly kms: LabCredentialMode;
   readonly alice: Party;
   readonly bob: Party;
 }
@@ -65,10 +70,11 @@ async function missingIndication({ lab, alice, bob }: Stage): Promise<AttackRow>
   };
 }
 
-async function stolenTicket({ lab, alice, bob }: Stage): Promise<AttackRow> {
+async function stolenTicket(stage: Stage): Promise<AttackRow> {
+  const { lab, alice, bob } = stage;
   const stolen = lab.nextMessageBody();
   await exchange(alice, bob, { text: newMarker(), way: 'message', policy: 'require-e2e' });
-  const attempts = await resolveStolenTicket(lab, await stolen, { thief: 'carol', victim: 'bob' });
+  const attempts = await resolveStolenTicket(stage, await stolen, { thief: 'carol', victim: 'bob' });
   return {
     attack: 'a ticket taken from the wire and resolved by a third party',
     outcome: attempts.map((attempt) => `${attempt.how}: KMS answers ${attempt.status}`).join('; '),

@@ -22,6 +22,15 @@ export interface DeliveryRow {
   readonly problem?: string;
 }
 
+/** How a UE came to the key that it shares with the KMS, and what names that key: never the key. */
+export interface KeyRow {
+  readonly owner: string;
+  /** Credential mode. */
+  readonly way: string;
+  /** Name of the key given by hand, or B-TID; absent when there is no key. */
+  readonly name: string | undefined;
+}
+
 export interface AttackRow {
   readonly attack: string;
   readonly outcome: string;
@@ -29,6 +38,7 @@ export interface AttackRow {
 }
 
 export interface DemoReport {
+  readonly keys: readonly KeyRow[];
   readonly deliveries: readonly DeliveryRow[];
   /** A message sent without protection on purpose: the search must find it, or its "found nowhere" proves nothing. */
   readonly control: { readonly description: string; readonly proof: WireProof; readonly ok: boolean };
@@ -37,6 +47,12 @@ export interface DemoReport {
 }
 
 export const wayNames = { message: 'MESSAGE', msrp: 'MSRP' } as const;
+
+const wayWords: Readonly<Record<string, string>> = {
+  'static-psk': 'static-psk: given by hand',
+  'gba-aka': 'gba-aka: bootstrapped with the SIM',
+  'gba-digest': 'gba-digest: bootstrapped with the password',
+};
 
 const found = (count: number): string => (count === 0 ? 'not found' : `found ${count}x`);
 
@@ -71,7 +87,19 @@ export function formatReport(report: DemoReport): string {
     ['', 'attack', 'what happened'],
     report.attacks.map((row) => [mark(row.ok), row.attack, row.outcome]),
   );
+  const keys = table(
+    ['', 'UE', 'how it came', 'name of the key'],
+    report.keys.map(({ owner, way, name }) => [
+      mark(name !== undefined),
+      owner,
+      wayWords[way] ?? way,
+      name ?? 'NO KEY',
+    ]),
+  );
   return [
+    'Keys shared with the key management server',
+    keys,
+    '',
     'Deliveries',
     deliveries,
     '',

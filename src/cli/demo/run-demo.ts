@@ -1,8 +1,7 @@
-import type { EnginePorts } from '../../engine/ports.ts';
-import type { Lab } from '../../lab/lab.ts';
-import { showAttacks } from './attacks.ts';
+import { showAttacks, type Stage } from './attacks.ts';
 import { deliver, wireProof } from './deliveries.ts';
-import { type Party, exchange, newMarker, startParty } from './parties.ts';
+import type { KeyNames } from './key-names.ts';
+import { exchange, newMarker, startParty } from './parties.ts';
 import type { DeliveryRow, DemoReport } from './report.ts';
 
 const cases = [
@@ -12,16 +11,13 @@ const cases = [
   { way: 'msrp', reach: 'e2e' },
 ] as const;
 
-export interface DemoStage {
-  readonly lab: Lab;
-  readonly ports: EnginePorts;
-  readonly alice: Party;
-  readonly bob: Party;
+export interface DemoStage extends Stage {
+  readonly keyNames: KeyNames;
 }
 
 /** All deliveries, the control and all attacks. `onProgress` hears in words what comes next. */
 export async function runDemo(stage: DemoStage, onProgress: (step: string) => void): Promise<DemoReport> {
-  const { lab, alice, bob } = stage;
+  const { lab, alice, bob, keyNames } = stage;
   const deliveries: DeliveryRow[] = [];
   for (const { way, reach } of cases) {
     for (const [sender, receiver] of [
@@ -35,15 +31,16 @@ export async function runDemo(stage: DemoStage, onProgress: (step: string) => vo
   onProgress('control: a message without protection');
   const control = await unprotectedControl(stage);
   onProgress('attacks');
-  const attacks = await showAttacks({ lab, alice, bob });
-  const isComplete = deliveries.length === 8 && attacks.length === 6;
+  const attacks = await showAttacks(stage);
+  const keys = [alice, bob].map((party) => keyNames.of(party));
+  const isComplete = deliveries.length === 8 && attacks.length === 6 && keys.every(({ name }) => name !== undefined);
   const ok = isComplete && control.ok && [...deliveries, ...attacks].every((row) => row.ok);
-  return { deliveries, control, attacks, ok };
+  return { keys, deliveries, control, attacks, ok };
 }
 
 /** Carol's UE has nothing but TCP: the search must find her text on her access leg. */
-async function unprotectedControl({ lab, ports, bob }: DemoStage): Promise<DemoReport['control']> {
-  const carol = await startParty(lab, ports, 'carol', { transport: 'tcp', policy: 'any' });
+async function unprotectedControl({ lab, ports, kms, bob }: DemoStage): Promise<DemoReport['control']> {
+  const carol = await startParty(lab, ports, 'carol', { transport: 'tcp', policy: 'any', kms });
   try {
     lab.recorder.clear();
     const text = newMarker();

@@ -26,6 +26,7 @@ FILE is JSON (paths are relative to it; docs/kms.md tells all):
   trustedProxies        [addresses or networks of load balancers], "proxyProtocol": true for the PROXY protocol
   shutdown              { "drainSeconds": 0, "graceSeconds": 10 }
   peers                 other KMSs whose users and ours send to each other
+  gba                   the network whose subscribers have their keys by bootstrapping (docs/gba.md)
   storage               { "sqlite": FILE } (kms.db), or { "postgres": { "url": "postgres://..." } }
   keyEncryptionKey      { "file": FILE } (kms.kek), { "environment": NAME } or { "keychain": NAME }
   auditHeadFile         where the head of the audit is kept aside (kms.audit-head)

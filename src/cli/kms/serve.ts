@@ -2,7 +2,8 @@ import type { Logger } from '../../base/log.ts';
 import { secureRandom } from '../../crypto/random.ts';
 import { readKmsConfig, type KmsFileConfig } from '../../kms/http/config-file.ts';
 import { startConfiguredKms, type ServiceParts } from '../../kms/http/configured-server.ts';
-import type { KmsServer } from '../../kms/http/kms-server.ts';
+import type { SubscriberSource } from '../../kms/directory.ts';
+import { openGbaSource } from '../../kms/http/gba-config.ts';
 import { createKmsService, longestLife, type KmsService } from '../../kms/kms-service.ts';
 import { withHeadFile } from '../../kms/storage/audit-head-file.ts';
 import { openStorageWithKek } from '../../kms/storage/open-storage.ts';
@@ -14,7 +15,11 @@ import { systemClock } from '../../node/system-clock.ts';
 import type { Command } from './command.ts';
 
 /** The service of a configuration over its storage, which has then the configuration's users. */
-async function openService(config: KmsFileConfig, parts: ServiceParts, log: Logger): Promise<KmsService> {
+async function openService(
+  config: KmsFileConfig,
+  parts: ServiceParts & { readonly sources: readonly SubscriberSource[] },
+  log: Logger,
+): Promise<KmsService> {
   const { storage: opened, kek } = await openStorageWithKek(config.storage, secureRandom);
   const storage = withHeadFile(opened, config.storage.auditHeadFile, (reason) =>
     log.log('error', 'kms.audit-head-not-kept', { reason }),
@@ -48,8 +53,8 @@ async function openService(config: KmsFileConfig, parts: ServiceParts, log: Logg
 }
 
 /** SIGINT or SIGTERM; SIGHUP reads certificates again. */
-function signalToStop(server: KmsServer): Promise<void> {
-  process.on('SIGHUP', () => void server.reloadCertificates());
+function signalToStop(reloadCertificates: () => Promise<void>): Promise<void> {
+  process.on('SIGHUP', () => void reloadCertificates());
   return new Promise((resolve) => {
     process.on('SIGINT', () => resolve());
     process.on('SIGTERM', () => resolve());
@@ -64,20 +69,26 @@ export const serve: Command = {
   async run(given) {
     const config = await readKmsConfig(given.config);
     const log = createJsonLogger((line) => process.stderr.write(line), given.flags.has('quiet') ? 'error' : 'info');
+    const gba = config.gba && (await openGbaSource(config.gba, { clock: systemClock, log }));
+    const sources = gba === undefined ? [] : [gba.source];
     const server = await startConfiguredKms({
       config: config.front,
-      createService: (parts) => openService(config, parts, log),
+      createService: (parts) => openService(config, { ...parts, sources }, log),
       clock: systemClock,
       log,
       random: secureRandom,
       processMetrics: true,
     });
-    const stopped = signalToStop(server);
+    gba?.certificate.watch();
+    const stopped = signalToStop(async () => {
+      await Promise.all([server.reloadCertificates(), gba?.certificate.reload()]);
+    });
     if (server.managementUrl !== undefined) given.print(`health and metrics are on ${server.managementUrl}`);
     if (server.peersUrl !== undefined) given.print(`other KMSs ask on ${server.peersUrl}`);
     given.print(`${config.kms.identity} listens on ${server.url}`);
     await stopped;
     await server.stop();
+    gba?.certificate.stop();
     return 0;
   },
 };

@@ -79,10 +79,10 @@ class GbaCredential implements KmsCredential {
     }
   }
 
-  rejected(key?: KmsKey): Promise<'retry' | 'give-up'> {
+  rejected(key: KmsKey): Promise<'retry' | 'give-up'> {
     const known = this.#current;
     // Another exchange has had it replaced already, or is about to.
-    if (known === undefined || (key !== undefined && known.key !== key)) return Promise.resolve('retry');
+    if (known === undefined || known.key !== key) return Promise.resolve('retry');
     const age = this.#options.ports.clock.now() - known.bootstrappedAt;
     // A KMS that refuses the fresh key too refuses the subscriber, not the key: the BSF is not asked for every message.
     if (known.isReplacement && age < limits.rebootstrapMilliseconds) return Promise.resolve('give-up');
@@ -128,7 +128,7 @@ class GbaCredential implements KmsCredential {
   }
 
   #keep(made: BootstrappedKey, isReplacement: boolean): Bootstrapped {
-    const { ports, nafFqdn } = this.#options;
+    const { ports, nafFqdn, privateIdentity } = this.#options;
     const key = { psk: made.keyFor(nafFqdn), pskId: bytesIdentity(utf8(made.btid)), validUntil: made.validUntil };
     made.dispose();
     if (this.#isDisposed) {
@@ -141,7 +141,13 @@ class GbaCredential implements KmsCredential {
     this.#made.push(kept);
     if (this.#made.length > limits.bootstrappedKeys) this.#made.shift()?.key.psk.dispose();
     const { btid, validUntil } = made;
-    ports.log.log('info', 'bootstrapping.done', { mode: this.mode, btid, naf: nafFqdn, validUntil });
+    ports.log.log('info', 'bootstrapping.done', {
+      subscriber: privateIdentity,
+      mode: this.mode,
+      btid,
+      naf: nafFqdn,
+      validUntil,
+    });
     return kept;
   }
 

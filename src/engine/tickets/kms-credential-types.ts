@@ -33,7 +33,7 @@ export interface KmsCredential<Key extends KmsKey = KmsKey> {
    * it refuses, `network-not-proven` when it may be somebody else.
    */
   current(now: number): Promise<Key>;
-  /** The KMS answered 401 to `key`, or where it is not said to the one that `current` gave last. `retry`: `current` has a new key that deserves one more try. */
-  rejected(key?: KmsKey): Promise<'retry' | 'give-up'>;
+  /** The KMS answered 401 to `key`, which `current` gave. `retry`: `current` has a new key that deserves one more try. */
+  rejected(key: KmsKey): Promise<'retry' | 'give-up'>;
   dispose(): void;
 }

@@ -10,8 +10,8 @@ export interface CachableTicket {
   readonly flags: { readonly J: boolean };
   readonly issuedAt: number;
   readonly validUntil?: number;
-  /** From when on its keys should be made anew (TRr), milliseconds since 1970. */
-  readonly renewAfter?: number;
+  /** From then on another ticket is needed (TRr), milliseconds since 1970. */
+  readonly rekeyBy?: number;
 }
 
 export interface CacheEntry<Ticket extends CachableTicket> {
@@ -26,42 +26,65 @@ export interface CacheEntry<Ticket extends CachableTicket> {
  */
 export class TicketCache<Ticket extends CachableTicket = GrantedTicket> {
   readonly #entries = new Map<string, CacheEntry<Ticket>>();
+  readonly #sizes = new Map<string, number>();
+  readonly #sizeOf: (ticket: Ticket) => number;
+  #octets = 0;
+
+  /** @param sizeOf octets of a ticket at rest. */
+  constructor(sizeOf: (ticket: Ticket) => number = () => 0) {
+    this.#sizeOf = sizeOf;
+  }
 
   get(recipient: string, kind: TicketKind, now: number): Ticket | undefined {
     const key = cacheKey(recipient, kind);
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
-    this.#entries.delete(key);
-    if (!isReusable(entry.ticket, now)) return undefined;
+    if (!isReusable(entry.ticket, now)) {
+      this.#delete(key);
+      return undefined;
+    }
     // Map order is the order of last use.
+    this.#entries.delete(key);
     this.#entries.set(key, entry);
     return entry.ticket;
   }
 
-  /** @returns false when the ticket may not be used again. */
+  /** @returns false when the ticket may not be used again, and is not kept. */
   put(recipient: string, kind: TicketKind, ticket: Ticket, now: number): boolean {
     if (!isReusable(ticket, now)) return false;
     const key = cacheKey(recipient, kind);
-    this.#entries.delete(key);
+    this.#delete(key);
+    const size = this.#sizeOf(ticket);
     this.#entries.set(key, { recipient, kind, ticket });
-    if (this.#entries.size > limits.cachedTickets) {
+    this.#sizes.set(key, size);
+    this.#octets += size;
+    while (this.#entries.size > limits.cachedTickets || this.#octets > limits.cachedTicketOctets) {
       const [oldest] = this.#entries.keys();
-      if (oldest !== undefined) this.#entries.delete(oldest);
+      if (oldest === undefined) break;
+      this.#delete(oldest);
     }
-    return true;
+    return this.#entries.has(key);
   }
 
   drop(recipient: string, kind: TicketKind): void {
-    this.#entries.delete(cacheKey(recipient, kind));
+    this.#delete(cacheKey(recipient, kind));
   }
 
   clear(): void {
     this.#entries.clear();
+    this.#sizes.clear();
+    this.#octets = 0;
   }
 
   /** The longest unused first. */
   entries(): readonly CacheEntry<Ticket>[] {
     return [...this.#entries.values()];
+  }
+
+  #delete(key: string): void {
+    if (!this.#entries.delete(key)) return;
+    this.#octets -= this.#sizes.get(key) ?? 0;
+    this.#sizes.delete(key);
   }
 }
 
@@ -72,11 +95,11 @@ export function isReusable(ticket: CachableTicket, now: number): boolean {
 }
 
 /** Undefined for a ticket that may be used once. */
-export function reusableUntil({ flags, validUntil, issuedAt, renewAfter }: CachableTicket): number | undefined {
+export function reusableUntil({ flags, validUntil, issuedAt, rekeyBy }: CachableTicket): number | undefined {
   if (!flags.J || validUntil === undefined) return undefined;
   const life = validUntil - issuedAt;
   const margin = Math.min(life * profile.ticket.renewalMarginShare, profile.ticket.renewalMarginMaxSeconds * 1000);
-  return Math.min(validUntil - margin, renewAfter ?? Infinity);
+  return Math.min(validUntil - margin, rekeyBy ?? Infinity);
 }
 
 function cacheKey(recipient: string, kind: TicketKind): string {

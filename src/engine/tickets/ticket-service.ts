@@ -1,6 +1,7 @@
 import { toHex } from '../../base/bytes.ts';
 import { Events } from '../../base/events.ts';
 import {
+  encodeGrantedTicket,
   identityText,
   messageTicketFlags,
   msrpTicketFlags,
@@ -20,7 +21,8 @@ import { requestTicket, resolveTicket } from './kms-questions.ts';
 import { KmsLink, type KmsLinkEvents } from './kms-link.ts';
 import { explainKmsState, type KmsState } from './kms-state.ts';
 import { replayKey } from './replay-key.ts';
-import { TicketCache, type TicketKind } from './ticket-cache.ts';
+import type { TicketArchive } from './ticket-archive.ts';
+import { reusableUntil, TicketCache, type TicketKind } from './ticket-cache.ts';
 
 export interface TicketServiceOptions {
   readonly ports: EnginePorts;
@@ -29,6 +31,8 @@ export interface TicketServiceOptions {
   readonly kms: KmsConfig | undefined;
   /** Disposed of by whoever made it. */
   readonly credential: KmsCredential | undefined;
+  /** Where tickets outlive the program; in memory only when absent. */
+  readonly archive?: TicketArchive;
 }
 
 interface Access {
@@ -43,17 +47,18 @@ export class TicketService {
   readonly #self: MikeyIdentity;
   readonly #access: Access | undefined;
   readonly #withoutKms: KmsState;
-  readonly #cache: TicketCache;
+  readonly #cache = new TicketCache<GrantedTicket>(octetsOf);
+  readonly #archive: TicketArchive | undefined;
+  #loading: Promise<void> | undefined;
   readonly #requests = new Map<string, Promise<GrantedTicket>>();
   readonly #resolves = new Map<string, Promise<ResolvedTransfer>>();
   /** What the KMS left unanswered: the oldest of these is what it is asked first when it may be back. */
   readonly #open = new Map<string, () => Promise<unknown>>();
 
-  constructor({ ports, self, kms, credential }: TicketServiceOptions) {
+  constructor({ ports, self, kms, credential, archive }: TicketServiceOptions) {
     this.#ports = ports;
     this.#self = uriIdentity(self);
     this.events = new Events((error) => ports.log.log('error', 'kms.listener-failed', { reason: String(error) }));
-    this.#cache = new TicketCache();
     this.#withoutKms = {
       state: 'not-configured',
       since: ports.clock.now(),
@@ -64,6 +69,7 @@ export class TicketService {
     link.events.on('state', (state) => this.events.emit('state', state));
     link.events.on('available', () => this.events.emit('available', undefined));
     this.#access = { kms, link };
+    this.#archive = archive;
   }
 
   get configured(): boolean {
@@ -95,6 +101,7 @@ export class TicketService {
    */
   async ticketFor(recipient: string, kind: TicketKind, renew = false): Promise<GrantedTicket> {
     this.#require();
+    await this.#load();
     const cached = renew ? undefined : this.#cache.get(recipient, kind, this.now());
     if (cached !== undefined) return cached;
     const key = `${kind} ${recipient}`;
@@ -109,6 +116,18 @@ export class TicketService {
   /** Forgets a ticket that proved useless, so that the next message asks for a new one. */
   drop(recipient: string, kind: TicketKind): void {
     this.#cache.drop(recipient, kind);
+    this.#keep();
+  }
+
+  /** From its issue until when the ticket that is kept may be used again, milliseconds since 1970; undefined when there is none. */
+  async reusableSpan(
+    recipient: string,
+    kind: TicketKind,
+  ): Promise<{ readonly from: number; readonly until: number } | undefined> {
+    await this.#load();
+    const ticket = this.#cache.get(recipient, kind, this.now());
+    const until = ticket === undefined ? undefined : reusableUntil(ticket);
+    return ticket === undefined || until === undefined ? undefined : { from: ticket.issuedAt, until };
   }
 
   /** Copies of one message that come in together are resolved together. @throws RefusalError as `ticketFor`. */
@@ -134,11 +153,21 @@ export class TicketService {
     return this.state;
   }
 
-  /** Nothing is asked by itself any more, and no key stays in memory. */
-  stop(): void {
+  /** No ticket stays, neither in memory nor at rest, and nothing is asked by itself. */
+  async signOut(): Promise<void> {
+    await this.#loading;
+    this.#open.clear();
+    this.#forget();
+    await this.#archive?.erase();
+  }
+
+  /** Nothing is asked by itself any more, and no key stays in memory. What is at rest stays. */
+  async stop(): Promise<void> {
     this.#access?.link.stop();
     this.#open.clear();
-    this.#cache.clear();
+    await this.#loading;
+    await this.#archive?.flush();
+    this.#forget();
   }
 
   #request(recipient: string, kind: TicketKind, keep = true): Promise<GrantedTicket> {
@@ -160,7 +189,7 @@ export class TicketService {
         }),
       )
       .then((ticket) => {
-        if (keep) this.#cache.put(recipient, kind, ticket, this.now());
+        if (keep && this.#cache.put(recipient, kind, ticket, this.now())) this.#keep();
         this.#ports.log.log('info', 'ticket.granted', { kind, validUntil: ticket.validUntil });
         return ticket;
       });
@@ -227,8 +256,41 @@ export class TicketService {
     );
   }
 
+  /** Once: what an earlier run of the program had kept. */
+  #load(): Promise<void> {
+    this.#loading ??= this.#readArchive();
+    return this.#loading;
+  }
+
+  async #readArchive(): Promise<void> {
+    const content = await this.#archive?.load(this.now());
+    if (content === undefined) return;
+    // However this device's clock was set meanwhile: what had ended then has ended.
+    if (content.kmsTime > 0) this.#access?.link.clock.startFrom(content.kmsTime);
+    for (const { recipient, kind, ticket } of content.entries) this.#cache.put(recipient, kind, ticket, this.now());
+    this.#ports.log.log('info', 'tickets.loaded', { count: this.#cache.entries().length });
+  }
+
+  #keep(): void {
+    const kmsTime = () => this.#access?.link.clock.floor ?? 0;
+    this.#archive?.changed(() => ({ kmsTime: kmsTime(), entries: this.#cache.entries() }));
+  }
+
+  #forget(): void {
+    for (const { ticket } of this.#cache.entries()) {
+      for (const secret of [ticket.mpki, ticket.mpkr, ...ticket.keys.map(({ key }) => key)]) secret?.dispose();
+    }
+    this.#cache.clear();
+  }
+
   #require(): Access {
     if (this.#access === undefined) throw refuse('no-kms');
     return this.#access;
   }
+}
+
+function octetsOf(ticket: GrantedTicket): number {
+  const encoded = encodeGrantedTicket(ticket);
+  encoded.fill(0);
+  return encoded.length;
 }

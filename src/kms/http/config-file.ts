@@ -6,6 +6,7 @@ import { profile } from '../../protocol/profile.ts';
 import type { KmsConfig } from '../config.ts';
 import { storageConfigBeside, storageConfigShape, type StorageConfig } from '../storage/storage-config.ts';
 import { frontConfigShape, readFrontConfig, type FrontConfig } from './front-config.ts';
+import { gbaConfigShape, readGbaConfig, type GbaConfig } from './gba-config.ts';
 import { publicKeySchema, readPublicKeyFiles } from './public-key-files.ts';
 import { readTextFile } from './text-file.ts';
 import { readUserEntry, userEntrySchema } from './user-entry.ts';
@@ -25,6 +26,7 @@ const configSchema = z.strictObject({
     })
     .optional(),
   ...frontConfigShape,
+  ...gbaConfigShape,
   ...storageConfigShape,
 });
 
@@ -34,6 +36,8 @@ export interface KmsFileConfig {
   /** How it meets the network. */
   readonly front: FrontConfig;
   readonly storage: StorageConfig;
+  /** The BSF whose subscribers have their keys by bootstrapping; undefined without. */
+  readonly gba: GbaConfig | undefined;
   /** Lives of tickets, the profile's where the file says nothing. */
   readonly rules: GrantRules;
 }
@@ -46,7 +50,8 @@ const wrongConfig = (problem: string, field: string): ProtocolError =>
  * @throws ProtocolError `local` that names the field which is wrong. Values are not repeated: they may be keys.
  */
 export async function readKmsConfig(path: string): Promise<KmsFileConfig> {
-  const { identity, users, publicKey, rules, ...fields } = await readFields(path);
+  const { identity, users, publicKey, rules, gba, ...fields } = await readFields(path);
+  const front = await readFrontConfig(fields, identity, dirname(path));
   const beside = (file: string): string => resolve(dirname(path), file);
   return {
     kms: {
@@ -55,7 +60,8 @@ export async function readKmsConfig(path: string): Promise<KmsFileConfig> {
       ...(publicKey === undefined ? {} : { publicKey: await readPublicKeyFiles(publicKey, beside) }),
       ...(rules === undefined ? {} : { rules: withoutGaps(rules) }),
     },
-    front: await readFrontConfig(fields, identity, dirname(path)),
+    front,
+    gba: gba && (await readGbaConfig(gba, front.certificateFiles, dirname(path))),
     storage: storageConfigBeside(dirname(path), fields),
     rules: { ...profile.ticket, ...withoutGaps(rules ?? {}) },
   };

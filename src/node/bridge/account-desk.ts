@@ -84,7 +84,7 @@ export class AccountDesk {
 
   view(): AccountView {
     const { config } = this.#parts.account;
-    const { registration, kms } = this.#parts.account.status();
+    const { registration, kms, tickets } = this.#parts.account.status();
     return {
       id: config.id,
       identity: config.identity,
@@ -95,6 +95,7 @@ export class AccountDesk {
       transport: config.server.protocol,
       kms: config.kms?.identity,
       kmsState: kms,
+      tickets,
     };
   }
 

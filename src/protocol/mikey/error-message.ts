@@ -4,7 +4,7 @@ import { RsaPrivateKey, type RsaPublicKey } from '../../crypto/rsa.ts';
 import { dataType, mikeyError, mikeyErrorText, prfFunction } from './code-points.ts';
 import { decodeMessage, encodeMessage, type DecodedMessage, type MikeyHeader } from './message.ts';
 import { sealMessage, verifyMessage, type ProtectionKeys } from './protection.ts';
-import type { ErrorPayload } from './payloads.ts';
+import type { ErrorPayload, SecurityPolicyPayload } from './payloads.ts';
 import { isSignedBy, signMessage } from './signature.ts';
 import { ntpTimestamp } from './timestamp.ts';
 
@@ -15,6 +15,8 @@ export interface ErrorMessageOptions {
   readonly prf: number;
   /** At least one. */
   readonly errorNumbers: readonly number[];
+  /** What would have done, where policies of a Ticket Transfer were not supported. */
+  readonly policies?: readonly SecurityPolicyPayload[];
   readonly now: number;
   /** Without it the Error is a hint that anybody could have sent. */
   readonly keys?: ErrorProof;
@@ -24,16 +26,18 @@ export interface ErrorMessageOptions {
 export type ErrorProof = ProtectionKeys | RsaPrivateKey;
 
 /** An Error message (RFC 6043 5.4). Reading [A13]: no sessions, empty map, protected with the failing message's own keys. */
-export function encodeErrorMessage({ csbId, prf, errorNumbers, now, keys }: ErrorMessageOptions): Uint8Array {
+export function encodeErrorMessage(options: ErrorMessageOptions): Uint8Array {
+  const { csbId, prf, errorNumbers, policies = [], now, keys } = options;
   const header: MikeyHeader = { dataType: dataType.error, answerWanted: false, prf, csbId, map: { type: 'empty' } };
   const errors = errorNumbers.map((errorNumber): ErrorPayload => ({ payload: 'ERR', errorNumber, reserved: 0 }));
-  const message = { header, payloads: [ntpTimestamp(now), ...errors] };
+  const message = { header, payloads: [ntpTimestamp(now), ...errors, ...policies] };
   if (keys === undefined) return encodeMessage(message);
   return (keys instanceof RsaPrivateKey ? signMessage(message, keys, []) : sealMessage(message, keys, [])).bytes;
 }
 
 /**
  * The Error message that answers a message which failed with `error`, by the number that the error carries.
+ * @param policies that would have done, where the failing ones were not supported.
  * @returns `undefined` when no answer is due: the input is itself an Error or has not even a CSB ID.
  */
 export function answerWithError(
@@ -41,6 +45,7 @@ export function answerWithError(
   error: unknown,
   now: number,
   keys?: ErrorProof,
+  policies: readonly SecurityPolicyPayload[] = [],
 ): Uint8Array | undefined {
   if (failing.length < 10 || failing[1] === dataType.error) return undefined;
   const reader = new ByteReader(failing.subarray(3));
@@ -52,10 +57,14 @@ export function answerWithError(
     csbId,
     prf: knownPrf,
     errorNumbers: [errorNumber],
+    policies: policyErrors.includes(errorNumber) ? policies : [],
     now,
     ...(keys === undefined ? {} : { keys }),
   });
 }
+
+/** Errors that say which policies are supported (RFC 6043 5.4). */
+const policyErrors: readonly number[] = [mikeyError.invalidSecurityPolicy, mikeyError.invalidPolicyParameter];
 
 /** Reading [A14]: the number that tells a peer what was wrong. */
 export function errorNumberOf(error: unknown): number {
@@ -65,6 +74,8 @@ export function errorNumberOf(error: unknown): number {
 export interface ErrorAnswer {
   readonly csbId: number;
   readonly errorNumbers: readonly number[];
+  /** What the other end supports, where it says so. */
+  readonly policies?: readonly SecurityPolicyPayload[];
   /** False: anybody on the way may have written it. */
   readonly authenticated: boolean;
 }
@@ -91,7 +102,13 @@ export function readErrorMessage(
   if (errorNumbers.length === 0) {
     throw new ProtocolError('malformed', 'missing', { field: 'mikey.ERR', expected: 'at least one' });
   }
-  return { csbId: decoded.header.csbId, errorNumbers, authenticated: isProven(decoded, keys, senderKey) };
+  const policies = decoded.payloads.filter((payload): payload is SecurityPolicyPayload => payload.payload === 'SP');
+  return {
+    csbId: decoded.header.csbId,
+    errorNumbers,
+    ...(policies.length === 0 ? {} : { policies }),
+    authenticated: isProven(decoded, keys, senderKey),
+  };
 }
 
 /** False where there is nothing to check, or nothing to check it with. */

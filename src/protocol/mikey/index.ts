@@ -7,6 +7,7 @@ export type * from './bundle-types.ts';
 export { messageTicketFlags, msrpTicketFlags, type TicketFlags } from './flags.ts';
 export { bytesIdentity, identityText, sameIdentity, uriIdentity, type MikeyIdentity } from './identity.ts';
 export { acceptsStricter, neverGranted, type GrantDifference, type GrantJudge } from './grant-judge.ts';
+export { InitiatorMachine, type InitiatorEvent, type InitiatorMachineOptions } from './initiator-machine.ts';
 export type { GrantRules } from './kms-grant.ts';
 export { KmsMachine } from './kms-machine.ts';
 export { forwardResolve } from './kms-forward.ts';
@@ -20,6 +21,7 @@ export type {
 } from './kms-forward.ts';
 export type {
   Admission,
+  KmsCounters,
   KmsDirectory,
   KmsExchangeSubject,
   KmsMachineOptions,
@@ -30,14 +32,18 @@ export type {
   Later,
   ReplayMemory,
   TicketIssuers,
+  TicketMaker,
   TpkRing,
 } from './kms-types.ts';
+export type * from './machine-types.ts';
 export { decodeMessage, encodeMessage } from './message.ts';
 export type { CryptoSession, DecodedMessage, MikeyHeader, MikeyMessage } from './message.ts';
 export type * from './payloads.ts';
 export { makeTicket } from './make-ticket.ts';
 export { receiveTransfer } from './receive-transfer.ts';
 export { ReplayCache } from './replay-cache.ts';
+export { ResponderMachine, type ResponderEvent, type ResponderMachineOptions } from './responder-machine.ts';
+export { decodeGrantedTicket, encodeGrantedTicket } from './stored-ticket.ts';
 export { createTransfer } from './transfer.ts';
 export { createTicketRequest } from './ticket-request.ts';
 export { createTicketRequestPk } from './ticket-request-pk.ts';

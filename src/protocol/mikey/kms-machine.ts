@@ -4,7 +4,6 @@ import { sha256 } from '../../crypto/digest.ts';
 import { profile } from '../profile.ts';
 import {
   makeBaseTicket,
-  openBaseTicket,
   splitMpk,
   verifyInitiatorData,
   checkInitiatorDataPresence,
@@ -14,7 +13,8 @@ import { dataType, idRole, mikeyError, randRole } from './code-points.ts';
 import { answerWithError } from './error-message.ts';
 import { sameIdentity, type MikeyIdentity } from './identity.ts';
 import type { ForeignTicket } from './kms-forward.ts';
-import { grantPolicy, keysToIssue } from './kms-grant.ts';
+import { grantPolicy, keysToIssue, refuseWeakerCover } from './kms-grant.ts';
+import { openTicketAtKms, sharedTpkFor } from './kms-ticket.ts';
 import { findCertifiedSender, openSenderEnvelope, type OpenedEnvelope } from './kms-public-key.ts';
 import type {
   KmsExchangeSubject,
@@ -28,18 +28,20 @@ import type { KeyDataPayload, TicketPayload } from './payloads.ts';
 import { decodeMessage, type DecodedMessage } from './message.ts';
 import { identitiesInRole, identityInRole, requiredPayload, requiredRand } from './payload-access.ts';
 import { messageKeys, suiteOfPrf, verifyMessage, type ProtectionKeys, type SuiteParameters } from './protection.ts';
+import { refuseShortRands } from './rand-length.ts';
 import { ReplayCache } from './replay-cache.ts';
 import { sealRequestResponse, sealResolveResponse, type ResolveFork } from './resolve-messages.ts';
 import { forkKeyData, forkMpkr, kindOf, mpkData, type ForkModifier } from './ticket-keys.ts';
 import { checkForkedTgk, readPolicy, refuseOutsideLife } from './ticket-policy.ts';
 import { freshSpi } from './ticket-request.ts';
-import { ntpTimestamp, refuseStale, timestampMilliseconds } from './timestamp.ts';
+import { ntpTimestamp, readMessageTime, refuseStale } from './timestamp.ts';
 
 const defaultReplayCapacity = 200_000;
 
 class Forbidden extends ProtocolError {
   constructor(problem: string, field: string) {
-    super('policy-denied', problem, { field, hint: { mikey: mikeyError.unspecified } });
+    // Reading [A14]: not authorised has the number of an identity that is not supported.
+    super('policy-denied', problem, { field, hint: { mikey: mikeyError.invalidIdentity } });
   }
 }
 
@@ -233,23 +235,20 @@ export class KmsMachine {
   }
 
   /** RFC 3830 5.4: T of now, and each authenticated message once. */
-  async #refuseReplay({ message }: Question, now: number): Promise<void> {
-    const timestamp = timestampMilliseconds(requiredPayload(message.payloads, 'T'), 'mikey.T');
-    refuseStale(timestamp, now, 'mikey.T');
+  async #refuseReplay({ message, asker }: Question, now: number): Promise<void> {
+    const time = readMessageTime(requiredPayload(message.payloads, 'T'), 'mikey.T');
+    if ('milliseconds' in time) refuseStale(time.milliseconds, now, 'mikey.T');
+    // Reading [A29].
+    else if ((await this.#options.counters?.advance(asker, time.count)) !== true) refuseReplayed();
     const until = now + profile.replay.kmsCacheSeconds * 1000;
     const seen = await this.#replays.remember(sha256(message.bytes), until, now);
     if (seen === 'full') throw new Overloaded('policy-denied', 'too many messages', { field: 'kms.replayCache' });
-    if (seen === 'replayed') {
-      throw new Replayed('peer-misbehaved', 'replayed', {
-        field: 'mikey.T',
-        hint: { mikey: mikeyError.invalidTimestamp },
-      });
-    }
+    if (seen === 'replayed') refuseReplayed();
   }
 
-  #checkParties({ message, subscriber, asker, secret }: Question): void {
+  #checkParties({ message, subscriber, asker, secret, rand }: Question): void {
     // An envelope that cannot be used leaves nothing to answer under.
-    secret();
+    refuseShortRands(rand, [{ key: new Uint8Array(secret().length) }], 'mikey.RANDR');
     const kms = identityInRole(message.payloads, idRole.kms);
     if (kms !== undefined && !sameIdentity(kms, this.#options.identity)) {
       throw new ProtocolError('peer-misbehaved', 'meant for another KMS', {
@@ -265,23 +264,26 @@ export class KmsMachine {
     const { identity, rules, random, tpks, directory } = this.#options;
     const { message, suite, subscriber, asker } = question;
     const requested = requiredPayload(message.payloads, 'TP').policy;
-    const content = readPolicy(requested);
+    const content = readPolicy(requested, { ignoreK: true });
     if (!(await directory.mayRequest(subscriber, content.responders))) {
       throw new Forbidden('no ticket for these responders', 'kms.responders');
     }
     if (content.initiator !== undefined && !sameIdentity(content.initiator, asker)) {
       throw new Forbidden('a ticket for somebody else', 'kms.initiator');
     }
-    const policy = grantPolicy(requested, content, { identity, asker, suite, rules, now });
-    const keys = keysToIssue(content, suite, random);
+    const sharedTpk = content.flags.E ? undefined : await sharedTpkFor(content.responders, directory);
+    const responderHoldsTpk = sharedTpk !== undefined;
+    const policy = grantPolicy(requested, content, { identity, asker, suite, rules, now, responderHoldsTpk });
+    const keys = keysToIssue({ ...content, flags: policy.flags }, content.suite, random);
     checkForkedTgk(
       policy.flags,
       keys.some((key) => kindOf(key) === 'TGK'),
     );
     const timestamp = ntpTimestamp(now);
     const rand = random.bytes(profile.mikey.randOctets);
-    const mpk = mpkData(random.bytes(suite.keyBits / 8), freshSpi(random));
-    const ticket = makeBaseTicket({ policy, tpk: tpks.current, timestamp, rand, mpk, keys });
+    // Reading [A16].
+    const mpk = mpkData(random.bytes(content.suite.keyBits / 8), freshSpi(random));
+    const ticket = makeBaseTicket({ policy, tpk: sharedTpk ?? tpks.current, timestamp, rand, mpk, keys });
     const { mpki, mpkr } = splitMpk(policy.prf, mpk.key, rand);
     const mpks = [mpki, ...(policy.flags.I ? [mpkr] : [])].map((key) => ({ ...mpk, key }));
     const answer = { ...this.#answer(question), timestamp, keys: [...mpks, ...keys] };
@@ -305,16 +307,17 @@ export class KmsMachine {
     const ticket = requiredPayload(message.payloads, 'TICKET');
     const issuer = issuerOf(ticket, this.#options.identity);
     if (issuer !== undefined) return this.#resolveElsewhere(question, { ticket, issuer }, now);
-    const opened = openBaseTicket(ticket, (id) => tpks.find(id));
     const policy = readPolicy(ticket.policy);
+    const opened = await openTicketAtKms(ticket, policy, { tpks, directory });
     refuseOutsideLife(policy, now);
     const responder = await directory.responderFor(subscriber, policy.responders, question.asker);
     if (responder === undefined) throw new Forbidden('the ticket is for somebody else', 'kms.responder');
     checkInitiatorDataPresence(ticket);
     if (policy.flags.I) verifyInitiatorData(opened.suite, opened.mpkr, ticket.initiatorData);
-    refuseWeakerSuite(suite, opened.suite);
+    // Reading [A17]: the answer may not cover keys with algorithms weaker than theirs.
+    refuseWeakerCover(suite, opened.suite, 'mikey.HDR.prf');
     const fork: ResolveFork | undefined = policy.flags.I
-      ? { responder, rand: random.bytes(profile.mikey.randOctets) }
+      ? { responder, rand: random.bytes(forkRandOctets(opened)) }
       : undefined;
     const keys =
       fork === undefined
@@ -343,7 +346,7 @@ export class KmsMachine {
     const responder = await directory.responderFor(subscriber, policy.responders, asker);
     if (responder === undefined) throw new Forbidden('the ticket is for somebody else', 'kms.responder');
     checkInitiatorDataPresence(ticket);
-    refuseWeakerSuite(suite, policy.suite);
+    refuseWeakerCover(suite, policy.suite, 'mikey.HDR.prf');
     const answer = await issuers?.ask({ issuer, initiator: policy.initiator, responder, ticket });
     switch (answer?.answer) {
       case undefined:
@@ -381,18 +384,14 @@ function foreignTicket(problem: string): ProtocolError {
   });
 }
 
-/** Reading [A17]: the answer may not cover keys with algorithms weaker than theirs. */
-function refuseWeakerSuite(suite: SuiteParameters, ticketSuite: SuiteParameters): void {
-  if (suite.keyBits >= ticketSuite.keyBits) return;
-  throw new ProtocolError('unsupported', 'a suite weaker than the ticket', {
-    field: 'mikey.HDR.prf',
-    hint: { mikey: mikeyError.invalidPrf },
-  });
-}
-
 /** On a connection between KMSs only the key of a KMS that its certificate proves counts, on any other only users' keys. */
 function isProvenBy({ peer }: KmsUser, provenPeers: readonly string[] | undefined): boolean {
   return provenPeers === undefined ? peer === undefined : peer !== undefined && provenPeers.includes(peer);
+}
+
+/** RFC 6043 12.1: RANDRkms is as long as the longest key that it forks. */
+function forkRandOctets({ mpkr, keys }: OpenedTicket): number {
+  return Math.max(profile.mikey.randOctets, mpkr.length, ...keys.map(({ key }) => key.length));
 }
 
 /** MPKi || MPKr' || keys, TGKs forked (RFC 6043 4.2.3.5). */
@@ -426,6 +425,13 @@ function subjectOf({ message: { payloads }, asker }: Question, self: MikeyIdenti
   } catch {
     return { ...subject, responders: [] };
   }
+}
+
+function refuseReplayed(): never {
+  throw new Replayed('peer-misbehaved', 'replayed', {
+    field: 'mikey.T',
+    hint: { mikey: mikeyError.invalidTimestamp },
+  });
 }
 
 function unauthenticated(): ProtocolError {

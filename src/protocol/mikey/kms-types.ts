@@ -60,6 +60,22 @@ export interface KmsDirectory {
     responders: readonly MikeyIdentity[],
     asker?: MikeyIdentity,
   ): Later<MikeyIdentity | undefined>;
+  /** Mode 2: the TPK that a responder shares with the KMS. A directory without this makes no tickets for responders to open. */
+  findResponderTpk?(responder: MikeyIdentity): Later<TicketProtectionKey | undefined>;
+  /** Mode 3: who makes tickets under this TPK. A directory without this knows no initiators that make tickets. */
+  findTicketMaker?(tpkId: MikeyIdentity): Later<TicketMaker | undefined>;
+}
+
+/** A user who shares a TPK with the KMS and makes tickets with it (mode 3). */
+export interface TicketMaker {
+  readonly user: KmsUser;
+  readonly tpk: SecretBytes;
+}
+
+/** The highest COUNTER of each sender (reading [A29]); with several replicas, all of them remember together. */
+export interface KmsCounters {
+  /** In one step that no other caller can come between. @returns false for a count that is not higher than all before. */
+  advance(sender: MikeyIdentity, count: number): Later<boolean>;
 }
 
 /** The KMSs that issue tickets for our users besides this one (RFC 6043 10). */
@@ -115,6 +131,8 @@ export interface KmsMachineOptions {
   readonly issuers?: TicketIssuers;
   /** Without it everybody who is proven is let in. */
   readonly admission?: Admission;
+  /** Without it a message that counts instead of telling the time is refused. */
+  readonly counters?: KmsCounters;
   /** Without it public-key questions are refused. */
   readonly publicKey?: KmsPublicKey;
 }

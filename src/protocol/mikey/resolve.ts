@@ -1,8 +1,8 @@
 import { ProtocolError } from '../../base/errors.ts';
 import { randomU32 } from '../../base/random.ts';
 import { profile } from '../profile.ts';
-import type { CheckedTransfer } from './checked-transfer.ts';
 import { authenticatedTime } from './answer-time.ts';
+import type { CheckedTransfer } from './checked-transfer.ts';
 import { idRole, mikeyError, randRole } from './code-points.ts';
 import { sameIdentity } from './identity.ts';
 import { decodeMessage } from './message.ts';

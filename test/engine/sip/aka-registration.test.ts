@@ -1,4 +1,6 @@
+import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
+import { toHex } from '../../../src/base/bytes.ts';
 import { SecretBytes } from '../../../src/base/secret-bytes.ts';
 import type { SimStateStore } from '../../../src/engine/ports.ts';
 import { createMemorySimState } from '../../../src/engine/sim/memory-sim-state.ts';
@@ -7,6 +9,7 @@ import type { SipUserAgent } from '../../../src/engine/sip/index.ts';
 import {
   akaDigestPassword,
   AuthenticationCentre,
+  decodeAkaNonce,
   decodeAuts,
   encodeAkaNonce,
   type AkaDigestAlgorithm,
@@ -332,6 +335,44 @@ describe('register with a SIM', () => {
     expect(server.count('REGISTER')).toBe(3);
   });
 
+  it('gives no response to a RAND or AUTN that was changed, and asks no third time', async () => {
+    const change = fc.tuple(fc.nat(300), fc.integer({ min: 0x20, max: 0x7e }), fc.boolean());
+    await fc.assert(
+      fc.asyncProperty(change, async ([at, code, isCut]) => {
+        const { server, userAgent } = client();
+        const home = new Home();
+        const sent = new Set<string>();
+        server.onRequest = (received) => {
+          if (credentials(received.message).get('response') !== '') {
+            received.reply(403);
+            return;
+          }
+          home.challenge({
+            ...received,
+            reply: (status, headers) => {
+              const [whole = ''] = [headers?.['WWW-Authenticate'] ?? []].flat();
+              sent.add(randAndAutn(readAuthParams(whole, 'test').values.get('nonce') ?? ''));
+              const nonceAt = whole.indexOf('nonce="') + 7;
+              const index = nonceAt + (at % (whole.indexOf('"', nonceAt) - nonceAt));
+              const changed = isCut
+                ? whole.slice(0, index)
+                : `${whole.slice(0, index)}${String.fromCharCode(code)}${whole.slice(index + 1)}`;
+              received.reply(status, { 'WWW-Authenticate': changed });
+            },
+          });
+        };
+        const state = await userAgent.register();
+        expect(state.state).toBe('failed');
+        const answers = server.requests.map(credentials).filter((given) => given.get('response') !== '');
+        // A change that hit the server's own data, or changed nothing, is none of ours to see.
+        for (const given of answers) expect(sent).toContain(randAndAutn(given.get('nonce') ?? ''));
+        expect(server.count('REGISTER')).toBeLessThanOrEqual(3);
+        await userAgent.stop();
+      }),
+      { seed: 3310, numRuns: 60 },
+    );
+  });
+
   it('unregisters', async () => {
     const { server, userAgent } = client();
     server.onRequest = new Home().onRequest;
@@ -341,6 +382,11 @@ describe('register with a SIM', () => {
     expect(credentials(server.last('REGISTER')).get('response')).not.toBe('');
   });
 });
+
+function randAndAutn(nonce: string): string {
+  const { rand, autn } = decodeAkaNonce(nonce);
+  return toHex(rand) + toHex(autn);
+}
 
 function fail(): never {
   throw new Error('no space left');

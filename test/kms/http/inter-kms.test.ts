@@ -221,7 +221,7 @@ describe('the KMS that issued refuses', () => {
   it('a peer that speaks for a foreign domain', async () => {
     const { reply } = await forward(await ticketFor(carol, bob), carol);
     expect(reply.status).toBe(403);
-    expect(readErrorMessage(messageIn(reply)).errorNumbers).toEqual([12]);
+    expect(readErrorMessage(messageIn(reply)).errorNumbers).toEqual([7]);
     expect(await lastLine(a)).toMatchObject({ outcome: 'forbidden', user: 'sip:kms.b.test', asker: carol.uri });
   });
 

@@ -98,7 +98,7 @@ const client = (changes: Partial<Parameters<typeof createZnClient>[0]> = {}) =>
     bsfDomain: name,
     nafFqdn,
     uaProtocolId: uaProtocolKms,
-    ...naf,
+    certificate: { identity: naf },
     ...changes,
   });
 
@@ -282,7 +282,9 @@ describe('Zn', () => {
     ],
   ])('speaks to no NAF with %s', async (_, issue) => {
     const certificate = await issue();
-    await expect(client(certificate).ask('AAAA@bsf.lab.test')).rejects.toMatchObject({ name: 'ProtocolError' });
+    await expect(client({ certificate: { identity: certificate } }).ask('AAAA@bsf.lab.test')).rejects.toMatchObject({
+      name: 'ProtocolError',
+    });
   });
 
   it('speaks to no BSF that does not prove its name', async () => {
