@@ -1,4 +1,4 @@
-import { watch, type FSWatcher } from 'node:fs';
+import { unwatchFile, watch, watchFile, type FSWatcher } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import type { CancelTimer, Clock } from '../../base/clock.ts';
@@ -21,6 +21,7 @@ export interface CertificateFiles {
 
 /** Certificate and key are two files: a change of one is read when there was time to change the other. */
 const settleMilliseconds = 500;
+const pollMilliseconds = 2000;
 
 /** Of the first certificate, which is the server's own. */
 function validityOf(certificatePem: string, field: string): { readonly from: number; readonly until: number } {
@@ -131,23 +132,42 @@ export class ServedCertificate {
     const { certificateFile, privateKeyFile } = this.#files;
     const names = new Set([certificateFile, privateKeyFile].map((file) => basename(file)));
     const folders = new Set([certificateFile, privateKeyFile].map((file) => dirname(file)));
-    for (const folder of folders) {
-      const watcher = watch(folder, { persistent: false }, (_event, name) => {
-        // Kubernetes and others exchange a link (`..data`), not the files.
-        if (name === null || names.has(name) || name.startsWith('..')) this.#settle();
-      });
-      watcher.on('error', (error) => {
-        this.#log.log('warn', 'kms.certificate-watch-failed', { field: this.#field, reason: error.message });
-        watcher.close();
-      });
-      this.#watchers.push(watcher);
+    try {
+      for (const folder of folders) this.#watchFolder(folder, names);
+    } catch (error) {
+      this.#watchFailed(error);
     }
+  }
+
+  #watchFolder(folder: string, names: ReadonlySet<string>): void {
+    const watcher = watch(folder, { persistent: false }, (_event, name) => {
+      // Kubernetes and others exchange a link (`..data`), not the files.
+      if (name === null || names.has(name) || name.startsWith('..')) this.#settle();
+    });
+    watcher.on('error', (error) => this.#watchFailed(error));
+    this.#watchers.push(watcher);
+  }
+
+  /** The system has only so many watches, and some file systems have none: then the files are looked at from time to time. */
+  #watchFailed(error: unknown): void {
+    this.#log.log('warn', 'kms.certificate-watch-failed', { field: this.#field, reason: describeError(error) });
+    this.stop();
+    for (const file of this.#paths()) {
+      watchFile(file, { persistent: false, interval: pollMilliseconds }, this.#onPoll);
+    }
+  }
+
+  readonly #onPoll = (): void => this.#settle();
+
+  #paths(): readonly string[] {
+    return this.#files === undefined ? [] : [this.#files.certificateFile, this.#files.privateKeyFile];
   }
 
   stop(): void {
     this.#settling?.();
     for (const watcher of this.#watchers) watcher.close();
     this.#watchers = [];
+    for (const file of this.#paths()) unwatchFile(file, this.#onPoll);
   }
 
   #settle(): void {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { rename, symlink, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, rename, symlink, unlink, writeFile } from 'node:fs/promises';
 import type { Agent } from 'node:https';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
@@ -97,7 +97,6 @@ describe('a certificate that is replaced', () => {
 
   it('is found behind a link that is exchanged, as Kubernetes does', async () => {
     const linked = { certificateFile: join(folder, 'l', 'kms.pem'), privateKeyFile: join(folder, 'l', 'kms.key') };
-    const { mkdir } = await import('node:fs/promises');
     for (const name of ['l', 'one', 'two']) await mkdir(join(folder, name));
     const inside = (name: string) => ({
       certificateFile: join(folder, name, 'kms.pem'),
@@ -113,6 +112,22 @@ describe('a certificate that is replaced', () => {
     certificate.watch();
     await symlink(join(folder, 'two'), join(folder, 'l', '..data_new'));
     await rename(join(folder, 'l', '..data_new'), join(folder, 'l', '..data'));
+    await log.next('kms.certificate-loaded');
+    expect(await presented()).toBe(fingerprintOf(next));
+    await server.stop();
+  });
+
+  it('is found without watching, too, where the system does not watch', async () => {
+    const moved = { certificateFile: join(folder, 'm', 'kms.pem'), privateKeyFile: join(folder, 'm', 'kms.key') };
+    await mkdir(join(folder, 'm'));
+    await write(await identityFor(['kms.a.test']), moved);
+    const { server, certificate, presented, log } = await serve(moved);
+    await rename(join(folder, 'm'), join(folder, 'gone'));
+    certificate.watch();
+    await log.next('kms.certificate-watch-failed');
+    const next = await identityFor(['kms.a.test']);
+    await mkdir(join(folder, 'm'));
+    await write(next, moved);
     await log.next('kms.certificate-loaded');
     expect(await presented()).toBe(fingerprintOf(next));
     await server.stop();
