@@ -54,7 +54,12 @@ export function describeStorage(open: (replayCapacity: number) => Promise<Storag
   describe('users', () => {
     it('are found by key and by any identity, as they were added', () =>
       using(async ({ users }, other) => {
-        const carol = user('carol', { mayRequest: false, allowedResponders: ['sip:alice@lab.test'], isDisabled: true });
+        const carol = user('carol', {
+          mayRequest: false,
+          allowedResponders: ['sip:alice@lab.test'],
+          isDisabled: true,
+          certificates: ['AA:BB'],
+        });
         expect(await users.add(user('bob'))).toBe('added');
         expect(await users.add(carol)).toBe('added');
         expect(await users.add(user('alice', { pskId: 'Schlüssel \u2603', allowedResponders: [] }))).toBe('added');
@@ -104,6 +109,10 @@ export function describeStorage(open: (replayCapacity: number) => Promise<Storag
           allowedResponders: undefined,
           mayRequest: false,
         });
+        expect(await users.change('sip:alice@lab.test', { certificates: 'any' })).toBe('changed');
+        expect((await users.findByIdentity('sip:alice@lab.test'))?.certificates).toBe('any');
+        expect(await users.change('sip:alice@lab.test', { certificates: undefined })).toBe('changed');
+        expect((await users.findByIdentity('sip:alice@lab.test'))?.certificates).toBeUndefined();
         expect(await users.change('sip:nobody@lab.test', { isDisabled: true })).toBe('unknown');
       }));
   });

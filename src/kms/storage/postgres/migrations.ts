@@ -51,4 +51,9 @@ export const postgresMigrations: readonly Migration[] = [
       CREATE TABLE kms_key_check (only_one integer PRIMARY KEY CHECK (only_one = 1), value bytea NOT NULL);
     `,
   },
+  {
+    number: 2,
+    // JSON: "any" or a list of fingerprints.
+    sql: 'ALTER TABLE kms_user ADD COLUMN certificates text',
+  },
 ];

@@ -50,4 +50,9 @@ export const sqliteMigrations: readonly Migration[] = [
       CREATE TABLE kms_key_check (only INTEGER PRIMARY KEY CHECK (only = 1), value BLOB NOT NULL) STRICT;
     `,
   },
+  {
+    number: 2,
+    // JSON: "any" or a list of fingerprints.
+    sql: 'ALTER TABLE kms_user ADD COLUMN certificates TEXT',
+  },
 ];
