@@ -79,8 +79,6 @@ export const profile = {
     tlsMkExtrOctets: 48,
     timeoutMilliseconds: 10_000,
     maxBodyOctets: 16 * 1024,
-    /** A NAF asks for other keys with this realm before the name of its host (6.2). */
-    realmPrefix: '3GPP-bootstrapping@',
     /** A key is replaced when less than this share of its life is left, at most `renewalMarginMaxSeconds`: chosen (6.3). */
     renewalMarginShare: 0.1,
     renewalMarginMaxSeconds: 300,
