@@ -71,6 +71,8 @@ export const profile = {
     contentType: 'application/vnd.3gpp.bsf+xml',
     /** User-Agent token of a UE that bootstraps with its SIP Digest password (6.3, TS 24.109). */
     digestToken: 'GBA_Digest',
+    /** User-Agent token towards the KMS as a NAF: by memory of TS 24.109, chosen (6.1). */
+    nafTokens: { 'gba-aka': '3gpp-gba', 'gba-digest': '3gpp-gba-digest' },
     /**
      * TLS exporter (RFC 5705) behind TLS_MK_Extr: its label is not known from public text, so this one is chosen and may have to be
      * set to the network's. The length is that of TS 33.220 annex B.
