@@ -62,9 +62,9 @@ export const en = {
   'kms.back': 'The key server answers again.',
   'kms.clock': 'The clock of this device is wrong',
   'kms.clock.behind':
-    'It is {minutes, plural, one {# minute} other {# minutes}} behind the key server’s. Keys are judged by the key server’s time. Set the clock, so that the times shown here are right.',
+    'The clock of this device is {minutes, plural, one {# minute} other {# minutes}} behind the key server’s. Keys are judged by the key server’s time. Set it, so that the times shown here are right.',
   'kms.clock.ahead':
-    'It is {minutes, plural, one {# minute} other {# minutes}} ahead of the key server’s. Keys are judged by the key server’s time. Set the clock, so that the times shown here are right.',
+    'The clock of this device is {minutes, plural, one {# minute} other {# minutes}} ahead of the key server’s. Keys are judged by the key server’s time. Set it, so that the times shown here are right.',
 
   'conversations.title': 'Conversations',
   'conversations.empty': 'No conversations yet',

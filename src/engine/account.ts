@@ -30,6 +30,7 @@ import type { ReadText } from './text-content.ts';
 import { createKmsCredential, type KmsCredential } from './tickets/kms-credential.ts';
 import type { KmsState } from './tickets/kms-state.ts';
 import { credentialBinding } from './tickets/credential-binding.ts';
+import { TicketPrefetch } from './tickets/ticket-prefetch.ts';
 import { TicketArchive } from './tickets/ticket-archive.ts';
 import { TicketService } from './tickets/ticket-service.ts';
 
@@ -65,6 +66,7 @@ export class Account {
   readonly #credential: KmsCredential | undefined;
   readonly #archive: TicketArchive;
   readonly #tickets: TicketService;
+  readonly #prefetch: TicketPrefetch;
   readonly #sender: MessageSender;
   readonly #waiting: WaitingMessages;
   readonly #receiver: MessageReceiver;
@@ -94,6 +96,8 @@ export class Account {
       credential: this.#credential,
       archive: this.#archive,
     });
+    this.#prefetch = new TicketPrefetch(ports, this.#tickets);
+    for (const contact of this.#policies.contactsWith('require-e2e')) this.#prefetch.want(contact);
     const shared = { ports, userAgent, tickets: this.#tickets, self: this.#self };
     this.#sender = new MessageSender({ ...shared, policies: this.#policies });
     this.#waiting = new WaitingMessages((message) => this.#deliverWaiting(message));
@@ -135,6 +139,7 @@ export class Account {
 
   /** No key ticket stays, neither in memory nor at rest. */
   dropTickets(): Promise<void> {
+    this.#prefetch.stop();
     return this.#tickets.signOut();
   }
 
@@ -212,12 +217,15 @@ export class Account {
   setContactPolicy(contact: string, policy: Policy | undefined): void {
     const peer = tryKmsUserIdentity(contact) ?? contact;
     this.#policies.setPolicy(peer, policy);
+    if (policy === 'require-e2e') this.#prefetch.want(peer);
+    else this.#prefetch.unwant(peer);
     this.#sessions.enforcePolicy(peer);
   }
 
   /** Ends sessions, unregisters and disconnects, within a bounded time. Never rejects. */
   async stop(): Promise<void> {
     this.#receiver.stop();
+    this.#prefetch.stop();
     const ending = Promise.all([this.#tickets.stop(), this.#sessions.stop().then(() => this.#userAgent.stop())]);
     const late = () => new Error('still ending');
     await withDeadline(this.#ports.clock, limits.stopMilliseconds, ending, late).catch(() => undefined);
@@ -228,7 +236,9 @@ export class Account {
     const { events } = this.#userAgent;
     events.on('registration', (state) => {
       this.events.emit('registration', state);
-      if (state.state === 'registered') this.#waiting.release();
+      if (state.state !== 'registered') return;
+      this.#waiting.release();
+      this.#prefetch.start();
     });
     this.#tickets.events.on('state', (state) => this.events.emit('kms', state));
     this.#tickets.events.on('available', () => this.#waiting.release());

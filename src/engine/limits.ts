@@ -41,6 +41,10 @@ export const limits = {
   clockReportMilliseconds: 2 * 60_000,
   replayEntries: 20_000,
   undecryptableMessages: 100,
+  /** Contacts for whom tickets are kept ready, how many are asked for at a time, and the mean gap between two. */
+  prefetchedContacts: 1_500,
+  prefetchesAtOnce: 2,
+  prefetchGapMilliseconds: 500,
   /** Messages that wait for the KMS, of all conversations together. */
   waitingMessages: 500,
   /** Conversations whose waiting messages are sent side by side once the KMS is back. */

@@ -77,6 +77,7 @@ export class Decryptor {
 
   /** When the KMS is back, after `milliseconds` where given, or at a stop. */
   #nextChance(milliseconds: number | undefined): Promise<void> {
+    if (this.#stopped) return Promise.resolve();
     return new Promise((resolve) => {
       const end = (): void => {
         cancel();

@@ -124,11 +124,15 @@ export class TicketService {
     this.#keep();
   }
 
-  /** Until when the ticket that is kept may be used again, milliseconds since 1970; undefined when there is none. */
-  async reusableUntil(recipient: string, kind: TicketKind): Promise<number | undefined> {
+  /** From its issue until when the ticket that is kept may be used again, milliseconds since 1970; undefined when there is none. */
+  async reusableSpan(
+    recipient: string,
+    kind: TicketKind,
+  ): Promise<{ readonly from: number; readonly until: number } | undefined> {
     await this.#load();
     const ticket = this.#cache.get(recipient, kind, this.now());
-    return ticket === undefined ? undefined : reusableUntil(ticket);
+    const until = ticket === undefined ? undefined : reusableUntil(ticket);
+    return ticket === undefined || until === undefined ? undefined : { from: ticket.issuedAt, until };
   }
 
   /** Copies of one message that come in together are resolved together. @throws RefusalError as `ticketFor`. */

@@ -216,7 +216,7 @@ describe('tickets at rest', () => {
     expect(asked).toBe(3);
     // A week earlier by this device; the KMS had said otherwise.
     clock = new FakeClock(start);
-    expect(await run().service.reusableUntil(bobUri, 'session')).toBeUndefined();
+    expect(await run().service.reusableSpan(bobUri, 'session')).toBeUndefined();
   });
 
   it('that an older copy of the file brings back are judged as ever', async () => {
@@ -225,7 +225,7 @@ describe('tickets at rest', () => {
     clock.advance(8 * 24 * 3_600_000);
     store.file = old;
     const { service } = run();
-    expect(await service.reusableUntil(bobUri, 'message')).toBeUndefined();
+    expect(await service.reusableSpan(bobUri, 'message')).toBeUndefined();
   });
 
   it('stay in memory when they cannot be written, and the account says so', async () => {

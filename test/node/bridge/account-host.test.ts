@@ -175,6 +175,36 @@ describe('account host', () => {
     expect(states()).toEqual(['yes accepted']);
   });
 
+  it('keeps a waiting message in its place until it goes or is taken back', async () => {
+    const { account, call, states, messages, send } = setUp();
+    const problem = refusal('kms-unreachable', 'waiting');
+    const unsent = chatMessage({ state: 'waiting', level: 'none', problem });
+    expect(await send('hello').settle({ outcome: 'waiting', message: unsent })).toMatchObject({ outcome: 'waiting' });
+    expect(states()).toEqual(['hello waiting']);
+    const { id } = messages()[0]!;
+    account.mayCancel = false;
+    expect(await call('discardMessage', { peer: bob, messageId: id })).toMatchObject({ ok: false });
+    expect(account.cancelled).toEqual(['engine-1']);
+    account.events.emit('messageState', chatMessage({ state: 'accepted' }));
+    expect(states()).toEqual(['hello accepted']);
+    expect(messages()[0]!.id).toBe(id);
+    await send('two').settle({ outcome: 'waiting', message: { ...unsent, id: 'engine-2', text: 'two' } });
+    account.mayCancel = true;
+    await call('discardMessage', { peer: bob, messageId: messages()[1]!.id });
+    account.events.emit('messageCancelled', { ...unsent, id: 'engine-2', text: 'two' });
+    expect(states()).toEqual(['hello accepted']);
+  });
+
+  it('shows the state of the key server, and has it tried at once', async () => {
+    const { account, host, call } = setUp();
+    account.kms = { state: 'unreachable', since: 1, nextAttempt: 5, explanation: 'Away.' };
+    const told: unknown[] = [];
+    host.subscribe((event) => told.push(event));
+    account.events.emit('kms', account.kms);
+    expect(told).toMatchObject([{ event: 'account', account: { kmsState: { state: 'unreachable', nextAttempt: 5 } } }]);
+    expect(await call('retryKms', {})).toMatchObject({ state: 'unreachable' });
+  });
+
   it('joins different spellings of an address in one conversation', async () => {
     const { call, host, send } = setUp();
     await call('startConversation', { peer: 'sip:bob@LAB.test;transport=tls' });
