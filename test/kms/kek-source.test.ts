@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 import { toHex } from '../../src/base/bytes.ts';
+import { readKmsStorageConfig } from '../../src/kms/http/config-file.ts';
 import { readKek, type Keytar } from '../../src/kms/storage/kek-source.ts';
 import { openStorage, openStorageWithKek } from '../../src/kms/storage/open-storage.ts';
 import { storageConfigBeside, type StorageConfig } from '../../src/kms/storage/storage-config.ts';
+import { profile } from '../../src/protocol/profile.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -92,6 +94,49 @@ describe('the key-encryption key', () => {
   ])('is refused from a keychain that %s', async (_, load, problem) => {
     const reading = { random, mayCreate: true, keychain: load };
     await expect(readKek({ keychain: 'kms' }, reading)).rejects.toThrow(problem);
+  });
+});
+
+describe('the configuration of a storage', () => {
+  const required = {
+    identity: 'sip:kms.lab.test',
+    listen: { port: 0 },
+    tls: { certificateFile: 'server.pem', privateKeyFile: 'server.key' },
+  };
+  const read = (content: object | string) =>
+    readKmsStorageConfig(keyFile('kms.json', typeof content === 'string' ? content : JSON.stringify(content)));
+
+  it('has paths beside the file, and defaults for what it leaves out', async () => {
+    const { storage, rules } = await read({ ...required, tpkFile: 'tpk.json', rules: { sessionLifetimeSeconds: 60 } });
+    expect(storage).toEqual({
+      storage: { sqlite: join(folder, 'kms.db') },
+      keyEncryptionKey: { file: join(folder, 'kms.kek') },
+      auditHeadFile: join(folder, 'kms.audit-head'),
+      tpkFile: join(folder, 'tpk.json'),
+      tpkRenewAfterSeconds: 30 * 24 * 3600,
+      tpkAnnounceSeconds: 60,
+      replayCapacity: 200_000,
+    });
+    expect(rules).toEqual({ ...profile.ticket, sessionLifetimeSeconds: 60 });
+    const postgres = { urlEnvironment: 'URL' };
+    const other = await read({ ...required, storage: { postgres }, keyEncryptionKey: { keychain: 'kms' } });
+    expect(other.storage).toMatchObject({
+      storage: { postgres: { urlEnvironment: 'URL', connections: 10 } },
+      keyEncryptionKey: { keychain: 'kms' },
+    });
+  });
+
+  it.each([
+    ['text that is no JSON', '{', 'kms.config'],
+    ['two places at once', { ...required, storage: { sqlite: 'a', postgres: { url: 'b' } } }, 'kms.config.storage'],
+    ['no URL', { ...required, storage: { postgres: {} } }, 'kms.config.storage'],
+    ['two URLs', { ...required, storage: { postgres: { url: 'a', urlEnvironment: 'b' } } }, 'kms.config.storage'],
+    ['a key in the file', { ...required, keyEncryptionKey: { value: digits } }, 'kms.config.keyEncryptionKey'],
+    ['a hasty rotation', { ...required, tpkAnnounceSeconds: 1 }, 'kms.config.tpkAnnounceSeconds'],
+  ])('is refused with %s', async (_, content, where) => {
+    const refused = read(content);
+    await expect(refused).rejects.toMatchObject({ kind: 'local', field: expect.stringMatching(`^${where}`) as string });
+    await expect(refused).rejects.not.toThrow(new RegExp(digits));
   });
 });
 

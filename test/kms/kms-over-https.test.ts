@@ -103,7 +103,7 @@ describe('Ticket Request and Ticket Resolve over HTTPS', () => {
     const asked = request(carol, { now: Date.now() });
     const { status, message } = await keyManagement.exchange('ticketrequest', address, asked.message);
     expect(status).toBe(403);
-    expect(readErrorMessage(message!).errorNumbers).toEqual([12]);
+    expect(readErrorMessage(message!).errorNumbers).toEqual([7]);
   });
 
   it('answers 200 with an Error to what it understands but does not grant', async () => {

@@ -113,6 +113,9 @@ describe('the audit of a service', () => {
     });
     expect(first).not.toHaveProperty('user');
     expect(second).not.toHaveProperty('omitted');
+    await stranger(99);
+    await service.close();
+    expect((await lines()).at(-1)).toMatchObject({ action: 'stop', omitted: 1 });
   });
 
   it('is written before anything is answered: without it there is no answer', async () => {

@@ -34,7 +34,11 @@ FILE is JSON (paths are relative to it; docs/kms.md tells all):
   users                 added at start unless the storage knows them:
                         [ { "identities": ["sip:alice@example.com", aliases...],
                             "pskId": name of the key, "psk": 64 hexadecimal digits,
-                            "mayRequest": true, "allowedResponders": [URIs] } ]
+                            "mayRequest": true, "allowedResponders": [URIs],
+                            "certificate": true or [SHA-256 fingerprints] } ]
+  publicKey             { "certificateFiles": [PEM files], "privateKeyFiles": [PEM files],
+                          "trustAnchorsFile": PEM file, "domains": [host names] }
+                        for users with certificates (docs/kms-public-key.md)
   rules                 { "startsBeforeIssueSeconds": 300, "sessionLifetimeSeconds": 86400,
                           "messageLifetimeSeconds": 604800 }
 `;

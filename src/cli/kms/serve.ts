@@ -38,6 +38,7 @@ async function openService(
       clock: systemClock,
       random: secureRandom,
       rules: config.rules,
+      ...(config.kms.publicKey && { publicKey: config.kms.publicKey }),
       rotation: {
         ...defaultRotation,
         keepSeconds: longestLife(config.rules),

@@ -1,8 +1,8 @@
 import { SecretBytes } from '../../base/secret-bytes.ts';
 import { secureRandom } from '../../crypto/random.ts';
 import { pskContext } from '../../kms/key-encryption-key.ts';
-import type { KmsStorage, StoredUser, UserChange } from '../../kms/ports.ts';
-import { canonicalUri, pskOctets, readUser, wrapUser } from '../../kms/users.ts';
+import { mainIdentity, type KmsStorage, type StoredUser, type UserChange } from '../../kms/ports.ts';
+import { canonicalUri, pskOctets, readCertificates, readUser, wrapUser } from '../../kms/users.ts';
 import { administer, openKeyOutput, refused } from './administration.ts';
 import { UsageError, valueOf, type Arguments, type Command } from './command.ts';
 
@@ -20,8 +20,6 @@ async function find(kms: KmsStorage, uri: string): Promise<StoredUser> {
   if (user === undefined) throw unknown(uri);
   return user;
 }
-
-const mainIdentity = (user: StoredUser): string => user.identities[0] ?? '';
 
 const add: Command = {
   synopsis: 'URI [ALIAS...] --psk-id NAME [--allow URI]... [--no-request] [--key-file FILE]',
@@ -50,7 +48,7 @@ const add: Command = {
         await output.abandon();
         throw taken(outcome === 'identity-taken' ? 'identity' : 'psk-id');
       }
-      await record('user-add', { user: user.identities[0] ?? '' });
+      await record('user-add', { user: mainIdentity(user) });
       given.print(`Added ${user.identities.join(', ')} with key ${pskId}`);
       await output.deliver(user.psk);
       return 0;
@@ -126,6 +124,22 @@ const permit: Command = {
   },
 };
 
+const certify: Command = {
+  synopsis: 'URI --any | --fingerprint SHA-256... | --none',
+  explanation: 'says with which certificates a user may prove itself besides its key (docs/kms-public-key.md)',
+  options: ['fingerprint'],
+  flags: ['any', 'none'],
+  words: [1, 1],
+  run(given) {
+    const fingerprints = given.values.get('fingerprint');
+    const isAny = given.flags.has('any');
+    const wishes = [fingerprints !== undefined, isAny, given.flags.has('none')].filter(Boolean).length;
+    if (wishes !== 1) throw new UsageError('One of --any, --fingerprint and --none is needed');
+    const certificates = isAny ? 'any' : fingerprints && readCertificates(fingerprints, 'user');
+    return change(given, 'user-certify', () => ({ certificates }));
+  },
+};
+
 const list: Command = {
   synopsis: '[--json]',
   explanation: 'shows the users, and no key',
@@ -133,8 +147,15 @@ const list: Command = {
   words: [0, 0],
   run: (given) =>
     administer(given.config, async ({ kms }) => {
-      for (const { identities, pskId, mayRequest, allowedResponders, isDisabled } of await kms.users.list()) {
-        const shown = { identities, pskId, mayRequest, allowedResponders, isDisabled };
+      for (const {
+        identities,
+        pskId,
+        mayRequest,
+        allowedResponders,
+        isDisabled,
+        certificates,
+      } of await kms.users.list()) {
+        const shown = { identities, pskId, mayRequest, allowedResponders, isDisabled, certificates };
         given.print(given.flags.has('json') ? JSON.stringify(shown) : userLine(shown));
       }
       return 0;
@@ -142,9 +163,11 @@ const list: Command = {
 };
 
 function userLine(user: Omit<StoredUser, 'wrappedPsk'>): string {
-  const { identities, pskId, mayRequest, allowedResponders, isDisabled } = user;
+  const { identities, pskId, mayRequest, allowedResponders, isDisabled, certificates } = user;
   const sendsTo = mayRequest ? (allowedResponders?.join(' ') ?? 'everybody') : 'nobody';
-  return `${identities.join(' ')}  key ${pskId}  may send to ${sendsTo}${isDisabled ? '  disabled' : ''}`;
+  const proof =
+    certificates === undefined ? '' : `  certificates ${certificates === 'any' ? 'any' : certificates.join(' ')}`;
+  return `${identities.join(' ')}  key ${pskId}${proof}  may send to ${sendsTo}${isDisabled ? '  disabled' : ''}`;
 }
 
 const groupAdd: Command = {
@@ -198,6 +221,7 @@ export const userCommands: Readonly<Record<string, Command>> = {
   'user enable': enable,
   'user rekey': rekey,
   'user permit': permit,
+  'user certify': certify,
   'group add': groupAdd,
   'group remove': groupRemove,
   'group list': groupList,

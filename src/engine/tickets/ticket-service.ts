@@ -1,7 +1,6 @@
 import { toHex } from '../../base/bytes.ts';
 import { Events } from '../../base/events.ts';
 import {
-  createTicketRequest,
   encodeGrantedTicket,
   identityText,
   messageTicketFlags,
@@ -18,6 +17,7 @@ import { limits } from '../limits.ts';
 import type { EnginePorts } from '../ports.ts';
 import { refuse, RefusalError } from '../refusal.ts';
 import type { KmsCredential, KmsCredentialMode } from './kms-credential.ts';
+import { requestTicket, resolveTicket } from './kms-questions.ts';
 import { KmsLink, type KmsLinkEvents } from './kms-link.ts';
 import { explainKmsState, type KmsState } from './kms-state.ts';
 import { replayKey } from './replay-key.ts';
@@ -179,11 +179,9 @@ export class TicketService {
     const { kms, link } = this.#require();
     const life = kind === 'session' ? profile.ticket.sessionLifetimeSeconds : profile.ticket.messageLifetimeSeconds;
     return link
-      .exchange('ticketrequest', ({ psk, pskId }, now) =>
-        createTicketRequest({
+      .exchange('ticketrequest', (key, now) =>
+        requestTicket(key, {
           suite: kms.suite,
-          psk,
-          pskId,
           initiator: this.#self,
           kms: uriIdentity(kms.identity),
           responders: [uriIdentity(recipient)],
@@ -204,10 +202,8 @@ export class TicketService {
 
   #resolve(received: ReceivedTransfer): Promise<ResolvedTransfer> {
     const { kms, link } = this.#require();
-    return link.exchange('ticketresolve', ({ psk, pskId }, now) =>
-      received.createResolve({
-        psk,
-        pskId,
+    return link.exchange('ticketresolve', (key, now) =>
+      resolveTicket(key, received, {
         // The sender chose the ticket's suite; it must not choose a weaker one for us and our KMS.
         suite: kms.suite === '256' ? kms.suite : received.suite,
         self: this.#self,

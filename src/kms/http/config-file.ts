@@ -1,32 +1,23 @@
-import { readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
-import { fromHex } from '../../base/bytes.ts';
 import { ProtocolError } from '../../base/errors.ts';
-import { SecretBytes } from '../../base/secret-bytes.ts';
 import type { GrantRules } from '../../protocol/mikey/index.ts';
 import { profile } from '../../protocol/profile.ts';
 import type { KmsConfig } from '../config.ts';
 import { gbaConfigShape, readGbaConfig, type GbaConfig } from './gba-config.ts';
+import { readTextFile } from './text-file.ts';
 import { frontConfigShape, readFrontConfig, type FrontConfig } from './front-config.ts';
 import { storageConfigBeside, storageConfigShape, type StorageConfig } from '../storage/storage-config.ts';
+import { publicKeySchema, readPublicKeyFiles } from './public-key-files.ts';
+import { readUserEntry, userEntrySchema } from './user-entry.ts';
 
 const seconds = z.int().positive();
 
 const configSchema = z.strictObject({
   identity: z.string().min(1),
   /** Added to the storage at start, unless it knows them. */
-  users: z
-    .array(
-      z.strictObject({
-        identities: z.array(z.string()).min(1),
-        pskId: z.string().min(1),
-        psk: z.string().regex(/^[0-9a-fA-F]{64}$/, '64 hexadecimal digits'),
-        mayRequest: z.boolean().optional(),
-        allowedResponders: z.array(z.string()).optional(),
-      }),
-    )
-    .default([]),
+  users: z.array(userEntrySchema).default([]),
+  publicKey: publicKeySchema.optional(),
   rules: z
     .strictObject({
       startsBeforeIssueSeconds: seconds.optional(),
@@ -59,17 +50,14 @@ const wrongConfig = (problem: string, field: string): ProtocolError =>
  * @throws ProtocolError `local` that names the field which is wrong. Values are not repeated: they may be keys.
  */
 export async function readKmsConfig(path: string): Promise<KmsFileConfig> {
-  const { identity, users, rules, gba, ...fields } = await readFields(path);
+  const { identity, users, publicKey, rules, gba, ...fields } = await readFields(path);
   const front = await readFrontConfig(fields, identity, dirname(path));
+  const beside = (file: string): string => resolve(dirname(path), file);
   return {
     kms: {
       identity,
-      users: users.map(({ psk, mayRequest, allowedResponders, ...user }) => ({
-        ...user,
-        psk: new SecretBytes(fromHex(psk)),
-        ...(mayRequest === undefined ? {} : { mayRequest }),
-        ...(allowedResponders === undefined ? {} : { allowedResponders }),
-      })),
+      users: users.map(readUserEntry),
+      ...(publicKey === undefined ? {} : { publicKey: await readPublicKeyFiles(publicKey, beside) }),
       ...(rules === undefined ? {} : { rules: withoutGaps(rules) }),
     },
     front,
@@ -86,7 +74,7 @@ export async function readKmsStorageConfig(path: string): Promise<Pick<KmsFileCo
 }
 
 async function readFields(path: string): Promise<z.output<typeof configSchema>> {
-  const parsed = configSchema.safeParse(parseJson(await readText(path, '')));
+  const parsed = configSchema.safeParse(parseJson(await readTextFile(path, 'kms.config')));
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw wrongConfig(issue?.message ?? 'wrong', issue?.path.join('.') ?? '');
@@ -99,15 +87,6 @@ function withoutGaps<Fields extends object>(
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
     [Name in keyof Fields]: Exclude<Fields[Name], undefined>;
   };
-}
-
-async function readText(path: string, field: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
-    throw wrongConfig(`cannot read ${path}: ${code}`, field);
-  }
 }
 
 function parseJson(text: string): unknown {

@@ -30,7 +30,7 @@ export interface ConnectionGateOptions {
 }
 
 const socketKey = ({ remoteAddress, remotePort }: Pick<Socket, 'remoteAddress' | 'remotePort'>): string =>
-  `${remoteAddress ?? ''} ${remotePort ?? 0}`;
+  `${String(remoteAddress)} ${String(remotePort)}`;
 
 /**
  * Stands before TLS: finds out whose connection it is and turns away, without a single cryptographic operation, who has too many.
@@ -57,20 +57,22 @@ export class ConnectionGate {
 
   /** True when the connection may go on to TLS; otherwise it is closed already. */
   async admit(socket: Socket): Promise<boolean> {
-    const connected = canonicalAddress(socket.remoteAddress ?? '');
-    if (connected === undefined) return this.#refuse(socket);
     const { proxies, proxyProtocol, timeoutMilliseconds, log } = this.#options;
+    const connected = canonicalAddress(String(socket.remoteAddress));
+    // It ended before it began.
+    if (connected === undefined) return this.#refuse(socket);
     const isProxy = proxies.has(connected);
     if (!isProxy) return this.#count(socket, connected);
     if (!proxyProtocol) return this.#accept(socket);
     try {
       const { source } = await takeProxyHeader(socket, timeoutMilliseconds);
+      // Closed meanwhile: no further 'close' would count it down.
+      if (socket.destroyed) return false;
       if (source === undefined) return this.#accept(socket);
-      const client = canonicalAddress(source) ?? source;
       const key = socketKey(socket);
-      this.#clients.set(key, client);
+      this.#clients.set(key, source);
       socket.once('close', () => this.#clients.delete(key));
-      return this.#count(socket, client);
+      return this.#count(socket, source);
     } catch (error) {
       log.log('warn', 'kms.proxy-header-refused', { reason: describeError(error) });
       return this.#refuse(socket);
@@ -79,13 +81,11 @@ export class ConnectionGate {
 
   /** Whose connection this is, as far as the connection itself tells. */
   addressOf(socket: Pick<Socket, 'remoteAddress' | 'remotePort'>): string {
-    return this.#clients.get(socketKey(socket)) ?? canonicalAddress(socket.remoteAddress ?? '') ?? 'unknown';
+    return canonicalAddress(this.#clients.get(socketKey(socket)) ?? String(socket.remoteAddress)) ?? 'unknown';
   }
 
   #count(socket: Socket, client: string): boolean {
     const { limits, clock, metrics } = this.#options;
-    // Closed while its header was read: no further 'close' would count it down.
-    if (socket.destroyed) return false;
     const key = limitKeyOf(client);
     const open = this.#openByAddress.get(key) ?? 0;
     if (limits !== undefined && open >= limits.connectionsPerAddress) {
@@ -98,7 +98,7 @@ export class ConnectionGate {
     }
     this.#openByAddress.set(key, open + 1);
     socket.once('close', () => {
-      const left = (this.#openByAddress.get(key) ?? 1) - 1;
+      const left = Number(this.#openByAddress.get(key)) - 1;
       if (left > 0) this.#openByAddress.set(key, left);
       else this.#openByAddress.delete(key);
     });
@@ -106,7 +106,6 @@ export class ConnectionGate {
   }
 
   #accept(socket: Socket): boolean {
-    if (socket.destroyed) return false;
     this.#open++;
     socket.once('close', () => this.#open--);
     return true;

@@ -96,8 +96,13 @@ export async function startKmsServer(options: KmsServerOptions): Promise<KmsServ
 }
 
 class RunningKms implements KmsServer {
+  url = '';
+  port = 0;
+  peersUrl: string | undefined;
+  managementUrl: string | undefined;
   readonly #options: KmsServerOptions;
-  readonly #gates: ReadonlyMap<'public' | 'peers', ConnectionGate>;
+  readonly #publicGate: ConnectionGate;
+  readonly #peerGate: ConnectionGate;
   readonly #metrics: KmsMetrics;
   readonly #readiness: ReadinessProbe;
   readonly #handler: QuestionHandler;
@@ -115,7 +120,10 @@ class RunningKms implements KmsServer {
         now: () => clock.now(),
         tpkCreatedAt: () => service.status().tpkCreatedAt,
         auditBacklog: () => service.status().auditBacklog,
-        openConnections: () => Object.fromEntries([...this.#gates].map(([name, gate]) => [name, gate.open])),
+        openConnections: () => ({
+          public: this.#publicGate.open,
+          ...(peers === undefined ? {} : { peers: this.#peerGate.open }),
+        }),
         certificates: () =>
           Object.fromEntries(this.#certificates().map(([name, { validUntil }]) => [name, validUntil])),
       },
@@ -129,10 +137,9 @@ class RunningKms implements KmsServer {
       maxKeys: limits?.maxKeys ?? 1,
       timeoutMilliseconds: options.timeoutMilliseconds ?? profile.kms.timeoutMilliseconds,
     };
-    const gate = new ConnectionGate({ ...common, proxies, proxyProtocol: options.proxyProtocol ?? false });
+    this.#publicGate = new ConnectionGate({ ...common, proxies, proxyProtocol: options.proxyProtocol ?? false });
     // Peers are few and known; behind a proxy of theirs or ours they show a certificate, not an address.
-    const peerGate = new ConnectionGate({ ...common, proxies: new TrustedProxies([]), proxyProtocol: false });
-    this.#gates = new Map([['public', gate], ...(peers === undefined ? [] : [['peers', peerGate] as const])]);
+    this.#peerGate = new ConnectionGate({ ...common, proxies: new TrustedProxies([]), proxyProtocol: false });
     this.#readiness = new ReadinessProbe(
       [
         { name: 'storage', run: () => service.check() },
@@ -156,22 +163,6 @@ class RunningKms implements KmsServer {
     });
   }
 
-  get url(): string {
-    return this.#public?.url ?? '';
-  }
-
-  get port(): number {
-    return this.#public?.port ?? 0;
-  }
-
-  get peersUrl(): string | undefined {
-    return this.#peers?.url;
-  }
-
-  get managementUrl(): string | undefined {
-    return this.#management?.url;
-  }
-
   async start(): Promise<void> {
     const { listen, certificate, peers, management, log } = this.#options;
     const common = {
@@ -186,9 +177,10 @@ class RunningKms implements KmsServer {
         metrics: this.#metrics,
         readiness: this.#readiness,
       });
+      this.managementUrl = this.#management.url;
     }
     if (peers !== undefined) {
-      const gate = this.#gate('peers');
+      const gate = this.#peerGate;
       this.#peers = await TlsListener.start({
         ...common,
         host: peers.host,
@@ -202,9 +194,10 @@ class RunningKms implements KmsServer {
             peers: provenPeers(request.socket, peers.peers),
           }),
       });
+      this.peersUrl = this.#peers.url;
     }
     // Last: who reaches it finds everything else in place.
-    const gate = this.#gate('public');
+    const gate = this.#publicGate;
     this.#public = await TlsListener.start({
       ...common,
       ...listen,
@@ -213,6 +206,8 @@ class RunningKms implements KmsServer {
       onRequest: (request, response) =>
         this.#handler.handle(request, response, { address: gate.addressOf(request.socket) }),
     });
+    this.url = this.#public.url;
+    this.port = this.#public.port;
   }
 
   async reloadCertificates(): Promise<void> {
@@ -257,12 +252,6 @@ class RunningKms implements KmsServer {
     }
     await this.#management?.stop();
     log.log('info', 'kms.stopped', {});
-  }
-
-  #gate(name: 'public' | 'peers'): ConnectionGate {
-    const gate = this.#gates.get(name);
-    if (gate === undefined) throw new ProtocolError('local', 'no such listener', { field: `kms.${name}` });
-    return gate;
   }
 
   #certificates(): readonly (readonly [name: string, certificate: ServedCertificate])[] {

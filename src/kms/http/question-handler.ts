@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../base/clock.ts';
-import { describeError, ProtocolError } from '../../base/errors.ts';
+import { describeError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Later } from '../../protocol/mikey/index.ts';
 import type { KmsRequestKind, KmsService } from '../kms-service.ts';
@@ -109,8 +109,7 @@ export class QuestionHandler {
     try {
       decoded = decodeBody(body);
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      return plainAnswer(400, error.message);
+      return plainAnswer(400, describeError(error));
     }
     const outcome = await service.handle(kind, decoded.message, source);
     metrics.exchange(source.peers === undefined ? kind : 'peerresolve', outcome.outcome, (this.#now() - from) / 1000);
@@ -123,8 +122,7 @@ export class QuestionHandler {
   }
 
   #clientOf({ headers }: IncomingMessage, { address }: RequestSource): string {
-    const forwarded = headers['x-forwarded-for'];
-    return forwardedAddress(address, Array.isArray(forwarded) ? forwarded.join() : forwarded, this.#options.proxies);
+    return forwardedAddress(address, String(headers['x-forwarded-for'] ?? ''), this.#options.proxies);
   }
 
   #now(): number {

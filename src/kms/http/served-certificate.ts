@@ -1,5 +1,4 @@
 import { watch, type FSWatcher } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import type { CancelTimer, Clock } from '../../base/clock.ts';
@@ -7,6 +6,7 @@ import { describeError, ProtocolError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { certificateValidity } from '../../crypto/certificate.ts';
 import { readPemCertificates } from '../../crypto/pem.ts';
+import { readTextFile } from './text-file.ts';
 
 /** A certificate chain, the server's own first, and its key, in PEM. */
 export interface TlsIdentity {
@@ -22,13 +22,19 @@ export interface CertificateFiles {
 /** Certificate and key are two files: a change of one is read when there was time to change the other. */
 const settleMilliseconds = 500;
 
+/** Of the first certificate, which is the server's own. */
+function validityOf(certificatePem: string, field: string): { readonly from: number; readonly until: number } {
+  const [own = new Uint8Array()] = readPemCertificates(certificatePem, `${field}.certificateFile`);
+  return certificateValidity(own);
+}
+
 /**
  * A certificate with its key that can be served now.
  * @returns when it ends, milliseconds since 1970.
  * @throws ProtocolError `local` when it is unreadable, does not belong to the key, or is not valid at `now`.
  */
 export function checkTlsIdentity({ certificatePem, privateKeyPem }: TlsIdentity, now: number, field = 'tls'): number {
-  const [own] = readPemCertificates(certificatePem, `${field}.certificateFile`);
+  const { from, until } = validityOf(certificatePem, field);
   try {
     createSecureContext({ cert: certificatePem, key: privateKeyPem });
   } catch (error) {
@@ -39,7 +45,6 @@ export function checkTlsIdentity({ certificatePem, privateKeyPem }: TlsIdentity,
       cause: error,
     });
   }
-  const { from, until } = certificateValidity(own ?? new Uint8Array());
   if (now < from || now > until) {
     throw new ProtocolError('local', now > until ? 'expired' : 'not valid yet', { field: `${field}.certificateFile` });
   }
@@ -69,8 +74,7 @@ export class ServedCertificate {
     this.#clock = options.clock;
     this.#log = options.log;
     this.#field = options.field ?? 'tls';
-    const [own] = readPemCertificates(identity.certificatePem, `${this.#field}.certificateFile`);
-    const { from, until } = certificateValidity(own ?? new Uint8Array());
+    const { from, until } = validityOf(identity.certificatePem, this.#field);
     // Checked as of a time when it is valid: all but its age.
     checkTlsIdentity(identity, (from + until) / 2, this.#field);
     this.#identity = identity;
@@ -165,16 +169,7 @@ export class ServedCertificate {
 
 async function readFiles({ certificateFile, privateKeyFile }: CertificateFiles, field: string): Promise<TlsIdentity> {
   return {
-    certificatePem: await readText(certificateFile, `${field}.certificateFile`),
-    privateKeyPem: await readText(privateKeyFile, `${field}.privateKeyFile`),
+    certificatePem: await readTextFile(certificateFile, `${field}.certificateFile`),
+    privateKeyPem: await readTextFile(privateKeyFile, `${field}.privateKeyFile`),
   };
-}
-
-async function readText(path: string, field: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
-    throw new ProtocolError('local', `cannot read ${path}: ${code}`, { field });
-  }
 }

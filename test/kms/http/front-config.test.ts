@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 
 import { FakeClock } from '../../../src/base/clock.ts';
 import { secureRandom } from '../../../src/crypto/random.ts';
-import { readKmsConfig } from '../../../src/kms/http/config-file.ts';
+import { readKmsConfig, readKmsStorageConfig } from '../../../src/kms/http/config-file.ts';
 import { startConfiguredKms, type ServiceParts } from '../../../src/kms/http/configured-server.ts';
 import { defaultLimits } from '../../../src/kms/http/limits.ts';
 import { createMemoryKmsService, type KmsService } from '../../../src/kms/kms-service.ts';
@@ -36,6 +36,36 @@ async function read(changes: object) {
   await writeFile(path, JSON.stringify({ ...basic, ...changes }));
   return (await readKmsConfig(path)).front;
 }
+
+describe('the configuration file', () => {
+  const path = join(folder, 'whole.json');
+  const user = { identities: ['sip:alice@a.test'], pskId: 'alice', psk };
+
+  it('names users and lives of tickets', async () => {
+    const users = [user, { ...user, pskId: 'bob', mayRequest: false, allowedResponders: ['sip:alice@a.test'] }];
+    await writeFile(path, JSON.stringify({ ...basic, users, rules: { sessionLifetimeSeconds: 60 } }));
+    const { kms, rules } = await readKmsConfig(path);
+    expect(kms).toMatchObject({
+      identity: 'sip:kms.a.test',
+      users: users.map(({ psk: _secret, ...rest }) => rest),
+      rules: { sessionLifetimeSeconds: 60 },
+    });
+    expect(rules).toMatchObject({ sessionLifetimeSeconds: 60, messageLifetimeSeconds: 7 * 24 * 3600 });
+    expect(JSON.stringify(kms)).not.toContain(psk);
+    expect((await readKmsStorageConfig(path)).storage).toMatchObject({ storage: { sqlite: join(folder, 'kms.db') } });
+    await writeFile(path, JSON.stringify(basic));
+    expect((await readKmsStorageConfig(path)).rules.sessionLifetimeSeconds).toBe(24 * 3600);
+  });
+
+  it('must be there, and be JSON', async () => {
+    await expect(readKmsConfig(join(folder, 'none.json'))).rejects.toMatchObject({
+      field: 'kms.config',
+      message: expect.stringContaining('ENOENT') as string,
+    });
+    await writeFile(path, '{');
+    await expect(readKmsConfig(path)).rejects.toMatchObject({ field: 'kms.config', kind: 'local' });
+  });
+});
 
 describe('a configuration', () => {
   it('that says nothing has limits, no proxies, no peers and no management listener', async () => {
@@ -127,6 +157,7 @@ describe('a server as configured', () => {
   const log = new Log();
   const clock = systemClock;
   const random = secureRandom;
+  const rest = { clock, log, random, processMetrics: false };
   const memory = (parts: ServiceParts) =>
     createMemoryKmsService({ config: { identity: basic.identity, users: [] }, clock, random, ...parts });
 
@@ -142,6 +173,7 @@ describe('a server as configured', () => {
       clock,
       log,
       random,
+      processMetrics: false,
     });
     expect(server.port).toBeGreaterThan(0);
     expect((await send(server.url)).status).toBe(404);
@@ -151,6 +183,8 @@ describe('a server as configured', () => {
     const ready = await fetch(`${server.managementUrl!}/readyz`);
     expect(ready.status).toBe(200);
     expect(await ready.json()).toMatchObject({ checks: { certificate: 'ok', 'certificate-peers': 'ok' } });
+    const metrics = await (await fetch(`${server.managementUrl!}/metrics`)).text();
+    expect(metrics).toContain('tessera_kms_open_connections{listener="peers"}');
     expect(given).toMatchObject({ peers: [{ name: 'sip:kms.b.test' }] });
     const next = await identityFor(['kms.a.test']);
     const from = log.lines.length;
@@ -165,16 +199,14 @@ describe('a server as configured', () => {
     const server = await startConfiguredKms({
       config: await read({ peers }),
       createService: memory,
-      clock,
-      log,
-      random,
+      ...rest,
     });
     expect(server.peersUrl).toBeUndefined();
     await server.stop();
   });
 
   it('closes its service when it cannot start', async () => {
-    const taken = await startConfiguredKms({ config: await read({}), createService: memory, clock, log, random });
+    const taken = await startConfiguredKms({ config: await read({}), createService: memory, ...rest });
     const config = await read({
       listen: { port: taken.port },
       management: { port: 0 },
@@ -188,7 +220,7 @@ describe('a server as configured', () => {
       },
     });
     await expect(
-      startConfiguredKms({ config, createService, clock: new FakeClock(Date.now()), log, random }),
+      startConfiguredKms({ config, createService, ...rest, clock: new FakeClock(Date.now()) }),
     ).rejects.toMatchObject({ code: 'EADDRINUSE' });
     expect(closed).toBe(1);
     await taken.stop();

@@ -7,7 +7,11 @@ import { silentLogger } from '../../../src/base/log.ts';
 import { SecretBytes } from '../../../src/base/secret-bytes.ts';
 import { createCertificateAuthority } from '../../../src/crypto/certificate-authority.ts';
 import { secureRandom } from '../../../src/crypto/random.ts';
-import { createKmsCredential } from '../../../src/engine/tickets/kms-credential.ts';
+import {
+  createKmsCredential,
+  type KmsCredential,
+  type SharedKmsKey,
+} from '../../../src/engine/tickets/kms-credential.ts';
 import { readKmsConfig } from '../../../src/kms/http/config-file.ts';
 import { openGbaSource } from '../../../src/kms/http/gba-config.ts';
 import { startLabBsf, type LabBsf } from '../../../src/lab/bsf/start-bsf.ts';
@@ -82,7 +86,7 @@ describe('a KMS that is the NAF of a network', () => {
         sim: undefined,
       },
     );
-    const { psk, pskId } = await credential!.current(Date.now());
+    const { psk, pskId } = await (credential as KmsCredential<SharedKmsKey>).current(Date.now());
     const found = await source.findSubscriber(pskId, undefined);
     expect(found?.name).toBe('sip:alice@lab.test');
     expect(found?.psk.use(toHex)).toBe(psk.use(toHex));

@@ -54,7 +54,12 @@ export function describeStorage(open: (replayCapacity: number) => Promise<Storag
   describe('users', () => {
     it('are found by key and by any identity, as they were added', () =>
       using(async ({ users }, other) => {
-        const carol = user('carol', { mayRequest: false, allowedResponders: ['sip:alice@lab.test'], isDisabled: true });
+        const carol = user('carol', {
+          mayRequest: false,
+          allowedResponders: ['sip:alice@lab.test'],
+          isDisabled: true,
+          certificates: ['AA:BB'],
+        });
         expect(await users.add(user('bob'))).toBe('added');
         expect(await users.add(carol)).toBe('added');
         expect(await users.add(user('alice', { pskId: 'Schlüssel \u2603', allowedResponders: [] }))).toBe('added');
@@ -104,6 +109,10 @@ export function describeStorage(open: (replayCapacity: number) => Promise<Storag
           allowedResponders: undefined,
           mayRequest: false,
         });
+        expect(await users.change('sip:alice@lab.test', { certificates: 'any' })).toBe('changed');
+        expect((await users.findByIdentity('sip:alice@lab.test'))?.certificates).toBe('any');
+        expect(await users.change('sip:alice@lab.test', { certificates: undefined })).toBe('changed');
+        expect((await users.findByIdentity('sip:alice@lab.test'))?.certificates).toBeUndefined();
         expect(await users.change('sip:nobody@lab.test', { isDisabled: true })).toBe('unknown');
       }));
   });
@@ -254,6 +263,16 @@ export function describeStorage(open: (replayCapacity: number) => Promise<Storag
         await first!.checkAgainst(storage);
         await first!.checkAgainst(other);
         await expect(second!.checkAgainst(other)).rejects.toMatchObject({ field: 'kms.keyEncryptionKey' });
+      }));
+
+    it('keep the first of the values to check by that come at once', () =>
+      using(async (storage, other) => {
+        const kept = await Promise.all(
+          [1, 2, 3, 4].map((octet) => (octet % 2 === 0 ? storage : other).keyCheck.getOrSet(Uint8Array.of(octet))),
+        );
+        const [first] = kept;
+        for (const one of kept) expect(one).toEqual(first);
+        expect(await other.keyCheck.get()).toEqual(first);
       }));
 
     it('get under another key-encryption key in one step, or not at all', () =>

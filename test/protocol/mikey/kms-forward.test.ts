@@ -191,7 +191,7 @@ describe('the answer to a forwarded RESOLVE_INIT', () => {
     if (outcome.outcome !== 'forbidden') throw new Error(outcome.outcome);
     expect(forwarded.accept(outcome.message, start)).toMatchObject({
       answer: 'refused',
-      error: { kind: 'policy-denied', hint: { mikey: 12 } },
+      error: { kind: 'policy-denied', hint: { mikey: 7 } },
     });
     const other = forwardResolve(foreign, common, { now: start, random });
     expect(() => other.accept(outcome.message, start)).toThrow(/authentication failed/);

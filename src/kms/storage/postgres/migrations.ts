@@ -1,5 +1,6 @@
 /** One step of the schema. A step that was released is never changed: the next one changes what it made. */
 export interface Migration {
+  /** From 1, without gaps. */
   readonly number: number;
   readonly sql: string;
 }
@@ -50,5 +51,10 @@ export const postgresMigrations: readonly Migration[] = [
       INSERT INTO kms_audit_head VALUES (1, 0, decode(repeat('00', 32), 'hex'));
       CREATE TABLE kms_key_check (only_one integer PRIMARY KEY CHECK (only_one = 1), value bytea NOT NULL);
     `,
+  },
+  {
+    number: 2,
+    // JSON: "any" or a list of fingerprints.
+    sql: 'ALTER TABLE kms_user ADD COLUMN certificates text',
   },
 ];

@@ -1,4 +1,5 @@
 import type { GroupStore, Rewrapping, StoredGroup, StoredUser, UserChange, UserStore } from '../../ports.ts';
+import { certificatesOf, certificatesText } from '../certificates-column.ts';
 import type { Ask, PostgresConnections } from './connections.ts';
 
 interface UserRow {
@@ -8,6 +9,7 @@ interface UserRow {
   readonly may_request: boolean;
   readonly allowed_responders: readonly string[] | null;
   readonly is_disabled: boolean;
+  readonly certificates: string | null;
   readonly identities: readonly string[];
 }
 
@@ -24,6 +26,7 @@ const userOf = (row: UserRow): StoredUser => ({
   mayRequest: row.may_request,
   allowedResponders: row.allowed_responders ?? undefined,
   isDisabled: row.is_disabled,
+  ...certificatesOf(row.certificates),
 });
 
 /** Those who change users or groups take turns: what one looks up holds until it has written. */
@@ -65,11 +68,11 @@ export class PostgresUsers implements UserStore {
       if ((await ask({ text: byPskId, values: [user.pskId] })).length > 0) return 'psk-id-taken';
       await ask({
         text: `WITH made AS (
-            INSERT INTO kms_user (psk_id, wrapped_psk, may_request, allowed_responders, is_disabled)
-            VALUES ($1, $2, $3, $4, $5) RETURNING id
+            INSERT INTO kms_user (psk_id, wrapped_psk, may_request, allowed_responders, is_disabled, certificates)
+            VALUES ($1, $2, $3, $4, $5, $6) RETURNING id
           )
           INSERT INTO kms_identity (uri, user_id, position)
-          SELECT uri, made.id, place - 1 FROM made, unnest($6::text[]) WITH ORDINALITY AS own (uri, place)`,
+          SELECT uri, made.id, place - 1 FROM made, unnest($7::text[]) WITH ORDINALITY AS own (uri, place)`,
         values: [...changeable(user), user.identities],
       });
       return 'added';
@@ -105,12 +108,13 @@ const changeable = (user: StoredUser): readonly unknown[] => [
   user.mayRequest,
   user.allowedResponders ?? null,
   user.isDisabled,
+  certificatesText(user),
 ];
 
 const store = (ask: Ask, id: string, user: StoredUser): Promise<unknown> =>
   ask({
-    text: `UPDATE kms_user SET psk_id = $1, wrapped_psk = $2, may_request = $3, allowed_responders = $4, is_disabled = $5
-      WHERE id = $6`,
+    text: `UPDATE kms_user SET psk_id = $1, wrapped_psk = $2, may_request = $3, allowed_responders = $4, is_disabled = $5,
+      certificates = $6 WHERE id = $7`,
     values: [...changeable(user), id],
   });
 

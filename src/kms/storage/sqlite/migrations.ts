@@ -1,5 +1,6 @@
 /** One step of the schema. A step that was released is never changed: the next one changes what it made. */
 export interface Migration {
+  /** From 1, without gaps. */
   readonly number: number;
   readonly sql: string;
 }
@@ -49,5 +50,10 @@ export const sqliteMigrations: readonly Migration[] = [
       INSERT INTO kms_audit_head VALUES (1, 0, zeroblob(32));
       CREATE TABLE kms_key_check (only INTEGER PRIMARY KEY CHECK (only = 1), value BLOB NOT NULL) STRICT;
     `,
+  },
+  {
+    number: 2,
+    // JSON: "any" or a list of fingerprints.
+    sql: 'ALTER TABLE kms_user ADD COLUMN certificates TEXT',
   },
 ];

@@ -1,4 +1,5 @@
 import type { GroupStore, Rewrapping, StoredGroup, StoredUser, UserChange, UserStore } from '../../ports.ts';
+import { certificatesOf, certificatesText } from '../certificates-column.ts';
 import type { SqliteDatabase } from './binding.ts';
 import { inStorage } from './sqlite-database.ts';
 
@@ -9,6 +10,7 @@ interface UserRow {
   readonly may_request: number;
   readonly allowed_responders: string | null;
   readonly is_disabled: number;
+  readonly certificates: string | null;
   readonly identities: string;
 }
 
@@ -23,6 +25,7 @@ const userOf = (row: UserRow): StoredUser => ({
   allowedResponders:
     row.allowed_responders === null ? undefined : (JSON.parse(row.allowed_responders) as readonly string[]),
   isDisabled: row.is_disabled !== 0,
+  ...certificatesOf(row.certificates),
 });
 
 const allowedText = (allowed: readonly string[] | undefined): string | null =>
@@ -47,15 +50,16 @@ export class SqliteUsers implements UserStore {
       `SELECT ${columns} FROM kms_user JOIN kms_identity AS main ON main.user_id = kms_user.id AND main.position = 0
        ORDER BY main.uri`,
     );
-    this.#insertUser = database.prepare<[string, Uint8Array, number, string | null, number]>(
-      `INSERT INTO kms_user (psk_id, wrapped_psk, may_request, allowed_responders, is_disabled) VALUES (?, ?, ?, ?, ?)`,
+    this.#insertUser = database.prepare<[string, Uint8Array, number, string | null, number, string | null]>(
+      `INSERT INTO kms_user (psk_id, wrapped_psk, may_request, allowed_responders, is_disabled, certificates)
+       VALUES (?, ?, ?, ?, ?, ?)`,
     );
     this.#insertIdentity = database.prepare<[string, number | bigint, number]>(
       'INSERT INTO kms_identity (uri, user_id, position) VALUES (?, ?, ?)',
     );
-    this.#update = database.prepare<[string, Uint8Array, number, string | null, number, number]>(
-      `UPDATE kms_user SET psk_id = ?, wrapped_psk = ?, may_request = ?, allowed_responders = ?, is_disabled = ?
-       WHERE id = ?`,
+    this.#update = database.prepare<[string, Uint8Array, number, string | null, number, string | null, number]>(
+      `UPDATE kms_user SET psk_id = ?, wrapped_psk = ?, may_request = ?, allowed_responders = ?, is_disabled = ?,
+         certificates = ? WHERE id = ?`,
     );
   }
 
@@ -83,6 +87,7 @@ export class SqliteUsers implements UserStore {
           Number(user.mayRequest),
           allowedText(user.allowedResponders),
           Number(user.isDisabled),
+          certificatesText(user),
         );
         user.identities.forEach((identity, position) => this.#insertIdentity.run(identity, lastInsertRowid, position));
         return 'added';
@@ -116,6 +121,7 @@ export class SqliteUsers implements UserStore {
       Number(user.mayRequest),
       allowedText(user.allowedResponders),
       Number(user.isDisabled),
+      certificatesText(user),
       id,
     );
   }
