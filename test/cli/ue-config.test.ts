@@ -67,7 +67,13 @@ const gbaKms = (mode: 'gba-aka' | 'gba-digest'): UeConfig['kms'] => ({
 test('the key of the KMS may come by bootstrapping, with the password or with a SIM', () => {
   const byPassword = accountFromUeConfig(checkUeConfig({ ...config, ca: pem, kms: gbaKms('gba-digest') }));
   expect(byPassword.config.kms).toEqual({
-    address: { url: 'https://127.0.0.1:8443', serverName: 'kms.lab.test', bodyEncoding: 'base64', trustedCa: pem },
+    address: {
+      url: 'https://127.0.0.1:8443',
+      serverName: 'kms.lab.test',
+      bodyEncoding: 'base64',
+      trustedCa: pem,
+      userAgent: '3gpp-gba-digest',
+    },
     identity: 'sip:kms.lab.test',
     credential: {
       mode: 'gba-digest',

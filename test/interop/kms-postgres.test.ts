@@ -1,10 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { openStorage } from '../../src/kms/storage/open-storage.ts';
 import { openPostgresStorage } from '../../src/kms/storage/postgres/postgres-storage.ts';
 import { postgresMigrations } from '../../src/kms/storage/postgres/migrations.ts';
 import { PostgresConnections } from '../../src/kms/storage/postgres/connections.ts';
 import { describeStorage } from '../kms/support/storage-contract.ts';
 import { PostgresServer, whyNoPostgres } from './support/postgres.ts';
+
+const storageConfig = {
+  keyEncryptionKey: { file: 'none' },
+  auditHeadFile: 'none',
+  tpkRenewAfterSeconds: 1000,
+  tpkAnnounceSeconds: 60,
+};
 
 const reason = whyNoPostgres();
 if (reason !== undefined) process.stderr.write(`The storage in PostgreSQL is not tested: ${reason}.\n`);
@@ -21,7 +29,14 @@ describe.skipIf(reason !== undefined)('storage in PostgreSQL', () => {
 
   describeStorage(async (replayCapacity) => {
     const url = newUrl();
-    const open = () => openPostgresStorage({ url, connections: 4, replayCapacity });
+    const open = async () => {
+      process.env.TESSERA_TEST_POSTGRES = url;
+      return openStorage({
+        ...storageConfig,
+        storage: { postgres: { urlEnvironment: 'TESSERA_TEST_POSTGRES', connections: 4 } },
+        replayCapacity,
+      });
+    };
     return { storage: await open(), another: open };
   });
 

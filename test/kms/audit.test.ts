@@ -197,6 +197,22 @@ describe('the head that is kept aside', () => {
     await storage.close();
   });
 
+  it('never goes back, whatever order the answers of the storage come in', async () => {
+    const path = join(folder, 'order');
+    const memory = createMemoryStorage();
+    const heads = [5, 3].map((sequence) => ({ sequence, hash: new Uint8Array(32).fill(sequence) }));
+    const answers = [...heads];
+    const audit = {
+      head: () => memory.audit.head(),
+      read: (after: number, limit: number) => memory.audit.read(after, limit),
+      append: () => Promise.resolve(answers.shift()!),
+    };
+    const storage = withHeadFile({ ...memory, audit }, path, expect.fail);
+    for (const head of heads) expect(await storage.audit.append(entry)).toEqual(head);
+    await storage.close();
+    expect(await readHeadFile(path)).toEqual(heads[0]);
+  });
+
   it('is not touched when nothing was appended', async () => {
     const path = join(folder, 'untouched');
     await withHeadFile(createMemoryStorage(), path, expect.fail).close();

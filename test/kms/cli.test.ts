@@ -8,6 +8,7 @@ import { loadSqliteBinding } from '../../src/kms/storage/sqlite/binding.ts';
 import { createHttpsKeyManagement } from '../../src/node/key-management.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { hand, receive, request, resolving } from '../protocol/mikey/parties.ts';
+import { killUnderLoad, missingInAudit } from './support/kms-load.ts';
 import { KmsProcess, kmsCommand } from './support/kms-process.ts';
 import { configUser, people, prepareKmsFolder, type KmsFolder } from './support/kms-setup.ts';
 
@@ -55,6 +56,24 @@ describe('npm run kms', () => {
 
       const verified = await kmsCommand(['audit', 'verify', '--config', config]);
       expect(verified).toMatchObject({ code: 0, stdout: expect.stringContaining('compared with') as string });
+    },
+    patience,
+  );
+
+  it(
+    'loses no line of an answered question when it is killed in the middle of its work',
+    async () => {
+      const config = await setup.config('crash.json', { storage: { sqlite: 'crash.db' } });
+      const victim = await start(config);
+      const answered = await killUnderLoad({
+        keyManagement,
+        asker: alice,
+        victim: { process: victim, address: addressOf(victim) },
+        answers: 40,
+      });
+      expect(answered.length).toBeGreaterThanOrEqual(40);
+      expect(await missingInAudit(config, answered)).toEqual([]);
+      expect((await kmsCommand(['audit', 'verify', '--config', config])).code).toBe(0);
     },
     patience,
   );

@@ -4,11 +4,11 @@ import { ProtocolError } from '../../base/errors.ts';
 import type { GrantRules } from '../../protocol/mikey/index.ts';
 import { profile } from '../../protocol/profile.ts';
 import type { KmsConfig } from '../config.ts';
-import { gbaConfigShape, readGbaConfig, type GbaConfig } from './gba-config.ts';
-import { readTextFile } from './text-file.ts';
-import { frontConfigShape, readFrontConfig, type FrontConfig } from './front-config.ts';
 import { storageConfigBeside, storageConfigShape, type StorageConfig } from '../storage/storage-config.ts';
+import { frontConfigShape, readFrontConfig, type FrontConfig } from './front-config.ts';
+import { gbaConfigShape, readGbaConfig, type GbaConfig } from './gba-config.ts';
 import { publicKeySchema, readPublicKeyFiles } from './public-key-files.ts';
+import { readTextFile } from './text-file.ts';
 import { readUserEntry, userEntrySchema } from './user-entry.ts';
 
 const seconds = z.int().positive();

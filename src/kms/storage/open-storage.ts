@@ -4,7 +4,7 @@ import { KmsStorageError, type KmsStorage } from '../ports.ts';
 import { readKek } from './kek-source.ts';
 import { openPostgresStorage } from './postgres/postgres-storage.ts';
 import { openSqliteStorage } from './sqlite/sqlite-storage.ts';
-import type { StorageConfig } from './storage-config.ts';
+import type { StorageConfig, StorageLocation } from './storage-config.ts';
 
 /**
  * Opens the configured storage.
@@ -12,10 +12,15 @@ import type { StorageConfig } from './storage-config.ts';
  */
 export async function openStorage({ storage, replayCapacity }: StorageConfig): Promise<KmsStorage> {
   if ('sqlite' in storage) return openSqliteStorage({ path: storage.sqlite, replayCapacity });
-  const { url, urlEnvironment, connections } = storage.postgres;
-  const address = url ?? process.env[urlEnvironment ?? ''];
-  if (address === undefined) throw new KmsStorageError(`environment variable ${urlEnvironment ?? ''} is missing`);
-  return openPostgresStorage({ url: address, connections, replayCapacity });
+  const { postgres } = storage;
+  return openPostgresStorage({ url: postgresUrl(postgres), connections: postgres.connections, replayCapacity });
+}
+
+function postgresUrl(postgres: Extract<StorageLocation, { readonly postgres: unknown }>['postgres']): string {
+  if ('url' in postgres) return postgres.url;
+  const url = process.env[postgres.urlEnvironment];
+  if (url === undefined) throw new KmsStorageError(`environment variable ${postgres.urlEnvironment} is missing`);
+  return url;
 }
 
 export interface OpenedStorage {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 
 const text = z.string().min(1);
 const seconds = z.int().positive();
+const connections = z.int().min(2).max(100).default(10);
 
 /** The part of the configuration that says where users, keys and audit are kept; paths are relative to the file. */
 export const storageConfigShape = {
@@ -10,17 +11,12 @@ export const storageConfigShape = {
     .union([
       z.strictObject({ sqlite: text }),
       z.strictObject({
-        postgres: z
-          .strictObject({
-            /** `postgres://user:password@host/database`; without a password that of PGPASSWORD or ~/.pgpass is used. */
-            url: text.optional(),
-            /** Name of an environment variable that holds the URL. */
-            urlEnvironment: text.optional(),
-            connections: z.int().min(2).max(100).default(10),
-          })
-          .refine(({ url, urlEnvironment }) => (url === undefined) !== (urlEnvironment === undefined), {
-            message: 'either url or urlEnvironment',
-          }),
+        postgres: z.union([
+          /** `postgres://user:password@host/database`; without a password that of PGPASSWORD or ~/.pgpass is used. */
+          z.strictObject({ url: text, connections }),
+          /** Name of an environment variable that holds the URL. */
+          z.strictObject({ urlEnvironment: text, connections }),
+        ]),
       }),
     ])
     .default({ sqlite: 'kms.db' }),

@@ -20,6 +20,9 @@ export const configUser = ({ name, psk }: Party) => ({
   psk: psk.use(toHex),
 });
 
+/** These tests ask as fast as they can, all from one address. */
+const unlimited = { perSecond: 100_000, burst: 100_000 };
+
 /** A certificate in a folder, and configurations beside it. */
 export async function prepareKmsFolder(path: string): Promise<KmsFolder> {
   const authority = await createCertificateAuthority({ commonName: 'Test CA', now: Date.now() });
@@ -37,6 +40,7 @@ export async function prepareKmsFolder(path: string): Promise<KmsFolder> {
         tls: { certificateFile: 'server.pem', privateKeyFile: 'server.key' },
         users: users.map(configUser),
         auditHeadFile: `${name}.audit-head`,
+        limits: { perUser: unlimited, perAddress: unlimited, newConnectionsPerAddress: unlimited },
         ...changes,
       };
       await writeFile(file, JSON.stringify(config), { mode: 0o600 });

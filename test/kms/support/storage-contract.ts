@@ -265,6 +265,16 @@ export function describeStorage(open: (replayCapacity: number) => Promise<Storag
         await expect(second!.checkAgainst(other)).rejects.toMatchObject({ field: 'kms.keyEncryptionKey' });
       }));
 
+    it('keep the first of the values to check by that come at once', () =>
+      using(async (storage, other) => {
+        const kept = await Promise.all(
+          [1, 2, 3, 4].map((octet) => (octet % 2 === 0 ? storage : other).keyCheck.getOrSet(Uint8Array.of(octet))),
+        );
+        const [first] = kept;
+        for (const one of kept) expect(one).toEqual(first);
+        expect(await other.keyCheck.get()).toEqual(first);
+      }));
+
     it('get under another key-encryption key in one step, or not at all', () =>
       using(async (storage, other) => {
         const [old, next] = [1, 2].map(() => new KeyEncryptionKey(new SecretBytes(random.bytes(32)), random));

@@ -89,7 +89,7 @@ export async function migrate(connections: PostgresConnections): Promise<void> {
     await ask({ text: 'CREATE TABLE IF NOT EXISTS kms_schema (number integer PRIMARY KEY)' });
     const rows = await ask<{ number: number }>({ text: 'SELECT number FROM kms_schema' });
     const version = Math.max(0, ...rows.map(({ number }) => number));
-    const newest = postgresMigrations.at(-1)?.number ?? 0;
+    const newest = postgresMigrations.length;
     if (version > newest) throw new KmsStorageError(`the storage has schema ${version}; this program knows ${newest}`);
     for (const { number, sql } of postgresMigrations) {
       if (number <= version) continue;

@@ -46,9 +46,11 @@ export async function openPostgresStorage(options: PostgresStorageOptions): Prom
       get: () => readKeyCheck((query) => connections.ask(query)),
       getOrSet: (fresh) =>
         connections.transaction(async (ask) => {
-          const values = [Buffer.from(fresh)];
-          await ask({ text: 'INSERT INTO kms_key_check VALUES (1, $1) ON CONFLICT DO NOTHING', values });
-          return (await readKeyCheck(ask)) ?? fresh;
+          await ask({ text: 'LOCK TABLE kms_key_check IN SHARE ROW EXCLUSIVE MODE' });
+          const kept = await readKeyCheck(ask);
+          if (kept !== undefined) return kept;
+          await ask({ text: 'INSERT INTO kms_key_check VALUES (1, $1)', values: [Buffer.from(fresh)] });
+          return fresh;
         }),
     },
     rewrap: (rewrapping) =>

@@ -2,6 +2,8 @@ import { createRequire } from 'node:module';
 import { describeError } from '../../../base/errors.ts';
 import { KmsStorageError } from '../../ports.ts';
 
+const require = createRequire(import.meta.url);
+
 // What is used of better-sqlite3-multiple-ciphers: its package does not export its own declarations.
 
 export interface SqliteStatement<Parameters extends readonly unknown[], Row> {
@@ -27,7 +29,7 @@ export type SqliteBinding = new (path: string, options: { readonly timeout: numb
 
 /** @throws KmsStorageError where the native binding is missing or made for another system. */
 export function loadSqliteBinding(
-  load: () => unknown = () => createRequire(import.meta.url)('better-sqlite3-multiple-ciphers'),
+  load: () => unknown = () => require('better-sqlite3-multiple-ciphers'),
 ): SqliteBinding {
   try {
     return load() as SqliteBinding;

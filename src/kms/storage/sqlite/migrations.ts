@@ -1,5 +1,6 @@
 /** One step of the schema. A step that was released is never changed: the next one changes what it made. */
 export interface Migration {
+  /** From 1, without gaps. */
   readonly number: number;
   readonly sql: string;
 }

@@ -35,7 +35,7 @@ function migrate(database: SqliteDatabase): void {
   database
     .transaction(() => {
       const version = Number(database.pragma('user_version', { simple: true }));
-      const newest = sqliteMigrations.at(-1)?.number ?? 0;
+      const newest = sqliteMigrations.length;
       if (version > newest)
         throw new KmsStorageError(`the storage has schema ${version}; this program knows ${newest}`);
       for (const { number, sql } of sqliteMigrations) {

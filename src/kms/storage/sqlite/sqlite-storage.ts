@@ -37,10 +37,16 @@ export function openSqliteStorage({ path, replayCapacity, load }: SqliteStorageO
     keyCheck: {
       get: () => inStorage(() => readKeyCheck(database)),
       getOrSet: (fresh) =>
-        inStorage(() => {
-          database.prepare('INSERT OR IGNORE INTO kms_key_check VALUES (1, ?)').run(fresh);
-          return readKeyCheck(database) ?? fresh;
-        }),
+        inStorage(() =>
+          database
+            .transaction(() => {
+              const kept = readKeyCheck(database);
+              if (kept !== undefined) return kept;
+              database.prepare('INSERT INTO kms_key_check VALUES (1, ?)').run(fresh);
+              return fresh;
+            })
+            .immediate(),
+        ),
     },
     rewrap: (rewrapping) => rewrapAll(database, users, tpks, rewrapping),
     check: () =>
@@ -101,7 +107,7 @@ class SqliteReplays implements ReplayMemory {
     return inStorage(() => {
       if (this.#census.needsSweep(now)) {
         this.#deleteOld.run(now);
-        this.#census.swept(this.#count.get() ?? 0, now);
+        this.#census.swept(Number(this.#count.get()), now);
       }
       if (this.#census.isFull) return this.#find.get(digest, now) === undefined ? 'full' : 'replayed';
       if (this.#insert.run(digest, until, now).changes === 0) return 'replayed';
@@ -184,8 +190,8 @@ class SqliteAudit implements AuditStore {
       if (head === undefined) throw new Error('the head of the audit is missing');
       const lines = chainLines(head, entries);
       for (const { sequence, text, hash } of lines) insert.run(sequence, text, hash);
-      const last = lines.at(-1);
-      if (last !== undefined) setHead.run(last.sequence, last.hash);
+      const { sequence, hash } = lines.at(-1) ?? head;
+      setHead.run(sequence, hash);
       return lines;
     });
     this.#queue = new AuditQueue((entries) => inStorage(() => write.immediate(entries)));
