@@ -49,7 +49,7 @@ function resynchronisations(): number {
 const sim = () => lab.ueConfig('alice').authentication as { mode: 'aka'; k: string; opc: string };
 const untrusted: Partial<RegistrationState> = { state: 'failed', code: 'network-not-authentic', willRetry: false };
 
-describe('a UE with a SIM', () => {
+describe('a UE with a SIM', { timeout: 120_000 }, () => {
   test('registers with AKAv1-MD5, agrees on security and exchanges messages', async () => {
     await start();
     expect(lab.ueConfig('alice').password).toBeUndefined();
@@ -137,7 +137,7 @@ describe('a UE with a SIM', () => {
     await expect((await alice()).register()).resolves.toMatchObject({ state: 'failed', code: 'sim-unusable' });
   });
 
-  test('in a process that is killed, and started again', { timeout: 90_000 }, async () => {
+  test('in a process that is killed, and started again', async () => {
     await start();
     const config = lab.ueConfig('alice');
     const ue = await UeProcess.start(config, folder);

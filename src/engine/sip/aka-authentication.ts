@@ -59,6 +59,11 @@ export class AkaAuthentication {
     this.#hasAnswered = false;
   }
 
+  /** The registrar asked for something else than AKA. */
+  noteOtherChallenge(): void {
+    this.#failure = noAka;
+  }
+
   answer({ nonce, algorithm }: DigestChallenge): AkaAnswer {
     if (!isAka(algorithm)) return { kind: 'none' };
     this.#hasAnswered = true;
@@ -107,6 +112,13 @@ const wrongAmf: AuthenticationFailure = {
   explanation:
     'The network could not prove itself: its challenge was made for another use (its AMF is not the one of the account). ' +
     'Nothing was registered.',
+};
+
+const noAka: AuthenticationFailure = {
+  code: 'network-not-authentic',
+  explanation:
+    'The network could not prove itself: it asked for a password or for something unknown, not for the SIM. Nothing was answered. ' +
+    'Check whether this account has a SIM in that network.',
 };
 
 const outOfStep: AuthenticationFailure = {

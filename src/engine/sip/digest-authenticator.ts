@@ -67,6 +67,7 @@ export class DigestAuthenticator {
     const aka = this.#aka;
     const challenge = selectChallenge(headers.getAll(name), aka === undefined ? passwordAlgorithms : akaAlgorithms);
     for (const header of Object.values(challengeHeaders)) headers.remove(header);
+    if (challenge === undefined && fromRegistrar) aka?.noteOtherChallenge();
     const isToAnswer = fromRegistrar || (aka === undefined && challenge !== undefined && this.#isHome(challenge));
     if (challenge === undefined || !isToAnswer) return false;
     // SIP.js answers another challenge to the same request only if that is stale, and only one.

@@ -16,7 +16,7 @@ import type { KmsConfig } from '../account-config.ts';
 import { limits } from '../limits.ts';
 import type { EnginePorts } from '../ports.ts';
 import { refuse, RefusalError } from '../refusal.ts';
-import type { KmsCredential } from './kms-credential.ts';
+import type { KmsCredential, KmsCredentialMode } from './kms-credential.ts';
 import { requestTicket, resolveTicket } from './kms-questions.ts';
 import { KmsLink, type KmsLinkEvents } from './kms-link.ts';
 import { explainKmsState, type KmsState } from './kms-state.ts';
@@ -83,6 +83,11 @@ export class TicketService {
   /** Identity of the KMS, for evidence. */
   get kmsIdentity(): string {
     return this.#require().kms.identity;
+  }
+
+  /** How this account comes to its key of the KMS, for evidence. */
+  get credentialMode(): KmsCredentialMode {
+    return this.#require().kms.credential.mode;
   }
 
   get state(): KmsState {

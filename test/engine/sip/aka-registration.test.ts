@@ -224,7 +224,11 @@ describe('register with a SIM', () => {
       (name) => `Digest realm="lab.test", nonce="n", algorithm=${name}, qop="auth"`,
     );
     server.onRequest = ({ reply }) => reply(401, { 'WWW-Authenticate': offers });
-    await expect(userAgent.register()).resolves.toMatchObject({ state: 'failed', code: 'authentication-failed' });
+    await expect(userAgent.register()).resolves.toMatchObject({
+      state: 'failed',
+      code: 'network-not-authentic',
+      explanation: expect.stringContaining('asked for a password') as string,
+    });
     expect(server.count('REGISTER')).toBe(1);
 
     server.onRequest = (received) => {
@@ -371,6 +375,17 @@ describe('register with a SIM', () => {
       }),
       { seed: 3310, numRuns: 60 },
     );
+  });
+
+  it('says that its answer was not taken when it was not', async () => {
+    const { server, userAgent } = client();
+    const home = new Home();
+    server.onRequest = (received) => {
+      if (server.count('REGISTER') === 1) home.onRequest(received);
+      else received.reply(401, { 'WWW-Authenticate': 'Digest realm="lab.test", nonce="AAAA", algorithm=AKAv1-MD5' });
+    };
+    await expect(userAgent.register()).resolves.toMatchObject({ state: 'failed', code: 'authentication-failed' });
+    expect(server.count('REGISTER')).toBe(2);
   });
 
   it('unregisters', async () => {

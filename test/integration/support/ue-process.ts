@@ -52,7 +52,7 @@ export class UeProcess {
   }
 
   /** The first line that fits, come or to come. */
-  line(fits: (line: RpcLine) => boolean, what: string, milliseconds = 15_000): Promise<RpcLine> {
+  line(fits: (line: RpcLine) => boolean, what: string, milliseconds = 45_000): Promise<RpcLine> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiting.delete(check);
