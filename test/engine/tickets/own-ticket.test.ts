@@ -1,9 +1,14 @@
 import { describe, expect, it } from 'vitest';
 
 import { toHex, utf8 } from '../../../src/base/bytes.ts';
+import { FakeClock } from '../../../src/base/clock.ts';
+import { silentLogger } from '../../../src/base/log.ts';
 import { SecretBytes } from '../../../src/base/secret-bytes.ts';
+import type { EnginePorts } from '../../../src/engine/ports.ts';
+import { createStaticPskCredential } from '../../../src/engine/tickets/kms-credential.ts';
 import { makeOwnTicket } from '../../../src/engine/tickets/own-ticket.ts';
 import type { TicketKind } from '../../../src/engine/tickets/ticket-cache.ts';
+import { TicketService } from '../../../src/engine/tickets/ticket-service.ts';
 import { createMemoryKmsService } from '../../../src/kms/kms-service.ts';
 import {
   bytesIdentity,
@@ -115,4 +120,36 @@ describe('a ticket that an account makes itself', () => {
     const certificate = { certificate: undefined as never };
     expect(() => makeOwnTicket(kms, certificate, wish)).toThrow(expect.objectContaining({ code: 'no-kms' }) as Error);
   });
+});
+
+it('is made once, kept for the next session, and asks the KMS nothing', async () => {
+  const asked: string[] = [];
+  const ports = {
+    clock: new FakeClock(now),
+    random,
+    log: silentLogger,
+    keyManagement: {
+      exchange: (kind: string) => {
+        asked.push(kind);
+        return Promise.reject(new Error('not to be asked'));
+      },
+    },
+  } as Partial<EnginePorts> as EnginePorts;
+  const service = new TicketService({
+    ports,
+    self: 'sip:alice@lab.test',
+    kms: {
+      address: { url: 'https://kms.lab.test', bodyEncoding: 'base64' },
+      identity,
+      credential: { mode: 'static-psk', pskId: alice.pskId },
+      suite: '256',
+      ticketsMadeHere: true,
+    },
+    credential: createStaticPskCredential(alice.pskId, alice.psk),
+  });
+  const first = await service.ticketFor('sip:bob@lab.test', 'session');
+  expect(first.flags).toMatchObject({ D: false, E: true, I: true, L: true });
+  expect(await service.ticketFor('sip:bob@lab.test', 'session')).toBe(first);
+  expect(asked).toEqual([]);
+  service.stop();
 });
