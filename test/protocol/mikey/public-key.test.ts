@@ -114,7 +114,7 @@ function resigned(message: Uint8Array, change: (payloads: readonly Payload[]) =>
 const replacing =
   (name: Payload['payload'], change: Record<string, unknown>) =>
   (payloads: readonly Payload[]): readonly Payload[] =>
-    payloads.map((payload) => (payload.payload === name ? ({ ...payload, ...change }) : payload));
+    payloads.map((payload) => (payload.payload === name ? { ...payload, ...change } : payload));
 
 const errorNumbers = (outcome: KmsOutcome): readonly number[] => {
   if (!('message' in outcome) || outcome.message === undefined) throw new Error(`no message: ${outcome.outcome}`);
