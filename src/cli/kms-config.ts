@@ -63,9 +63,11 @@ export function kmsProblem({
 /** Of a checked configuration. @param trusted PEM, instead of the system's authorities */
 export function kmsConfig(fields: KmsFields, trusted: { readonly trustedCa?: string }): KmsConfig {
   const { url, serverName, identity, pskId = '', credential, suite = '256', bodyEncoding } = fields;
+  const mode = credentialMode(fields);
+  const token = mode === 'gba-aka' || mode === 'gba-digest' ? { userAgent: profile.bootstrapping.nafTokens[mode] } : {};
   const named = serverName === undefined ? {} : { serverName };
   return {
-    address: { url, ...named, bodyEncoding: bodyEncoding ?? profile.kms.bodyEncoding, ...trusted },
+    address: { url, ...named, bodyEncoding: bodyEncoding ?? profile.kms.bodyEncoding, ...trusted, ...token },
     identity,
     credential: credentialConfig(credential, pskId, trusted),
     suite,

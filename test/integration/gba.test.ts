@@ -64,7 +64,11 @@ async function sendEndToEnd(from: Party, to: Party, way: 'message' | 'msrp' = 'm
   const outcome = await from.account.sendMessage({ to: to.uri, text, way, policy: 'require-e2e' });
   expect(outcome).toMatchObject({ outcome: 'sent', message: { level: 'e2e' } });
   await until(() => to.received.some((message) => message.text === text), 'the message arrives', 30_000);
-  expect(to.received.find((message) => message.text === text)).toMatchObject({ level: 'e2e', from: from.uri });
+  expect(to.received.find((message) => message.text === text)).toMatchObject({
+    level: 'e2e',
+    from: from.uri,
+    evidence: { ticket: { credential: to.account.config.kms?.credential.mode } },
+  });
   expect(lab.recorder.find(text)).toMatchObject({ accessLeg: { count: 0 }, insideEdge: { count: 0 } });
 }
 

@@ -1,14 +1,13 @@
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { Clock } from '../../base/clock.ts';
-import { ProtocolError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { readPemCertificates } from '../../crypto/pem.ts';
 import { uaProtocolKms } from '../../protocol/gba/index.ts';
 import type { SubscriberSource } from '../directory.ts';
 import { createGbaSubscribers } from '../gba-subscribers.ts';
 import { ServedCertificate, type CertificateFiles } from './served-certificate.ts';
+import { readTextFile } from './text-file.ts';
 import { createZnClient, type ZnClientOptions } from './zn-client.ts';
 
 const hostName = z.string().regex(/^[A-Za-z0-9.-]{1,253}$/, 'the name of a host');
@@ -81,13 +80,7 @@ export async function openGbaSource(
 
 async function readAuthorities(file: string): Promise<string> {
   const field = 'kms.config.gba.trustedCaFile';
-  let pem: string;
-  try {
-    pem = await readFile(file, 'utf8');
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
-    throw new ProtocolError('local', `cannot read ${file}: ${code}`, { field });
-  }
+  const pem = await readTextFile(file, field);
   readPemCertificates(pem, field);
   return pem;
 }

@@ -114,7 +114,7 @@ function resigned(message: Uint8Array, change: (payloads: readonly Payload[]) =>
 const replacing =
   (name: Payload['payload'], change: Record<string, unknown>) =>
   (payloads: readonly Payload[]): readonly Payload[] =>
-    payloads.map((payload) => (payload.payload === name ? ({ ...payload, ...change }) : payload));
+    payloads.map((payload) => (payload.payload === name ? { ...payload, ...change } : payload));
 
 const errorNumbers = (outcome: KmsOutcome): readonly number[] => {
   if (!('message' in outcome) || outcome.message === undefined) throw new Error(`no message: ${outcome.outcome}`);
@@ -463,4 +463,14 @@ describe('any changed octet of the vectors', () => {
     },
     60_000,
   );
+});
+
+it('the time of a KMS that refuses for ours is proven by its signature or its MAC', async () => {
+  const asked = ask();
+  const outcome = await makeMachine().handleTicketRequest(asked.message, start + 1_200_000);
+  if (outcome.outcome !== 'refused') throw new Error(outcome.outcome);
+  expect(asked.answerTime?.(outcome.message)).toBe(start + 1_200_000);
+  expect(ask().answerTime?.(outcome.message)).toBeUndefined();
+  const last = outcome.message.length - 1;
+  expect(asked.answerTime?.(outcome.message.with(last, (outcome.message[last] ?? 0) ^ 1))).toBeUndefined();
 });
