@@ -31,6 +31,11 @@ export interface KmsConfig {
   readonly credential: KmsCredentialConfig;
   /** Algorithm set of the exchanges with the KMS and of the keys it makes (profile 3.4). */
   readonly suite: MikeySuite;
+  /**
+   * Makes tickets here instead of asking the KMS for them (RFC 6043 mode 3), under the key that the account shares with it; the KMS
+   * must allow it. Default: no.
+   */
+  readonly ticketsMadeHere?: boolean;
 }
 
 /** How the account proves itself to the registrar; the secrets are in `AccountSecrets`. */

@@ -28,6 +28,8 @@ export interface StoredDirectoryOptions {
   readonly sources?: readonly SubscriberSource[];
   /** Without them nobody is known by certificate. */
   readonly certificates?: CertificateRules;
+  /** Users may make tickets themselves, under the key that they share with the KMS (RFC 6043 mode 3); not when absent. */
+  readonly ticketsMadeByUsers?: boolean;
 }
 
 /**
@@ -36,7 +38,7 @@ export interface StoredDirectoryOptions {
  * tickets to anybody.
  */
 export function createDirectory(options: StoredDirectoryOptions): KmsDirectory {
-  const { storage, kek, sources = [], certificates } = options;
+  const { storage, kek, sources = [], certificates, ticketsMadeByUsers = false } = options;
   const stored = new WeakMap<KmsUser, StoredUser>();
   const sourced = new WeakMap<KmsUser, SourcedSubscriber>();
   const decoy = { identities: ['nobody'], pskId: '' };
@@ -80,7 +82,7 @@ export function createDirectory(options: StoredDirectoryOptions): KmsDirectory {
     return (await storage.groups.groupsOf(mainIdentity(user))).some((group) => allowed.includes(group));
   };
 
-  return {
+  const directory: KmsDirectory = {
     async findSubscriber(pskId, claimed) {
       const name = keyName(pskId);
       const user =
@@ -127,6 +129,14 @@ export function createDirectory(options: StoredDirectoryOptions): KmsDirectory {
       if (own !== undefined || user === undefined) return own;
       const groups = await storage.groups.groupsOf(mainIdentity(user));
       return responders.find(({ type, data }) => type === 'uri' && groups.includes(identityText({ type, data })));
+    },
+  };
+  if (!ticketsMadeByUsers) return directory;
+  return {
+    ...directory,
+    async findTicketMaker(tpkId) {
+      const user = await directory.findSubscriber(tpkId, undefined);
+      return user === undefined ? undefined : { user, tpk: user.psk };
     },
   };
 }

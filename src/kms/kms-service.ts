@@ -83,7 +83,7 @@ export async function createKmsService(options: KmsServiceOptions): Promise<KmsS
   // It stands in an HTTP header too, inside quotes.
   if (!/^[!#-[\]-~]+$/.test(identity)) throw wrongConfig('not a URI', 'identity', 'for example sip:kms.example.com');
   await kek.checkAgainst(storage);
-  const rules = { ...profile.ticket, ...options.rules };
+  const rules: GrantRules = { ...profile.ticket, ...options.rules };
   const tpks = new StoredTpkRing({
     storage,
     kek,
@@ -104,7 +104,13 @@ export async function createKmsService(options: KmsServiceOptions): Promise<KmsS
     identity: uriIdentity(identity),
     tpks,
     directory: withPeers(
-      createDirectory({ storage, kek, sources, ...(publicKey && { certificates: publicKey }) }),
+      createDirectory({
+        storage,
+        kek,
+        sources,
+        ...(publicKey && { certificates: publicKey }),
+        ticketsMadeByUsers: rules.ticketsMadeByUsers ?? false,
+      }),
       peers,
     ),
     replays: storage.replays,

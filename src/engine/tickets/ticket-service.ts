@@ -20,6 +20,7 @@ import type { KmsCredential, KmsCredentialMode } from './kms-credential.ts';
 import { requestTicket, resolveTicket } from './kms-questions.ts';
 import { KmsLink, type KmsLinkEvents } from './kms-link.ts';
 import { explainKmsState, type KmsState } from './kms-state.ts';
+import { makeOwnTicket } from './own-ticket.ts';
 import { replayKey } from './replay-key.ts';
 import type { TicketArchive } from './ticket-archive.ts';
 import { reusableUntil, TicketCache, type TicketKind } from './ticket-cache.ts';
@@ -38,6 +39,7 @@ export interface TicketServiceOptions {
 interface Access {
   readonly kms: KmsConfig;
   readonly link: KmsLink;
+  readonly credential: KmsCredential;
 }
 
 /** Tickets of one account: asks the KMS for new ones, keeps those that may be used again, resolves those of others. */
@@ -68,7 +70,7 @@ export class TicketService {
     const link = new KmsLink({ ports, kms, credential, probe: () => this.#askOpenQuestion() });
     link.events.on('state', (state) => this.events.emit('state', state));
     link.events.on('available', () => this.events.emit('available', undefined));
-    this.#access = { kms, link };
+    this.#access = { kms, link, credential };
     this.#archive = archive;
   }
 
@@ -113,7 +115,8 @@ export class TicketService {
     return this.#shared(
       this.#requests,
       key,
-      () => this.#request(recipient, kind),
+      () =>
+        this.#require().kms.ticketsMadeHere === true ? this.#make(recipient, kind) : this.#request(recipient, kind),
       () => this.ticketFor(recipient, kind),
     );
   }
@@ -173,6 +176,16 @@ export class TicketService {
     await this.#loading;
     await this.#archive?.flush();
     this.#forget();
+  }
+
+  async #make(recipient: string, kind: TicketKind): Promise<GrantedTicket> {
+    const { kms, credential } = this.#require();
+    const now = this.now();
+    const key = await credential.current(now);
+    const ticket = makeOwnTicket(kms, key, { self: this.#self, recipient, kind, now, random: this.#ports.random });
+    if (this.#cache.put(recipient, kind, ticket, now)) this.#keep();
+    this.#ports.log.log('info', 'ticket.made', { kind, validUntil: ticket.validUntil });
+    return ticket;
   }
 
   #request(recipient: string, kind: TicketKind, keep = true): Promise<GrantedTicket> {

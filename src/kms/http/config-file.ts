@@ -23,6 +23,10 @@ const configSchema = z.strictObject({
       startsBeforeIssueSeconds: seconds.optional(),
       sessionLifetimeSeconds: seconds.optional(),
       messageLifetimeSeconds: seconds.optional(),
+      rekeyingSeconds: seconds.optional(),
+      suppliedKeys: z.boolean().optional(),
+      reuse: z.boolean().optional(),
+      ticketsMadeByUsers: z.boolean().optional(),
     })
     .optional(),
   ...frontConfigShape,

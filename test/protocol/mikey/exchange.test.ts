@@ -20,7 +20,7 @@ import {
 } from '../../../src/protocol/mikey/index.ts';
 import { suites } from '../../../src/protocol/mikey/protection.ts';
 import { ntpTimestamp } from '../../../src/protocol/mikey/timestamp.ts';
-import { cryptoSession } from '../../../src/protocol/mikey/transfer.ts';
+import { cryptoSession } from '../../../src/protocol/mikey/session-negotiation.ts';
 import { sealTransferInit } from '../../../src/protocol/mikey/transfer-messages.ts';
 import { profile } from '../../../src/protocol/profile.ts';
 import {

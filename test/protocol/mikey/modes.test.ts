@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 
 import { utf8 } from '../../../src/base/bytes.ts';
 import { SecretBytes } from '../../../src/base/secret-bytes.ts';
+import { makeBaseTicket, splitMpk } from '../../../src/protocol/mikey/base-ticket.ts';
+import { idRole } from '../../../src/protocol/mikey/code-points.ts';
 import {
   bytesIdentity,
   makeTicket,
@@ -14,6 +16,9 @@ import {
   type MikeyIdentity,
   type TicketFlags,
 } from '../../../src/protocol/mikey/index.ts';
+import { identityPayload } from '../../../src/protocol/mikey/payload-access.ts';
+import { keyData, mpkData, ticketKey } from '../../../src/protocol/mikey/ticket-keys.ts';
+import { ntpTimestamp } from '../../../src/protocol/mikey/timestamp.ts';
 import {
   alice,
   answered,
@@ -118,6 +123,36 @@ describe('mode 2: the KMS makes the ticket and the responder opens it', () => {
     const ticket = await obtain(sharingKms(), alice, { flags: mode2 });
     expect(failing(() => open(ticket, carol))).toMatchObject({ hint: { mikey: 7 } });
     expect(failing(() => open(ticket, bob, aliceTpk.key))).toMatchObject({ hint: { mikey: 14 } });
+  });
+
+  it('gives a responder no way to make tickets of the KMS to others, under the key for its own', async () => {
+    const { policy } = (await obtain(sharingKms(), alice, { flags: mode2 })).ticketPayload;
+    const parameters = policy.parameters.map((one) =>
+      one.payload === 'IDR' && one.role === idRole.responder ? identityPayload(idRole.responder, carol.identity) : one,
+    );
+    const rand = random.bytes(32);
+    const mpk = mpkData(random.bytes(32), random.bytes(4));
+    const key = keyData('TGK', random.bytes(32), random.bytes(4));
+    const ticketPayload = makeBaseTicket({
+      policy: { ...policy, parameters },
+      tpk: bobTpk,
+      timestamp: ntpTimestamp(start),
+      rand,
+      mpk,
+      keys: [key],
+    });
+    const forged: GrantedTicket = {
+      ...make(mode4),
+      ticketPayload,
+      flags: mode2,
+      mpki: new SecretBytes(splitMpk(1, mpk.key, rand).mpki),
+      keys: [ticketKey(key)],
+    };
+    const asked = resolving(receive(hand(forged, alice, carol.identity).message, carol), carol);
+    expect(await sharingKms().handleTicketResolve(asked.message, start)).toMatchObject({
+      outcome: 'refused',
+      error: { hint: { mikey: 14 } },
+    });
   });
 
   it('gives a responder no way to speak in the name of the KMS to others', async () => {

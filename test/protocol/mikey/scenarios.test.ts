@@ -21,6 +21,7 @@ import {
   deriveKey,
   forkLabel,
   messageLabel,
+  sessionRands,
   sessionLabel,
   ticketCsbId,
   ticketLabel,
@@ -60,7 +61,6 @@ import { mpkData, sessionTek, kindOf } from '../../../src/protocol/mikey/ticket-
 import { openRequestResponse, sealRequestInit, type RequestInit } from '../../../src/protocol/mikey/ticket-request.ts';
 import { timestampForIv, timestampMilliseconds } from '../../../src/protocol/mikey/timestamp.ts';
 import { sealTransferInit, sealTransferResponse } from '../../../src/protocol/mikey/transfer-messages.ts';
-import { sessionRands } from '../../../src/protocol/mikey/transfer.ts';
 import { hex, vectors, type Scenario, type VectorIdentity } from './vectors.ts';
 
 const identityTypes = ['nai', 'uri', 'bytes'] as const;
