@@ -114,8 +114,11 @@ export function withPeers(users: KmsDirectory, peers: readonly KmsPeer[]): KmsDi
   const subscribers = new Map(peers.map((peer) => [keyOf(peer.pskId), subscriberOf(peer)]));
   const isPeer = (subscriber: KmsUser): boolean => subscriber.peer !== undefined;
   return {
-    findSubscriber: (pskId, claimed) =>
-      (pskId === undefined ? undefined : subscribers.get(keyOf(pskId))) ?? users.findSubscriber(pskId, claimed),
+    async findSubscriber(pskId, claimed) {
+      // Looked for in any case: the time of an answer tells nobody which names are those of peers' keys.
+      const user = await users.findSubscriber(pskId, claimed);
+      return (pskId === undefined ? undefined : subscribers.get(keyOf(pskId))) ?? user;
+    },
     // A peer proves itself with the common key, never with a user's certificate.
     findCertified: (claimed, certificate) => users.findCertified?.(claimed, certificate),
     mayRequest: (subscriber, responders) => (isPeer(subscriber) ? false : users.mayRequest(subscriber, responders)),

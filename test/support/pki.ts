@@ -10,7 +10,6 @@ import {
   type X509Certificate,
 } from '@peculiar/x509';
 import { webcrypto } from 'node:crypto';
-import { SecretBytes } from '../../src/base/secret-bytes.ts';
 import { toBase64 } from '../../src/base/bytes.ts';
 
 const rsa = {
@@ -63,10 +62,6 @@ export async function makeKeys(kind: 'rsa' | 'rsa-1024' | 'ec' = 'rsa'): Promise
       ? await subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, usages)
       : await subtle.generateKey({ ...rsa, modulusLength: kind === 'rsa' ? 2048 : 1024 }, true, usages);
   return { pair, pkcs8: new Uint8Array(await subtle.exportKey('pkcs8', pair.privateKey)) };
-}
-
-export function privateKeyOf({ keys }: Issued): SecretBytes {
-  return new SecretBytes(keys.pkcs8);
 }
 
 export function privateKeyPem({ pkcs8 }: Keys): string {

@@ -167,6 +167,7 @@ class RunningKms implements KmsServer {
     const { listen, certificate, peers, management, log } = this.#options;
     const common = {
       log,
+      onDrop: () => this.#metrics.limited('connections'),
       maxConnections: this.#options.maxConnections ?? defaultMaxConnections,
       keepAliveSeconds: this.#options.keepAliveSeconds ?? defaultKeepAliveSeconds,
       timeoutMilliseconds: this.#options.timeoutMilliseconds ?? profile.kms.timeoutMilliseconds,

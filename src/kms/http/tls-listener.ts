@@ -24,6 +24,8 @@ export interface TlsListenerOptions {
   /** For each of TLS handshake, head, and whole request. */
   readonly timeoutMilliseconds: number;
   onRequest(request: IncomingMessage, response: ServerResponse): void;
+  /** A connection came while as many as may were open. */
+  onDrop(): void;
 }
 
 const maxHeaderOctets = 8 * 1024;
@@ -65,6 +67,7 @@ export class TlsListener {
     server.maxRequestsPerSocket = maxRequestsPerSocket;
     const sockets = guard(server, gate);
     server.on('request', (request: IncomingMessage, response: ServerResponse) => options.onRequest(request, response));
+    server.on('drop', () => options.onDrop());
     server.on('tlsClientError', (error) => log.log('debug', 'kms.tls-failed', { reason: error.message }));
     server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
       log.log('debug', 'kms.http-failed', { reason: error.message });

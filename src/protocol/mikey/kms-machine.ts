@@ -1,5 +1,5 @@
 import { ProtocolError } from '../../base/errors.ts';
-import { SecretBytes } from '../../base/secret-bytes.ts';
+import type { SecretBytes } from '../../base/secret-bytes.ts';
 import { sha256 } from '../../crypto/digest.ts';
 import { profile } from '../profile.ts';
 import {
@@ -9,25 +9,25 @@ import {
   checkInitiatorDataPresence,
   type OpenedTicket,
 } from './base-ticket.ts';
-import { dataType, idRole, mikeyError, randRole } from './code-points.ts';
+import { idRole, mikeyError } from './code-points.ts';
 import { answerWithError } from './error-message.ts';
 import { sameIdentity, type MikeyIdentity } from './identity.ts';
 import type { ForeignTicket } from './kms-forward.ts';
 import { grantPolicy, keysToIssue, refuseWeakerCover } from './kms-grant.ts';
 import { openTicketAtKms, sharedTpkFor } from './kms-ticket.ts';
-import { findCertifiedSender, openSenderEnvelope, type OpenedEnvelope } from './kms-public-key.ts';
-import type {
-  KmsExchangeSubject,
-  KmsMachineOptions,
-  KmsOutcome,
-  KmsPublicKey,
-  KmsUser,
-  ReplayMemory,
-} from './kms-types.ts';
+import {
+  QuestionAuthentication,
+  requestExchange,
+  resolveExchange,
+  unauthenticated,
+  type ExchangeKind,
+  type Question,
+} from './kms-question.ts';
+import type { KmsExchangeSubject, KmsMachineOptions, KmsOutcome, ReplayMemory } from './kms-types.ts';
 import type { KeyDataPayload, TicketPayload } from './payloads.ts';
-import { decodeMessage, type DecodedMessage } from './message.ts';
-import { identitiesInRole, identityInRole, requiredPayload, requiredRand } from './payload-access.ts';
-import { messageKeys, suiteOfPrf, verifyMessage, type ProtectionKeys, type SuiteParameters } from './protection.ts';
+import { decodeMessage } from './message.ts';
+import { identitiesInRole, identityInRole, requiredPayload } from './payload-access.ts';
+import type { SuiteParameters } from './protection.ts';
 import { refuseShortRands } from './rand-length.ts';
 import { ReplayCache } from './replay-cache.ts';
 import { sealRequestResponse, sealResolveResponse, type ResolveFork } from './resolve-messages.ts';
@@ -58,52 +58,11 @@ class IssuerAway extends ProtocolError {
   }
 }
 
-/** A question whose sender is proven. */
-interface Question {
-  readonly message: DecodedMessage;
-  readonly suite: SuiteParameters;
-  readonly rand: Uint8Array;
-  readonly subscriber: KmsUser;
-  /** The identity that the sender speaks under. */
-  readonly asker: MikeyIdentity;
-  /** Pre-shared or envelope key. */
-  readonly secret: OpenedEnvelope['secret'];
-  readonly errorProof: OpenedEnvelope['errorProof'];
-}
-
-/** A question before its sender is proven. */
-interface Claim extends Pick<Question, 'message' | 'suite' | 'rand'> {
-  readonly claimed: MikeyIdentity | undefined;
-  readonly kms: MikeyIdentity;
-  /** The keys that protect the question. */
-  readonly keysFrom: (secret: SecretBytes) => ProtectionKeys;
-}
-
 interface Answer {
   readonly message: Uint8Array;
   /** Of a ticket that was made now. */
   readonly ticketData?: Uint8Array;
 }
-
-interface ExchangeKind {
-  readonly pskType: number;
-  readonly pkType: number;
-  readonly askerRole: number;
-  readonly randRole: number;
-}
-
-const requestExchange: ExchangeKind = {
-  pskType: dataType.requestInitPsk,
-  pkType: dataType.requestInitPk,
-  askerRole: idRole.initiator,
-  randRole: randRole.initiator,
-};
-const resolveExchange: ExchangeKind = {
-  pskType: dataType.resolveInitPsk,
-  pkType: dataType.resolveInitPk,
-  askerRole: idRole.responder,
-  randRole: randRole.responder,
-};
 
 /**
  * The KMS's side of Ticket Request and Ticket Resolve (RFC 6043 4.2.1 and 4.2.3), both variants.
@@ -113,13 +72,12 @@ const resolveExchange: ExchangeKind = {
 export class KmsMachine {
   readonly #options: KmsMachineOptions;
   readonly #replays: ReplayMemory;
-  /** Stands in for the key of somebody unknown, so that the answer takes as long as to a wrong key. */
-  readonly #nobodysKey: SecretBytes;
+  readonly #authentication: QuestionAuthentication;
 
   constructor(options: KmsMachineOptions) {
     this.#options = options;
     this.#replays = options.replays ?? memoryOf(new ReplayCache(options.replayCapacity ?? defaultReplayCapacity));
-    this.#nobodysKey = new SecretBytes(options.random.bytes(32));
+    this.#authentication = new QuestionAuthentication(options);
   }
 
   handleTicketRequest(message: Uint8Array, now: number): Promise<KmsOutcome> {
@@ -140,7 +98,7 @@ export class KmsMachine {
   ): Promise<KmsOutcome> {
     let question: Question;
     try {
-      question = await this.#authenticate(decodeMessage(input), kind, now, provenPeers);
+      question = await this.#authentication.prove(decodeMessage(input), kind, now, provenPeers);
     } catch (error) {
       return unauthenticatedOutcome(input, error, now);
     }
@@ -168,70 +126,6 @@ export class KmsMachine {
       if (error instanceof Forbidden) return { outcome: 'forbidden', message, subscriber, error, subject };
       return { outcome: 'refused', message, subscriber, error, subject, isReplay: error instanceof Replayed };
     }
-  }
-
-  /** Proves who asks before anything else is looked at, so that an unproven message changes and learns nothing. */
-  #authenticate(
-    message: DecodedMessage,
-    kind: ExchangeKind,
-    now: number,
-    provenPeers: readonly string[] | undefined,
-  ): Promise<Question> {
-    const { header, payloads } = message;
-    const { publicKey } = this.#options;
-    const isPublicKey = publicKey !== undefined && header.dataType === kind.pkType;
-    if (header.dataType !== kind.pskType && !isPublicKey) {
-      throw new ProtocolError('unsupported', `data type ${header.dataType}`, {
-        field: 'mikey.HDR.dataType',
-        expected: publicKey === undefined ? `${kind.pskType}` : `${kind.pskType} or ${kind.pkType}`,
-        hint: { mikey: mikeyError.invalidDataType },
-      });
-    }
-    const suite = suiteOfPrf(header.prf, 'mikey.HDR.prf');
-    const rand = requiredRand(payloads, kind.randRole);
-    const claimed = identityInRole(payloads, kind.askerRole);
-    const kms = identityInRole(payloads, idRole.kms) ?? this.#options.identity;
-    const rands = kind.randRole === randRole.initiator ? { initiator: rand } : { responder: rand };
-    const keysFrom = (secret: SecretBytes): ProtectionKeys =>
-      messageKeys(suite, secret, header.csbId, 'initial', rands);
-    const claim = { message, suite, rand, claimed, kms, keysFrom };
-    return isPublicKey
-      ? this.#authenticateCertified(claim, publicKey, now, provenPeers)
-      : this.#authenticateSharedKey(claim, provenPeers);
-  }
-
-  async #authenticateSharedKey(
-    { claimed, kms, keysFrom, ...claim }: Claim,
-    provenPeers: readonly string[] | undefined,
-  ): Promise<Question> {
-    const pskId = identityInRole(claim.message.payloads, idRole.psk);
-    const found = await this.#options.directory.findSubscriber(pskId, claimed);
-    const psk = found?.psk ?? this.#nobodysKey;
-    const asker = claimed ?? found?.identity ?? kms;
-    const errorProof = keysFrom(psk);
-    verifyMessage(claim.message, errorProof, [asker.data, kms.data]);
-    if (found === undefined || !isProvenBy(found, provenPeers)) throw unauthenticated();
-    return { ...claim, subscriber: found, asker, secret: () => found.psk, errorProof };
-  }
-
-  async #authenticateCertified(
-    { claimed, kms, keysFrom, ...claim }: Claim,
-    publicKey: KmsPublicKey,
-    now: number,
-    provenPeers: readonly string[] | undefined,
-  ): Promise<Question> {
-    // Reading [A34]: a signature alone does not tell whose it is.
-    if (claimed === undefined) {
-      throw new ProtocolError('malformed', 'no IDRi or IDRr', {
-        field: 'mikey.IDR',
-        hint: { mikey: mikeyError.invalidIdentity },
-      });
-    }
-    const { directory } = this.#options;
-    const found = await findCertifiedSender(claim.message, claimed, kms, { ...publicKey, directory, now });
-    if (found === undefined || !isProvenBy(found, provenPeers)) throw unauthenticated();
-    const envelope = openSenderEnvelope(claim.message.payloads, publicKey, claim.suite, keysFrom);
-    return { ...claim, subscriber: found, asker: claimed, ...envelope };
   }
 
   /** RFC 3830 5.4: T of now, and each authenticated message once. */
@@ -384,11 +278,6 @@ function foreignTicket(problem: string): ProtocolError {
   });
 }
 
-/** On a connection between KMSs only the key of a KMS that its certificate proves counts, on any other only users' keys. */
-function isProvenBy({ peer }: KmsUser, provenPeers: readonly string[] | undefined): boolean {
-  return provenPeers === undefined ? peer === undefined : peer !== undefined && provenPeers.includes(peer);
-}
-
 /** RFC 6043 12.1: RANDRkms is as long as the longest key that it forks. */
 function forkRandOctets({ mpkr, keys }: OpenedTicket): number {
   return Math.max(profile.mikey.randOctets, mpkr.length, ...keys.map(({ key }) => key.length));
@@ -431,13 +320,6 @@ function refuseReplayed(): never {
   throw new Replayed('peer-misbehaved', 'replayed', {
     field: 'mikey.T',
     hint: { mikey: mikeyError.invalidTimestamp },
-  });
-}
-
-function unauthenticated(): ProtocolError {
-  return new ProtocolError('peer-misbehaved', 'authentication failed', {
-    field: 'mikey.V',
-    hint: { mikey: mikeyError.authenticationFailure },
   });
 }
 

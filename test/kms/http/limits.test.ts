@@ -140,6 +140,13 @@ describe('an address with too many connections', () => {
     expect(await ask(alice)).toBe(200);
   });
 
+  it('finds no room where everybody together has too many', async () => {
+    const { domain, ask } = await start({}, { maxConnections: 1 });
+    await open(domain);
+    await expect(ask(alice)).rejects.toThrow();
+    expect(await metric(domain, 'tessera_kms_limited_total{scope="connections"}')).toBe(1);
+  });
+
   it('may be a trusted proxy, which speaks for many', async () => {
     const { ask } = await start(
       { newConnectionsPerAddress: { perSecond: 0.1, burst: 1 }, connectionsPerAddress: 1 },
