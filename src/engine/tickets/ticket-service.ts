@@ -183,7 +183,7 @@ export class TicketService {
     const now = this.now();
     const key = await credential.current(now);
     const ticket = makeOwnTicket(kms, key, { self: this.#self, recipient, kind, now, random: this.#ports.random });
-    this.#cache.put(recipient, kind, ticket, now);
+    if (this.#cache.put(recipient, kind, ticket, now)) this.#keep();
     this.#ports.log.log('info', 'ticket.made', { kind, validUntil: ticket.validUntil });
     return ticket;
   }
