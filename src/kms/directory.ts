@@ -1,87 +1,122 @@
-import { toHex, utf8 } from '../base/bytes.ts';
-import { ProtocolError } from '../base/errors.ts';
-import { bytesIdentity, identityText, sameIdentity, uriIdentity } from '../protocol/mikey/index.ts';
-import type { KmsDirectory, KmsSubscriber, MikeyIdentity } from '../protocol/mikey/index.ts';
-import { kmsUserIdentity } from '../protocol/sip/identities.ts';
-import type { KmsConfig, KmsUserConfig } from './config.ts';
+import { fromUtf8 } from '../base/bytes.ts';
+import { describeError, ProtocolError } from '../base/errors.ts';
+import { SecretBytes } from '../base/secret-bytes.ts';
+import { identityText, sameIdentity, uriIdentity } from '../protocol/mikey/index.ts';
+import type { KmsDirectory, KmsSubscriber, Later, MikeyIdentity } from '../protocol/mikey/index.ts';
+import { pskContext, type KeyEncryptionKey } from './key-encryption-key.ts';
+import { KmsStorageError, type KmsStorage, type StoredUser } from './ports.ts';
+import { pskOctets } from './users.ts';
 
-const pskOctets = 32;
-
-interface User extends KmsSubscriber {
-  readonly identities: readonly MikeyIdentity[];
-  readonly mayRequest: boolean;
-  readonly allowed: readonly MikeyIdentity[] | undefined;
+/** Where subscribers come from whose keys the storage does not keep, for example bootstrapping (GBA). */
+export interface SubscriberSource {
+  /** As `KmsDirectory.findSubscriber`; asked for what the storage does not know. */
+  findSubscriber(
+    pskId: MikeyIdentity | undefined,
+    claimed: MikeyIdentity | undefined,
+  ): Later<KmsSubscriber | undefined>;
 }
 
-const wrongConfig = (problem: string, field: string, expected?: string): ProtocolError =>
-  new ProtocolError('local', problem, {
-    field: `kms.config.${field}`,
-    ...(expected === undefined ? {} : { expected }),
-  });
-
-/** Looked up by type and octets. */
-const keyOf = ({ type, data }: MikeyIdentity): string => `${type} ${toHex(data)}`;
+export interface StoredDirectoryOptions {
+  readonly storage: Pick<KmsStorage, 'users' | 'groups'>;
+  readonly kek: KeyEncryptionKey;
+  readonly sources?: readonly SubscriberSource[];
+}
 
 /**
- * The users of a KMS.
- * @throws ProtocolError `local` that names the entry which is wrong, never its key.
+ * The users of a storage, asked anew for each question, so that a change made anywhere holds at once. A subscriber of
+ * another source is judged by the stored user with the same identity; one whom the storage does not know may ask for
+ * tickets to anybody.
  */
-export function createDirectory(config: KmsConfig): KmsDirectory {
-  // It stands in an HTTP header too, inside quotes.
-  if (!/^[!#-[\]-~]+$/.test(config.identity)) {
-    throw wrongConfig('not a URI', 'identity', 'for example sip:kms.example.com');
-  }
-  const byPskId = new Map<string, User>();
-  const byIdentity = new Map<string, User>();
-  config.users.forEach((entry, index) => {
-    const user = readUser(entry, `users[${index}]`);
-    addOnce(byPskId, keyOf(bytesIdentity(utf8(entry.pskId))), user, `users[${index}].pskId`);
-    for (const identity of user.identities) addOnce(byIdentity, keyOf(identity), user, `users[${index}].identities`);
-  });
-  const users = new Set(byPskId.values());
-  const known = (subscriber: KmsSubscriber): User | undefined => [subscriber as User].find((user) => users.has(user));
-  const isAllowed = ({ allowed }: User, responder: MikeyIdentity): boolean =>
-    allowed === undefined ||
-    allowed.some((one) => sameIdentity(one, responder) || byIdentity.get(keyOf(one))?.owns(responder) === true);
+export function createDirectory({ storage, kek, sources = [] }: StoredDirectoryOptions): KmsDirectory {
+  const stored = new WeakMap<KmsSubscriber, StoredUser>();
+  const decoy = { identities: ['nobody'], pskId: '' };
+  const wrappedDecoy = kek.wrap(new SecretBytes(new Uint8Array(pskOctets)), pskContext(decoy));
+
+  const subscriberOf = (user: StoredUser): KmsSubscriber => {
+    const identities = user.identities.map(uriIdentity);
+    const [identity = uriIdentity('')] = identities;
+    const subscriber: KmsSubscriber = {
+      name: identityText(identity),
+      psk: openPsk(user, kek),
+      identity,
+      owns: (other) => identities.some((own) => sameIdentity(own, other)),
+    };
+    stored.set(subscriber, user);
+    return subscriber;
+  };
+
+  const userWith = async (identity: MikeyIdentity | undefined): Promise<StoredUser | undefined> =>
+    identity?.type === 'uri' ? storage.users.findByIdentity(identityText(identity)) : undefined;
+
+  const userOf = async (subscriber: KmsSubscriber): Promise<StoredUser | undefined> =>
+    stored.get(subscriber) ?? (await userWith(subscriber.identity));
+
+  const isAllowed = async (allowed: readonly string[], responder: MikeyIdentity): Promise<boolean> => {
+    if (responder.type !== 'uri') return false;
+    if (allowed.includes(identityText(responder))) return true;
+    const user = await userWith(responder);
+    if (user === undefined) return false;
+    if (user.identities.some((alias) => allowed.includes(alias))) return true;
+    return (await storage.groups.groupsOf(user.identities[0] ?? '')).some((group) => allowed.includes(group));
+  };
+
   return {
-    findSubscriber: (pskId, claimed) =>
-      pskId === undefined ? claimed && byIdentity.get(keyOf(claimed)) : byPskId.get(keyOf(pskId)),
-    mayRequest: (subscriber, responders) => {
-      const user = known(subscriber);
-      return user?.mayRequest === true && responders.every((responder) => isAllowed(user, responder));
+    async findSubscriber(pskId, claimed) {
+      const name = keyName(pskId);
+      const user =
+        pskId === undefined
+          ? await userWith(claimed)
+          : name === undefined
+            ? undefined
+            : await storage.users.findByPskId(name);
+      if (user !== undefined) return subscriberOf(user);
+      for (const source of sources) {
+        const found = await source.findSubscriber(pskId, claimed);
+        if (found !== undefined) return found;
+      }
+      // As much work as for somebody known: the time of an answer tells nobody who is.
+      kek.unwrap(wrappedDecoy, pskContext(decoy)).dispose();
+      return undefined;
     },
-    responderFor: (subscriber, responders) => responders.find((responder) => subscriber.owns(responder)),
+
+    async mayRequest(subscriber, responders) {
+      const user = await userOf(subscriber);
+      if (user === undefined) return true;
+      if (user.isDisabled || !user.mayRequest) return false;
+      if (user.allowedResponders === undefined) return true;
+      for (const responder of responders) if (!(await isAllowed(user.allowedResponders, responder))) return false;
+      return true;
+    },
+
+    async responderFor(subscriber, responders) {
+      const user = await userOf(subscriber);
+      if (user?.isDisabled === true) return undefined;
+      const own = responders.find((responder) => subscriber.owns(responder));
+      if (own !== undefined || user === undefined) return own;
+      const groups = await storage.groups.groupsOf(user.identities[0] ?? '');
+      return responders.find(({ type, data }) => type === 'uri' && groups.includes(identityText({ type, data })));
+    },
   };
 }
 
-function addOnce(users: Map<string, User>, key: string, user: User, field: string): void {
-  if (users.has(key)) throw wrongConfig('belongs to two users', field, 'a value of its own for each user');
-  users.set(key, user);
-}
-
-function readUser(entry: KmsUserConfig, field: string): User {
-  if (entry.pskId === '') throw wrongConfig('empty', `${field}.pskId`, 'the name of the key');
-  if (entry.psk.length !== pskOctets) {
-    throw wrongConfig(`${entry.psk.length} octets`, `${field}.psk`, `${pskOctets} octets`);
-  }
-  const identities = entry.identities.map((uri) => canonicalIdentity(uri, `${field}.identities`));
-  const identity = identities[0];
-  if (identity === undefined) throw wrongConfig('empty', `${field}.identities`, 'at least one URI');
-  return {
-    name: identityText(identity),
-    psk: entry.psk,
-    identity,
-    identities,
-    owns: (other) => identities.some((own) => sameIdentity(own, other)),
-    mayRequest: entry.mayRequest ?? true,
-    allowed: entry.allowedResponders?.map((uri) => canonicalIdentity(uri, `${field}.allowedResponders`)),
-  };
-}
-
-function canonicalIdentity(uri: string, field: string): MikeyIdentity {
+/** A key that does not open is a fault of ours, and none of the sender's. */
+function openPsk(user: StoredUser, kek: KeyEncryptionKey): SecretBytes {
   try {
-    return uriIdentity(kmsUserIdentity(uri));
-  } catch {
-    throw wrongConfig('not the URI of a user', field, 'sip:user@host or tel:+digits');
+    return kek.unwrap(user.wrappedPsk, pskContext(user));
+  } catch (cause) {
+    throw new KmsStorageError(`the key of ${user.identities[0] ?? ''} does not open: ${describeError(cause)}`, {
+      cause,
+    });
+  }
+}
+
+/** The name of a stored key, or `undefined` for what can be none. */
+function keyName(pskId: MikeyIdentity | undefined): string | undefined {
+  if (pskId?.type !== 'bytes') return undefined;
+  try {
+    return fromUtf8(pskId.data);
+  } catch (error) {
+    if (error instanceof ProtocolError) return undefined;
+    throw error;
   }
 }

@@ -1,12 +1,15 @@
-import { ProtocolError } from '../base/errors.ts';
+import { equalBytes, toHex } from '../base/bytes.ts';
+import { describeError, ProtocolError } from '../base/errors.ts';
 import type { Random } from '../base/random.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
-import { bytesIdentity, sameIdentity, type TpkRing } from '../protocol/mikey/index.ts';
+import { bytesIdentity, sameIdentity, type MikeyIdentity, type TpkRing } from '../protocol/mikey/index.ts';
+import { tpkContext, type KeyEncryptionKey } from './key-encryption-key.ts';
+import { KmsStorageError, type KmsStorage, type StoredTpk } from './ports.ts';
 
 const tpkOctets = 32;
 const tpkIdOctets = 8;
 
-/** A ticket protection key as it is kept. */
+/** A ticket protection key outside storage. */
 export interface TpkEntry {
   readonly id: Uint8Array;
   readonly key: SecretBytes;
@@ -15,34 +18,35 @@ export interface TpkEntry {
 }
 
 export interface TpkRotation {
-  /** A key older than this protects no new tickets. */
+  /** A key older than this gets a successor. */
   readonly renewAfterSeconds: number;
-  /** Longest life of a ticket: so long a key is kept after its successor came. */
+  /** Longest life of a ticket: so long a key is kept after its successor took over. */
   readonly keepSeconds: number;
+  /** A new key is known this long before it protects anything; more than twice `refreshSeconds`. */
+  readonly announceSeconds: number;
+  /** No question is answered with a ring older than this. */
+  readonly refreshSeconds: number;
 }
+
+/** 30 days; a minute for every replica to learn a new key. */
+export const defaultRotation: TpkRotation = {
+  renewAfterSeconds: 30 * 24 * 3600,
+  keepSeconds: 7 * 24 * 3600,
+  announceSeconds: 60,
+  refreshSeconds: 10,
+};
+
+/** Clocks of replicas may differ by this, and the slowest of them may use an old key so much longer. */
+const clockMarginMilliseconds = 300_000;
 
 export function createTpk(random: Random, now: number): TpkEntry {
   return { id: random.bytes(tpkIdOctets), key: new SecretBytes(random.bytes(tpkOctets)), createdAt: now };
 }
 
-/** Drops keys whose last ticket has ended and adds one when the newest is old. Newest last. */
-export function rotateTpks(
-  entries: readonly TpkEntry[],
-  { renewAfterSeconds, keepSeconds }: TpkRotation,
-  random: Random,
-  now: number,
-): readonly TpkEntry[] {
-  const sorted = [...entries].sort((a, b) => a.createdAt - b.createdAt);
-  const newest = sorted.at(-1);
-  const isDue = newest === undefined || now - newest.createdAt >= renewAfterSeconds * 1000;
-  const all = isDue ? [...sorted, createTpk(random, now)] : sorted;
-  return all.filter((_, index) => {
-    const successor = all[index + 1];
-    return successor === undefined || now - successor.createdAt <= keepSeconds * 1000;
-  });
-}
-
-/** @throws ProtocolError `local` when there is no key. */
+/**
+ * A ring that stays as it is; the last entry protects new tickets.
+ * @throws ProtocolError `local` when there is no key.
+ */
 export function createTpkRing(entries: readonly TpkEntry[]): TpkRing {
   const keys = entries.map(({ id, key }) => ({ id: bytesIdentity(id), key }));
   const current = keys.at(-1);
@@ -51,4 +55,166 @@ export function createTpkRing(entries: readonly TpkEntry[]): TpkRing {
     current,
     find: (id) => (id === undefined ? undefined : keys.find((one) => sameIdentity(one.id, id))?.key),
   };
+}
+
+interface OpenedTpk {
+  readonly stored: StoredTpk;
+  readonly id: MikeyIdentity;
+  readonly key: SecretBytes;
+}
+
+/** What the ring tells about a key: never the key. */
+export interface TpkState {
+  readonly id: Uint8Array;
+  readonly createdAt: number;
+  readonly activeFrom: number;
+  /** `announced` protects nothing yet; `current` protects new tickets; `old` opens those that still live. */
+  readonly state: 'announced' | 'current' | 'old';
+  /** When it is dropped, once a successor is known. */
+  readonly dropAfter: number | undefined;
+}
+
+/** The key that protects new tickets at a time: the newest whose time has come. */
+function currentAt(tpks: readonly StoredTpk[], now: number): StoredTpk | undefined {
+  return tpks.findLast(({ activeFrom }) => activeFrom <= now) ?? tpks[0];
+}
+
+function dropTime(tpks: readonly StoredTpk[], index: number, keepSeconds: number): number | undefined {
+  const successor = tpks[index + 1];
+  return successor === undefined ? undefined : successor.activeFrom + keepSeconds * 1000 + clockMarginMilliseconds;
+}
+
+/** What is to be told of the keys in a storage. */
+export function describeTpks(tpks: readonly StoredTpk[], keepSeconds: number, now: number): readonly TpkState[] {
+  const current = currentAt(tpks, now);
+  return tpks.map((tpk, index) => ({
+    id: tpk.id,
+    createdAt: tpk.createdAt,
+    activeFrom: tpk.activeFrom,
+    state: tpk === current ? 'current' : tpk.activeFrom > now ? 'announced' : 'old',
+    dropAfter: dropTime(tpks, index, keepSeconds),
+  }));
+}
+
+/**
+ * Adds a ticket protection key that all replicas learn before any of them uses it. The first key of a storage is used at once.
+ * @returns the stored key, or `undefined` when somebody else added one at the same time.
+ */
+export async function announceTpk(
+  storage: Pick<KmsStorage, 'tpks'>,
+  kek: KeyEncryptionKey,
+  entry: TpkEntry,
+  announceSeconds: number,
+): Promise<StoredTpk | undefined> {
+  const newest = (await storage.tpks.list()).at(-1);
+  const activeFrom = newest === undefined ? entry.createdAt : entry.createdAt + announceSeconds * 1000;
+  return addTpk(storage, kek, entry, activeFrom, newest);
+}
+
+async function addTpk(
+  storage: Pick<KmsStorage, 'tpks'>,
+  kek: KeyEncryptionKey,
+  { id, key, createdAt }: TpkEntry,
+  activeFrom: number,
+  newest: StoredTpk | undefined,
+): Promise<StoredTpk | undefined> {
+  const stored = { id, wrappedKey: kek.wrap(key, tpkContext({ id })), createdAt, activeFrom };
+  return (await storage.tpks.add(stored, newest?.id)) ? stored : undefined;
+}
+
+/** Takes keys over that were kept elsewhere, so that their tickets still resolve. Those that the storage knows are left. */
+export async function importTpks(
+  storage: Pick<KmsStorage, 'tpks'>,
+  kek: KeyEncryptionKey,
+  entries: readonly TpkEntry[],
+): Promise<number> {
+  let count = 0;
+  for (const entry of entries) {
+    const known = await storage.tpks.list();
+    if (known.some(({ id }) => equalBytes(id, entry.id))) continue;
+    if ((await addTpk(storage, kek, entry, entry.createdAt, known.at(-1))) !== undefined) count += 1;
+  }
+  return count;
+}
+
+export interface StoredTpkRingOptions {
+  readonly storage: Pick<KmsStorage, 'tpks'>;
+  readonly kek: KeyEncryptionKey;
+  readonly rotation: TpkRotation;
+  readonly random: Random;
+  readonly now: () => number;
+  /** Told when this replica added a key. */
+  readonly onRotated?: (tpk: StoredTpk) => Promise<void>;
+}
+
+/** The keys of a storage, opened; `keepUp` before each use keeps them as the other replicas see them. */
+export class StoredTpkRing implements TpkRing {
+  readonly #options: StoredTpkRingOptions;
+  #tpks: readonly OpenedTpk[] = [];
+  #refreshedAt = -Infinity;
+  #refreshing: Promise<void> | undefined;
+
+  constructor(options: StoredTpkRingOptions) {
+    this.#options = options;
+  }
+
+  get current(): { readonly id: MikeyIdentity; readonly key: SecretBytes } {
+    const current = currentAt(
+      this.#tpks.map(({ stored }) => stored),
+      this.#options.now(),
+    );
+    const opened = this.#tpks.find(({ stored }) => stored === current);
+    if (opened === undefined) throw new KmsStorageError('no ticket protection key');
+    return opened;
+  }
+
+  find(id: MikeyIdentity | undefined): SecretBytes | undefined {
+    if (id?.type !== 'bytes') return undefined;
+    return this.#tpks.find(({ stored }) => equalBytes(stored.id, id.data))?.key;
+  }
+
+  /** Learns what other replicas added, adds a key when one is due, drops those whose last ticket has ended. */
+  keepUp(): Promise<void> {
+    const { now, rotation } = this.#options;
+    const age = now() - this.#refreshedAt;
+    // A clock that was set back must not stop the ring from learning.
+    if (age >= 0 && age < rotation.refreshSeconds * 1000) return Promise.resolve();
+    this.#refreshing ??= this.#refresh().finally(() => (this.#refreshing = undefined));
+    return this.#refreshing;
+  }
+
+  async #refresh(): Promise<void> {
+    const { storage, kek, rotation, random, now, onRotated } = this.#options;
+    const time = now();
+    let tpks = await storage.tpks.list();
+    const newest = tpks.at(-1);
+    if (newest === undefined || time - newest.createdAt >= rotation.renewAfterSeconds * 1000) {
+      const added = await announceTpk(storage, kek, createTpk(random, time), rotation.announceSeconds);
+      tpks = await storage.tpks.list();
+      if (added !== undefined) await onRotated?.(added);
+    }
+    const ended = tpks.filter((_, index) => (dropTime(tpks, index, rotation.keepSeconds) ?? Infinity) < time);
+    if (ended.length > 0) await storage.tpks.remove(ended.map(({ id }) => id));
+    this.#take(tpks.filter((tpk) => !ended.includes(tpk)));
+    this.#refreshedAt = time;
+  }
+
+  #take(tpks: readonly StoredTpk[]): void {
+    const before = this.#tpks;
+    this.#tpks = tpks.map((stored) => {
+      const known = before.find((one) => equalBytes(one.stored.id, stored.id));
+      return known === undefined ? this.#open(stored) : { ...known, stored };
+    });
+    for (const { id, key } of before) if (this.find(id) === undefined) key.dispose();
+  }
+
+  #open(stored: StoredTpk): OpenedTpk {
+    try {
+      const key = this.#options.kek.unwrap(stored.wrappedKey, tpkContext(stored));
+      return { stored, id: bytesIdentity(stored.id), key };
+    } catch (cause) {
+      const name = toHex(stored.id);
+      throw new KmsStorageError(`ticket protection key ${name} does not open: ${describeError(cause)}`, { cause });
+    }
+  }
 }

@@ -1,6 +1,9 @@
 import type { Random } from '../base/random.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
 import { createDirectory } from '../kms/directory.ts';
+import { KeyEncryptionKey } from '../kms/key-encryption-key.ts';
+import { createMemoryStorage } from '../kms/memory-storage.ts';
+import { seedUsers } from '../kms/users.ts';
 import type { KmsConfig } from '../kms/config.ts';
 import { createTpkRing, type TpkEntry } from '../kms/tpk-ring.ts';
 import { KmsMachine, type KmsDirectory, type KmsSubscriber, uriIdentity } from '../protocol/mikey/index.ts';
@@ -10,12 +13,15 @@ import { profile } from '../protocol/profile.ts';
  * A KMS that takes every question as the real one would and answers it in the right form, but under keys of its own
  * instead of the users'. It has the real one's ticket keys, so that it can answer for any ticket.
  */
-export function createFalseKms(
+export async function createFalseKms(
   config: KmsConfig,
   tpks: readonly TpkEntry[],
   random: Random,
-): (question: Uint8Array, now: number) => Uint8Array | undefined {
-  const directory = createDirectory(config);
+): Promise<(question: Uint8Array, now: number) => Promise<Uint8Array | undefined>> {
+  const storage = createMemoryStorage();
+  const kek = new KeyEncryptionKey(new SecretBytes(random.bytes(32)), random);
+  await seedUsers(storage, kek, config.users);
+  const directory = createDirectory({ storage, kek });
   const machine = new KmsMachine({
     identity: uriIdentity(config.identity),
     tpks: createTpkRing(tpks),
@@ -23,10 +29,10 @@ export function createFalseKms(
     rules: profile.ticket,
     random,
   });
-  return (question, now) => {
-    const granted = machine.handleTicketRequest(question, now);
+  return async (question, now) => {
+    const granted = await machine.handleTicketRequest(question, now);
     if (granted.outcome === 'answered') return granted.message;
-    const resolved = machine.handleTicketResolve(question, now);
+    const resolved = await machine.handleTicketResolve(question, now);
     return resolved.outcome === 'answered' ? resolved.message : undefined;
   };
 }
@@ -36,8 +42,8 @@ function withFalseKeys(directory: KmsDirectory, random: Random): KmsDirectory {
   const originals = new WeakMap<KmsSubscriber, KmsSubscriber>();
   const original = (subscriber: KmsSubscriber): KmsSubscriber => originals.get(subscriber) ?? subscriber;
   return {
-    findSubscriber(pskId, claimed) {
-      const found = directory.findSubscriber(pskId, claimed);
+    async findSubscriber(pskId, claimed) {
+      const found = await directory.findSubscriber(pskId, claimed);
       if (found === undefined) return undefined;
       const keys = [found.psk];
       const falseKey = new SecretBytes(random.bytes(found.psk.length));

@@ -39,7 +39,7 @@ export async function startLabKms(options: LabKmsOptions): Promise<LabKms> {
     users: [...users.values()].map(({ identity, pskId, psk }) => ({ identities: [identity], pskId, psk })),
   };
   const tpks = [createTpk(secureRandom, systemClock.now())];
-  const falseKms = createFalseKms(config, tpks, secureRandom);
+  const falseKms = await createFalseKms(config, tpks, secureRandom);
   const server = await startKms({
     config,
     tls: { certificatePem, privateKeyPem },
@@ -48,8 +48,8 @@ export async function startLabKms(options: LabKmsOptions): Promise<LabKms> {
     clock: systemClock,
     log,
     tpks,
-    transformAnswer: (answer, question) =>
-      (faults.kmsWrongKey === true ? falseKms(question, systemClock.now()) : undefined) ?? answer,
+    transformAnswer: async (answer, question) =>
+      (faults.kmsWrongKey === true ? await falseKms(question, systemClock.now()) : undefined) ?? answer,
   });
   try {
     const forwarder = await RecordingForwarder.start('KMS', options.port, { host, port: server.port }, recorder);

@@ -5,8 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { toHex } from '../../src/base/bytes.ts';
 import { secureRandom } from '../../src/crypto/random.ts';
-import { loadTpkFile } from '../../src/kms/storage/tpk-file.ts';
-import { createTpkRing, rotateTpks } from '../../src/kms/tpk-ring.ts';
+import { loadTpkFile, rotateTpks } from '../../src/kms/storage/tpk-file.ts';
+import { createTpkRing } from '../../src/kms/tpk-ring.ts';
 
 const rotation = { renewAfterSeconds: 100, keepSeconds: 50 };
 const ids = (entries: readonly { readonly id: Uint8Array }[]) => entries.map(({ id }) => toHex(id));

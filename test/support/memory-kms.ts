@@ -53,7 +53,7 @@ export class MemoryKms {
   }
 
   /** A ticket for one-way messages, unless other flags are wished. */
-  grant({ from, to, now, suite = '256', flags = messageTicketFlags }: TicketWish): GrantedTicket {
+  async grant({ from, to, now, suite = '256', flags = messageTicketFlags }: TicketWish): Promise<GrantedTicket> {
     const request = createTicketRequest({
       suite,
       psk: this.#pskOf(from),
@@ -68,13 +68,13 @@ export class MemoryKms {
       now,
       random: this.#random,
     });
-    return request.accept(messageOf(this.#machine.handleTicketRequest(request.message, now)), now);
+    return request.accept(messageOf(await this.#machine.handleTicketRequest(request.message, now)), now);
   }
 
   /** Resolves what `user` received. Throws as the engine would see it when the KMS refuses. */
-  resolve(received: ReceivedTransfer, user: string, now: number): ResolvedTransfer {
+  async resolve(received: ReceivedTransfer, user: string, now: number): Promise<ResolvedTransfer> {
     const resolve = this.askFor(received, user, now);
-    return resolve.accept(this.answer(resolve, now), now);
+    return resolve.accept(await this.answer(resolve, now), now);
   }
 
   /** The user's half of `resolve`: its question, and what it makes of the answer. */
@@ -90,8 +90,8 @@ export class MemoryKms {
   }
 
   /** The machine's half of `resolve`. */
-  answer(resolve: TicketResolve, now: number): Uint8Array {
-    return messageOf(this.#machine.handleTicketResolve(resolve.message, now));
+  async answer(resolve: TicketResolve, now: number): Promise<Uint8Array> {
+    return messageOf(await this.#machine.handleTicketResolve(resolve.message, now));
   }
 
   #pskOf(user: string): SecretBytes {

@@ -1,8 +1,9 @@
 import { fromAscii, fromBase64, toBase64, utf8 } from '../../base/bytes.ts';
 import { ProtocolError } from '../../base/errors.ts';
 import type { LogFields } from '../../base/log.ts';
-import type { KmsMachine, KmsOutcome } from '../../protocol/mikey/index.ts';
+import type { KmsOutcome, Later } from '../../protocol/mikey/index.ts';
 import { profile } from '../../protocol/profile.ts';
+import type { KmsRequestKind, KmsService } from '../kms-service.ts';
 
 /** One HTTP answer, whole. */
 export interface HttpAnswer {
@@ -17,12 +18,6 @@ export interface HttpQuestion {
   /** Path and query. */
   readonly target: string;
   readonly contentType: string | undefined;
-}
-
-/** What was asked for, and who answers it. */
-interface Handler {
-  readonly request: 'ticketrequest' | 'ticketresolve';
-  readonly handle: (message: Uint8Array, now: number) => KmsOutcome;
 }
 
 const empty = new Uint8Array();
@@ -40,7 +35,7 @@ export const plainAnswer = (
 });
 
 /** Finds out by the head alone what is asked, or answers with what is wrong (profile 6.2). */
-export function routeQuestion(question: HttpQuestion, machine: KmsMachine): Handler | HttpAnswer {
+export function routeQuestion(question: HttpQuestion): KmsRequestKind | HttpAnswer {
   const base = 'https://kms.invalid';
   if (!URL.canParse(question.target, base)) return plainAnswer(400, 'unreadable target');
   const { pathname, searchParams } = new URL(question.target, base);
@@ -49,14 +44,7 @@ export function routeQuestion(question: HttpQuestion, machine: KmsMachine): Hand
   const mediaType = question.contentType?.split(';')[0]?.trim().toLowerCase();
   if (mediaType !== profile.kms.contentType) return plainAnswer(415, 'wrong content type');
   const request = searchParams.get('requesttype');
-  switch (request) {
-    case 'ticketrequest':
-      return { request, handle: (message, now) => machine.handleTicketRequest(message, now) };
-    case 'ticketresolve':
-      return { request, handle: (message, now) => machine.handleTicketResolve(message, now) };
-    default:
-      return plainAnswer(400, 'unknown requesttype');
-  }
+  return request === 'ticketrequest' || request === 'ticketresolve' ? request : plainAnswer(400, 'unknown requesttype');
 }
 
 /** Profile 6.1: base64 or the octets themselves; a MIKEY message begins with its version, which base64 never does. */
@@ -65,14 +53,17 @@ function decodeBody(body: Uint8Array): { readonly message: Uint8Array; readonly 
   return { message: fromBase64(fromAscii(body, 'kms.body'), 'kms.body'), isBase64: true };
 }
 
+/** Changes a MIKEY answer just before it is sent. */
+export type AnswerTransform = (answer: Uint8Array, question: Uint8Array) => Later<Uint8Array>;
+
 /** Runs one exchange and puts its outcome in HTTP terms (profile 6.2). The answer comes in the encoding of the question. */
-export function answerQuestion(
-  handler: Handler,
+export async function answerQuestion(
+  service: KmsService,
+  request: KmsRequestKind,
   body: Uint8Array,
-  now: number,
-  realm: string,
-  transform: (answer: Uint8Array, question: Uint8Array) => Uint8Array = (answer) => answer,
-): HttpAnswer {
+  address: string,
+  transform: AnswerTransform = (answer) => answer,
+): Promise<HttpAnswer> {
   let decoded;
   try {
     decoded = decodeBody(body);
@@ -80,15 +71,15 @@ export function answerQuestion(
     if (!(error instanceof ProtocolError)) throw error;
     return plainAnswer(400, error.message);
   }
-  const outcome = handler.handle(decoded.message, now);
+  const outcome = await service.handle(request, decoded.message, { address });
   const message = 'message' in outcome ? outcome.message : undefined;
-  const sent = message === undefined ? undefined : transform(message, decoded.message);
-  const { status, headers } = statusOf(outcome, realm);
+  const sent = message === undefined ? undefined : await transform(message, decoded.message);
+  const { status, headers } = statusOf(outcome, service.identity.replace(/^sips?:/i, ''));
   return {
     status,
     headers: sent === undefined ? headers : { ...headers, 'Content-Type': profile.kms.contentType },
     body: sent === undefined ? empty : decoded.isBase64 ? utf8(toBase64(sent)) : sent,
-    log: { request: handler.request, ...logOf(outcome, status) },
+    log: { request, ...logOf(outcome, status) },
   };
 }
 

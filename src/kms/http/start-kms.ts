@@ -6,26 +6,28 @@ import { describeError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Random } from '../../base/random.ts';
 import { secureRandom } from '../../crypto/random.ts';
-import { KmsMachine, uriIdentity } from '../../protocol/mikey/index.ts';
 import { profile } from '../../protocol/profile.ts';
 import type { KmsConfig } from '../config.ts';
-import { createDirectory } from '../directory.ts';
-import { createTpk, createTpkRing, type TpkEntry } from '../tpk-ring.ts';
-import { answerQuestion, plainAnswer, routeQuestion, type HttpAnswer } from './exchange.ts';
+import { createMemoryKmsService, type KmsService } from '../kms-service.ts';
+import type { TpkEntry } from '../tpk-ring.ts';
+import { answerQuestion, plainAnswer, routeQuestion, type AnswerTransform, type HttpAnswer } from './exchange.ts';
 
-export interface KmsServerOptions {
-  readonly config: KmsConfig;
+interface ServeOptions {
   readonly tls: { readonly certificatePem: string; readonly privateKeyPem: string };
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
-  readonly clock: Clock;
   readonly log: Logger;
+  /** Rehearses a KMS that has been taken over. */
+  readonly transformAnswer?: AnswerTransform;
+}
+
+export interface KmsServerOptions extends ServeOptions {
+  readonly config: KmsConfig;
+  readonly clock: Clock;
   /** Ticket protection keys, newest last; without them one is made, and its tickets end with this process. */
   readonly tpks?: readonly TpkEntry[];
   readonly random?: Random;
-  /** Rehearses a KMS that has been taken over: changes every MIKEY answer just before it is sent. */
-  readonly transformAnswer?: (answer: Uint8Array, question: Uint8Array) => Uint8Array;
 }
 
 export interface KmsServer {
@@ -42,19 +44,20 @@ const maxRequestsPerSocket = 1000;
 const stopGraceMilliseconds = 1000;
 
 /**
- * Serves Ticket Request and Ticket Resolve over HTTPS (profile 6.1).
+ * Serves a KMS whose storage is in memory.
  * @throws ProtocolError `local` for a configuration that cannot be; rejects when the port is taken or the certificate unfit.
  */
 export async function startKms(options: KmsServerOptions): Promise<KmsServer> {
-  const { config, host, clock, log, tls, random = secureRandom } = options;
-  const machine = new KmsMachine({
-    identity: uriIdentity(config.identity),
-    tpks: createTpkRing(options.tpks ?? [createTpk(random, clock.now())]),
-    directory: createDirectory(config),
-    rules: { ...profile.ticket, ...config.rules },
-    random,
-  });
-  const realm = config.identity.replace(/^sips?:/i, '');
+  const { config, clock, tpks, random = secureRandom } = options;
+  return serveKms(await createMemoryKmsService({ config, clock, random, ...(tpks && { tpks }) }), options);
+}
+
+/**
+ * Serves Ticket Request and Ticket Resolve over HTTPS (profile 6.1). `stop` closes the service too.
+ * Rejects when the port is taken or the certificate unfit.
+ */
+export async function serveKms(service: KmsService, options: ServeOptions): Promise<KmsServer> {
+  const { host, log, tls } = options;
   const server = createServer({
     cert: tls.certificatePem,
     key: tls.privateKeyPem,
@@ -69,7 +72,7 @@ export async function startKms(options: KmsServerOptions): Promise<KmsServer> {
   server.maxConnections = maxConnections;
   server.maxRequestsPerSocket = maxRequestsPerSocket;
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    void answer(request, machine, realm, options)
+    void answer(request, service, options)
       .then((made) => {
         log.log(made.status >= 500 ? 'error' : 'info', 'kms.exchange', made.log);
         send(response, made);
@@ -83,22 +86,28 @@ export async function startKms(options: KmsServerOptions): Promise<KmsServer> {
   });
   await listen(server, host, options.port);
   const { port } = server.address() as AddressInfo;
-  return { url: `https://${host.includes(':') ? `[${host}]` : host}:${port}`, port, stop: () => stop(server) };
+  return {
+    url: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    port,
+    async stop() {
+      await stop(server);
+      await service.close();
+    },
+  };
 }
 
 async function answer(
   request: IncomingMessage,
-  machine: KmsMachine,
-  realm: string,
-  { clock, transformAnswer }: KmsServerOptions,
+  service: KmsService,
+  { transformAnswer }: ServeOptions,
 ): Promise<HttpAnswer> {
   try {
     const { method = '', url = '', headers } = request;
-    const handler = routeQuestion({ method, target: url, contentType: headers['content-type'] }, machine);
-    if ('status' in handler) return handler;
+    const asked = routeQuestion({ method, target: url, contentType: headers['content-type'] });
+    if (typeof asked !== 'string') return asked;
     const body = await readBody(request);
     if (body === undefined) return plainAnswer(413, 'body too large');
-    return answerQuestion(handler, body, clock.now(), realm, transformAnswer);
+    return await answerQuestion(service, asked, body, request.socket.remoteAddress ?? '', transformAnswer);
   } catch (error) {
     return request.readableAborted ? plainAnswer(400, 'cut off') : plainAnswer(500, describeError(error));
   }

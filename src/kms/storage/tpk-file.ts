@@ -4,7 +4,9 @@ import { fromHex, toHex } from '../../base/bytes.ts';
 import { ProtocolError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
 import { SecretBytes } from '../../base/secret-bytes.ts';
-import { rotateTpks, type TpkEntry, type TpkRotation } from '../tpk-ring.ts';
+import { createTpk, type TpkEntry, type TpkRotation as StoredRotation } from '../tpk-ring.ts';
+
+type TpkRotation = Pick<StoredRotation, 'renewAfterSeconds' | 'keepSeconds'>;
 
 const fileSchema = z.strictObject({
   keys: z.array(
@@ -35,6 +37,23 @@ export async function loadTpkFile(
   const isChanged = entries.length !== kept?.length || entries.some((entry, index) => entry !== kept[index]);
   if (isChanged) await writeTpks(path, entries);
   return entries;
+}
+
+/** Drops keys whose last ticket has ended and adds one when the newest is old. Newest last. */
+export function rotateTpks(
+  entries: readonly TpkEntry[],
+  { renewAfterSeconds, keepSeconds }: TpkRotation,
+  random: Random,
+  now: number,
+): readonly TpkEntry[] {
+  const sorted = [...entries].sort((a, b) => a.createdAt - b.createdAt);
+  const newest = sorted.at(-1);
+  const isDue = newest === undefined || now - newest.createdAt >= renewAfterSeconds * 1000;
+  const all = isDue ? [...sorted, createTpk(random, now)] : sorted;
+  return all.filter((_, index) => {
+    const successor = all[index + 1];
+    return successor === undefined || now - successor.createdAt <= keepSeconds * 1000;
+  });
 }
 
 async function readTpks(path: string): Promise<readonly TpkEntry[] | undefined> {

@@ -6,7 +6,16 @@ export { messageTicketFlags, msrpTicketFlags, type TicketFlags } from './flags.t
 export { bytesIdentity, identityText, sameIdentity, uriIdentity, type MikeyIdentity } from './identity.ts';
 export type { GrantRules } from './kms-grant.ts';
 export { KmsMachine } from './kms-machine.ts';
-export type { KmsDirectory, KmsMachineOptions, KmsOutcome, KmsSubscriber, TpkRing } from './kms-types.ts';
+export type {
+  KmsDirectory,
+  KmsExchangeSubject,
+  KmsMachineOptions,
+  KmsOutcome,
+  KmsSubscriber,
+  Later,
+  ReplayMemory,
+  TpkRing,
+} from './kms-types.ts';
 export { decodeMessage, encodeMessage } from './message.ts';
 export type { CryptoSession, DecodedMessage, MikeyHeader, MikeyMessage } from './message.ts';
 export type * from './payloads.ts';

@@ -1,5 +1,6 @@
 import { ProtocolError } from '../../base/errors.ts';
 import { SecretBytes } from '../../base/secret-bytes.ts';
+import { sha256 } from '../../crypto/digest.ts';
 import { profile } from '../profile.ts';
 import {
   makeBaseTicket,
@@ -13,10 +14,10 @@ import { dataType, idRole, mikeyError, randRole } from './code-points.ts';
 import { answerWithError } from './error-message.ts';
 import { sameIdentity, type MikeyIdentity } from './identity.ts';
 import { grantPolicy, keysToIssue } from './kms-grant.ts';
-import type { KmsMachineOptions, KmsOutcome, KmsSubscriber } from './kms-types.ts';
+import type { KmsExchangeSubject, KmsMachineOptions, KmsOutcome, KmsSubscriber, ReplayMemory } from './kms-types.ts';
 import type { KeyDataPayload } from './payloads.ts';
 import { decodeMessage, type DecodedMessage } from './message.ts';
-import { identityInRole, requiredPayload, requiredRand } from './payload-access.ts';
+import { identitiesInRole, identityInRole, requiredPayload, requiredRand } from './payload-access.ts';
 import { messageKeys, suiteOfPrf, verifyMessage, type ProtectionKeys, type SuiteParameters } from './protection.ts';
 import { ReplayCache } from './replay-cache.ts';
 import { sealRequestResponse, sealResolveResponse, type ResolveFork } from './resolve-messages.ts';
@@ -46,6 +47,12 @@ interface Question {
   readonly errorKeys: ProtectionKeys;
 }
 
+interface Answer {
+  readonly message: Uint8Array;
+  /** Of a ticket that was made now. */
+  readonly ticketData?: Uint8Array;
+}
+
 interface ExchangeKind {
   readonly dataType: number;
   readonly askerRole: number;
@@ -65,49 +72,58 @@ const resolveExchange: ExchangeKind = {
 
 /**
  * The KMS's side of Ticket Request and Ticket Resolve (RFC 6043 4.2.1 and 4.2.3), the PSK variant.
- * Keeps nothing but a replay cache: whatever a ticket needs stands in the ticket, under the TPK.
+ * Keeps nothing but a replay memory: whatever a ticket needs stands in the ticket, under the TPK. Its directory and its
+ * replay memory may have to be waited for; nothing else does.
  */
 export class KmsMachine {
   readonly #options: KmsMachineOptions;
-  readonly #replays: ReplayCache;
+  readonly #replays: ReplayMemory;
   /** Stands in for the key of somebody unknown, so that the answer takes as long as to a wrong key. */
   readonly #nobodysKey: SecretBytes;
 
   constructor(options: KmsMachineOptions) {
     this.#options = options;
-    this.#replays = new ReplayCache(options.replayCapacity ?? defaultReplayCapacity);
+    this.#replays = options.replays ?? memoryOf(new ReplayCache(options.replayCapacity ?? defaultReplayCapacity));
     this.#nobodysKey = new SecretBytes(options.random.bytes(32));
   }
 
-  handleTicketRequest(message: Uint8Array, now: number): KmsOutcome {
+  handleTicketRequest(message: Uint8Array, now: number): Promise<KmsOutcome> {
     return this.#handle(message, now, requestExchange, (question) => this.#grant(question, now));
   }
 
-  handleTicketResolve(message: Uint8Array, now: number): KmsOutcome {
+  handleTicketResolve(message: Uint8Array, now: number): Promise<KmsOutcome> {
     return this.#handle(message, now, resolveExchange, (question) => this.#resolve(question, now));
   }
 
-  #handle(input: Uint8Array, now: number, kind: ExchangeKind, answer: (question: Question) => Uint8Array): KmsOutcome {
+  async #handle(
+    input: Uint8Array,
+    now: number,
+    kind: ExchangeKind,
+    answer: (question: Question) => Promise<Answer>,
+  ): Promise<KmsOutcome> {
     let question: Question;
     try {
-      question = this.#authenticate(decodeMessage(input), kind);
+      question = await this.#authenticate(decodeMessage(input), kind);
     } catch (error) {
       return unauthenticatedOutcome(input, error, now);
     }
     const subscriber = question.subscriber.name;
+    let subject = subjectOf(question);
     try {
-      this.#refuseReplay(question, now);
-      return { outcome: 'answered', message: answer(question), subscriber };
+      await this.#refuseReplay(question, now);
+      const { message, ticketData } = await answer(question);
+      if (ticketData !== undefined) subject = { ...subject, ticketDigest: sha256(ticketData) };
+      return { outcome: 'answered', message, subscriber, subject };
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       if (error instanceof Overloaded) return { outcome: 'overloaded', error };
       const message = answerWithError(input, error, now, question.errorKeys) ?? new Uint8Array();
-      return { outcome: error instanceof Forbidden ? 'forbidden' : 'refused', message, subscriber, error };
+      return { outcome: error instanceof Forbidden ? 'forbidden' : 'refused', message, subscriber, error, subject };
     }
   }
 
   /** Proves who asks before anything else is looked at, so that an unproven message changes and learns nothing. */
-  #authenticate(message: DecodedMessage, kind: ExchangeKind): Question {
+  async #authenticate(message: DecodedMessage, kind: ExchangeKind): Promise<Question> {
     const { header, payloads } = message;
     if (header.dataType !== kind.dataType) {
       throw new ProtocolError('unsupported', `data type ${header.dataType}`, {
@@ -120,7 +136,7 @@ export class KmsMachine {
     const rand = requiredRand(payloads, kind.randRole);
     const claimed = identityInRole(payloads, kind.askerRole);
     const kms = identityInRole(payloads, idRole.kms) ?? this.#options.identity;
-    const found = this.#options.directory.findSubscriber(identityInRole(payloads, idRole.psk), claimed);
+    const found = await this.#options.directory.findSubscriber(identityInRole(payloads, idRole.psk), claimed);
     const psk = found?.psk ?? this.#nobodysKey;
     const asker = claimed ?? found?.identity ?? kms;
     const rands = kind.randRole === randRole.initiator ? { initiator: rand } : { responder: rand };
@@ -131,10 +147,11 @@ export class KmsMachine {
   }
 
   /** RFC 3830 5.4: T of now, and each authenticated message once. */
-  #refuseReplay({ message }: Question, now: number): void {
+  async #refuseReplay({ message }: Question, now: number): Promise<void> {
     const timestamp = timestampMilliseconds(requiredPayload(message.payloads, 'T'), 'mikey.T');
     refuseStale(timestamp, now, 'mikey.T');
-    const seen = this.#replays.add(message.bytes, now + profile.replay.kmsCacheSeconds * 1000, now);
+    const until = now + profile.replay.kmsCacheSeconds * 1000;
+    const seen = await this.#replays.remember(sha256(message.bytes), until, now);
     if (seen === 'full') throw new Overloaded('policy-denied', 'too many messages', { field: 'kms.replayCache' });
     if (seen === 'replayed') {
       throw new ProtocolError('peer-misbehaved', 'replayed', {
@@ -155,13 +172,13 @@ export class KmsMachine {
     if (!subscriber.owns(asker)) throw new Forbidden("not the key's owner", 'kms.identity');
   }
 
-  #grant(question: Question, now: number): Uint8Array {
+  async #grant(question: Question, now: number): Promise<Answer> {
     this.#checkParties(question);
     const { identity, rules, random, tpks, directory } = this.#options;
     const { message, suite, subscriber, asker } = question;
     const requested = requiredPayload(message.payloads, 'TP').policy;
     const content = readPolicy(requested);
-    if (!directory.mayRequest(subscriber, content.responders)) {
+    if (!(await directory.mayRequest(subscriber, content.responders))) {
       throw new Forbidden('no ticket for these responders', 'kms.responders');
     }
     if (content.initiator !== undefined && !sameIdentity(content.initiator, asker)) {
@@ -180,7 +197,7 @@ export class KmsMachine {
     const { mpki, mpkr } = splitMpk(policy.prf, mpk.key, rand);
     const mpks = [mpki, ...(policy.flags.I ? [mpkr] : [])].map((key) => ({ ...mpk, key }));
     const answer = { ...this.#answer(question), timestamp, keys: [...mpks, ...keys] };
-    return sealRequestResponse(answer, ticket, message.bytes);
+    return { message: sealRequestResponse(answer, ticket, message.bytes), ticketData: ticket.ticketData };
   }
 
   #answer({ suite, subscriber, message, rand }: Question): {
@@ -193,7 +210,7 @@ export class KmsMachine {
     return { suite, psk: subscriber.psk, csbId: message.header.csbId, rand, kms: this.#options.identity };
   }
 
-  #resolve(question: Question, now: number): Uint8Array {
+  async #resolve(question: Question, now: number): Promise<Answer> {
     this.#checkParties(question);
     const { random, tpks, directory } = this.#options;
     const { message, suite, subscriber } = question;
@@ -201,7 +218,7 @@ export class KmsMachine {
     const opened = openBaseTicket(ticket, (id) => tpks.find(id));
     const policy = readPolicy(ticket.policy);
     refuseOutsideLife(policy, now);
-    const responder = directory.responderFor(subscriber, policy.responders);
+    const responder = await directory.responderFor(subscriber, policy.responders);
     if (responder === undefined) throw new Forbidden('the ticket is for somebody else', 'kms.responder');
     checkInitiatorDataPresence(ticket);
     if (policy.flags.I) verifyInitiatorData(opened.suite, opened.mpkr, ticket.initiatorData);
@@ -219,7 +236,8 @@ export class KmsMachine {
       fork === undefined
         ? [mpkData(opened.mpki, opened.mpkSpi), ...opened.keys]
         : forkedKeys(opened, { responder: fork.responder.data, kmsRand: fork.rand });
-    return sealResolveResponse({ ...this.#answer(question), timestamp: ntpTimestamp(now), keys }, fork, message.bytes);
+    const sealed = { ...this.#answer(question), timestamp: ntpTimestamp(now), keys };
+    return { message: sealResolveResponse(sealed, fork, message.bytes) };
   }
 }
 
@@ -233,6 +251,25 @@ export function forkedKeys(
     mpkData(forkMpkr(suite.prf, mpkr, modifier), mpkSpi),
     ...keys.map((key) => forkKeyData(suite.prf, key, modifier)),
   ];
+}
+
+const memoryOf = (cache: ReplayCache): ReplayMemory => ({
+  remember: (digest, until, now) => {
+    const seen = cache.add(digest, until, now);
+    return seen === 'fresh' ? 'new' : seen;
+  },
+});
+
+/** What can be said of it before it is judged: a policy that cannot be read names nobody. */
+function subjectOf({ message: { payloads }, asker }: Question): KmsExchangeSubject {
+  const ticket = payloads.find((payload) => payload.payload === 'TICKET');
+  const policy = ticket?.policy ?? payloads.find((payload) => payload.payload === 'TP')?.policy;
+  const subject = { asker, ...(ticket === undefined ? {} : { ticketDigest: sha256(ticket.ticketData) }) };
+  try {
+    return { ...subject, responders: identitiesInRole(policy?.parameters ?? [], idRole.responder) };
+  } catch {
+    return { ...subject, responders: [] };
+  }
 }
 
 function unauthenticated(): ProtocolError {

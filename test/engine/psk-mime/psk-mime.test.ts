@@ -29,7 +29,7 @@ const bob = 'sip:bob@lab.test';
 const carol = 'sip:carol@lab.test';
 const now = Date.UTC(2026, 10, 23, 12);
 const kms = new MemoryKms([alice, bob, carol], secureRandom);
-const ticket = kms.grant({ from: alice, to: bob, now });
+const ticket = await kms.grant({ from: alice, to: bob, now });
 
 function seal(changes: Partial<MessageToSeal> = {}) {
   const message = {
@@ -48,8 +48,8 @@ function receive(sealed: { contentType: string; body: Uint8Array }, at = now): R
   return readProtectedMessage(sealed.contentType, sealed.body, { now: at, self: [bob] });
 }
 
-function open(received: ReceivedMessage, assertedIdentity?: string) {
-  return openMessage(received, kms.resolve(received.transfer, bob, now), assertedIdentity);
+async function open(received: ReceivedMessage, assertedIdentity?: string) {
+  return openMessage(received, await kms.resolve(received.transfer, bob, now), assertedIdentity);
 }
 
 /** The same parts in another envelope. */
@@ -87,21 +87,24 @@ describe('protected MESSAGE', () => {
   it.each([
     ['256', 'AES-256-GCM'],
     ['128', 'AES-128-GCM'],
-  ] as const)('travels from sender to recipient, suite %s, with its origin proven', (suite, contentEncryption) => {
-    const sealed = seal({ ticket: kms.grant({ from: alice, to: bob, now, suite }) });
-    const received = receive(sealed);
-    expect(open(received, alice)).toEqual({
-      text: 'Grüße, Bob',
-      from: alice,
-      to: bob,
-      messageId: 'm1',
-      originProven: true,
-      identity: 'verified',
-      contentEncryption,
-      keyId: sealed.keyId,
-    });
-    expect(sealed.contentEncryption).toBe(contentEncryption);
-  });
+  ] as const)(
+    'travels from sender to recipient, suite %s, with its origin proven',
+    async (suite, contentEncryption) => {
+      const sealed = seal({ ticket: await kms.grant({ from: alice, to: bob, now, suite }) });
+      const received = receive(sealed);
+      expect(await open(received, alice)).toEqual({
+        text: 'Grüße, Bob',
+        from: alice,
+        to: bob,
+        messageId: 'm1',
+        originProven: true,
+        identity: 'verified',
+        contentEncryption,
+        keyId: sealed.keyId,
+      });
+      expect(sealed.contentEncryption).toBe(contentEncryption);
+    },
+  );
 
   it('has the form of profile 5.2, and the text nowhere in it', () => {
     const { contentType, body, csbId, csId, keyId } = seal();
@@ -117,10 +120,10 @@ describe('protected MESSAGE', () => {
     expect(body.length).toBeLessThan(2500);
   });
 
-  it('carries any text', () => {
-    fc.assert(
-      fc.property(fc.string({ unit: 'grapheme', maxLength: 200 }), (text) => {
-        expect(open(receive(seal({ text })), alice).text).toBe(text);
+  it('carries any text', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.string({ unit: 'grapheme', maxLength: 200 }), async (text) => {
+        expect((await open(receive(seal({ text })), alice)).text).toBe(text);
       }),
       { numRuns: 20 },
     );
@@ -148,15 +151,15 @@ describe('protected MESSAGE', () => {
       ],
       'mixed',
     ],
-  ] as const)('is read with %s', (_case, change, subtype) => {
-    expect(open(receive(rewrap(seal(), change, subtype)), alice).originProven).toBe(true);
+  ] as const)('is read with %s', async (_case, change, subtype) => {
+    expect((await open(receive(rewrap(seal(), change, subtype)), alice)).originProven).toBe(true);
   });
 
-  it('can be stored: it is read days later, and not after its ticket has ended', () => {
+  it('can be stored: it is read days later, and not after its ticket has ended', async () => {
     const sealed = seal();
     const later = now + (profile.ticket.messageLifetimeSeconds - 60) * 1000;
     const received = receive(sealed, later);
-    expect(openMessage(received, kms.resolve(received.transfer, bob, later)).text).toBe('Grüße, Bob');
+    expect(openMessage(received, await kms.resolve(received.transfer, bob, later)).text).toBe('Grüße, Bob');
     const tooLate = now + (profile.ticket.messageLifetimeSeconds + 60) * 1000;
     const error = failure(() => receive(sealed, tooLate));
     expect([error.kind, error.hint.sip]).toEqual(['expired', 493]);
@@ -182,13 +185,13 @@ describe('protected MESSAGE under attack', () => {
     }
   });
 
-  it('is refused with any octet of the TRANSFER_INIT changed', () => {
+  it('is refused with any octet of the TRANSFER_INIT changed', async () => {
     const sealed = seal();
     const length = decodeMultipart(parseMediaType(sealed.contentType), sealed.body)[0]!.body.length;
     for (let at = 0; at < length; at++) {
       const damaged = rewrap(sealed, ([mikey, cms]) => [withBody(mikey!, (body) => (body[at]! ^= 1)), cms!]);
       // The KMS's own refusal is an Error message that the resolver turns into a ProtocolError.
-      expect(() => open(receive(damaged), alice)).toThrow(Error);
+      await expect((async () => open(receive(damaged), alice))()).rejects.toThrow(Error);
     }
   });
 
@@ -199,12 +202,12 @@ describe('protected MESSAGE under attack', () => {
     expect(failure(() => receive(swapped)).hint.sip).toBe(493);
   });
 
-  it('is refused to anybody whom the ticket does not name', () => {
+  it('is refused to anybody whom the ticket does not name', async () => {
     const sealed = seal();
     const overheard = failure(() => readProtectedMessage(sealed.contentType, sealed.body, { now, self: [carol] }));
     expect([overheard.field, overheard.hint.sip]).toEqual(['mikey.TRANSFER_INIT.IDRr', 493]);
     const received = receive(sealed);
-    expect(() => kms.resolve(received.transfer, carol, now)).toThrow(Error);
+    await expect(kms.resolve(received.transfer, carol, now)).rejects.toThrow(Error);
   });
 
   it('is refused from another sender with a ticket that is not its own', () => {
@@ -212,24 +215,27 @@ describe('protected MESSAGE under attack', () => {
     expect(failure(() => seal({ recipient: carol })).kind).toBe('local');
   });
 
-  it('is shown as unverified when the network or the envelope names somebody else', () => {
+  it('is shown as unverified when the network or the envelope names somebody else', async () => {
     const received = receive(seal());
-    const resolved = kms.resolve(received.transfer, bob, now);
+    const resolved = await kms.resolve(received.transfer, bob, now);
     expect(openMessage(received, resolved, carol)).toMatchObject({ identity: 'unverified', originProven: true });
     expect(openMessage(received, resolved, 'nobody').identity).toBe('unverified');
     expect(openMessage(received, resolved, `${alice};user=phone`).identity).toBe('verified');
     expect(openMessage(received, resolved).identity).toBe('verified');
   });
 
-  it('claims no proven origin without a proof, or with a ticket that cannot give one', () => {
-    const unforked = kms.grant({ from: alice, to: bob, now, flags: { ...messageTicketFlags, I: false } });
-    expect(open(receive(seal({ ticket: unforked })), alice).originProven).toBe(false);
+  it('claims no proven origin without a proof, or with a ticket that cannot give one', async () => {
+    const unforked = await kms.grant({ from: alice, to: bob, now, flags: { ...messageTicketFlags, I: false } });
+    expect((await open(receive(seal({ ticket: unforked })), alice)).originProven).toBe(false);
     const { contentType, body } = sealWithoutProof();
-    expect(open(receive({ contentType, body }), alice)).toMatchObject({ text: 'Grüße, Bob', originProven: false });
+    expect(await open(receive({ contentType, body }), alice)).toMatchObject({
+      text: 'Grüße, Bob',
+      originProven: false,
+    });
   });
 
-  it('is refused with a ticket that wants an answer', () => {
-    const answered = kms.grant({ from: alice, to: bob, now, flags: msrpTicketFlags });
+  it('is refused with a ticket that wants an answer', async () => {
+    const answered = await kms.grant({ from: alice, to: bob, now, flags: msrpTicketFlags });
     expect(failure(() => seal({ ticket: answered })).kind).toBe('local');
     const transfer = createTransfer({
       ticket: answered,
@@ -305,9 +311,9 @@ const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
 if (!hasOpenssl) process.stderr.write('openssl not found: opening a protected MESSAGE with it is skipped\n');
 
 describe.skipIf(!hasOpenssl)('the CMS part', () => {
-  it('opens with openssl under the key that the recipient derives', () => {
+  it('opens with openssl under the key that the recipient derives', async () => {
     const received = receive(seal());
-    const key = kms.resolve(received.transfer, bob, now).sessionKey().use(toHex);
+    const key = (await kms.resolve(received.transfer, bob, now)).sessionKey().use(toHex);
     const parameters = ['-decrypt', '-inform', 'DER', '-binary', '-secretkey', key, '-secretkeyid', received.keyId];
     const opened = spawnSync('openssl', ['cms', ...parameters], { input: received.cms });
     const text = fromUtf8(Uint8Array.from(opened.stdout));

@@ -64,7 +64,7 @@ export class MemoryKms implements KeyManagement {
     if (this.fault === 'server-error') return { status: 503, message: undefined };
     if (this.fault === 'unauthorised') return { status: 401, message: undefined };
     const handle = kind === 'ticketrequest' ? 'handleTicketRequest' : 'handleTicketResolve';
-    const reply = replyOf(this.#machine[handle](message, this.#clock.now()));
+    const reply = replyOf(await this.#machine[handle](message, this.#clock.now()));
     const last = reply.message?.length ?? 0;
     // As an answer under another key looks: its MAC does not hold.
     if (this.fault === 'wrong-key') reply.message?.set([(reply.message[last - 1] ?? 0) ^ 1], last - 1);

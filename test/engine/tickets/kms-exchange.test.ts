@@ -22,22 +22,22 @@ import {
 const address = { url: 'https://kms.lab.test', bodyEncoding: 'base64' } as const;
 
 /** Ports whose KMS answers as told. */
-function portsOf(answer: (message: Uint8Array, kind: KmsExchange) => Uint8Array): EnginePorts {
+function portsOf(answer: (message: Uint8Array, kind: KmsExchange) => Uint8Array | Promise<Uint8Array>): EnginePorts {
   return {
     clock: new FakeClock(start),
     random,
     log: silentLogger,
     keyManagement: {
-      exchange: (kind, _kms, message) => Promise.resolve({ status: 200, message: answer(message, kind) }),
+      exchange: async (kind, _kms, message) => ({ status: 200, message: await answer(message, kind) }),
     },
   } as Partial<EnginePorts> as EnginePorts;
 }
 
-function ask(change: (error: Uint8Array) => Uint8Array) {
+async function ask(change: (error: Uint8Array) => Uint8Array) {
   const kms = makeKms();
   const asked = request(alice);
-  kms.handleTicketRequest(asked.message, start);
-  const repeated = kms.handleTicketRequest(asked.message, start);
+  await kms.handleTicketRequest(asked.message, start);
+  const repeated = await kms.handleTicketRequest(asked.message, start);
   if (repeated.outcome !== 'refused') throw new Error(repeated.outcome);
   const ports = portsOf(() => change(Uint8Array.from(repeated.message)));
   return exchangeWithKms(ports, address, 'ticketrequest', asked.message, (response, now) =>
@@ -73,11 +73,11 @@ describe('the algorithms between a responder and its KMS', () => {
     ['128', 0],
   ] as const)('of an account set to %s are not weakened by a ticket of 128', async (suite, prf) => {
     const kms = makeKms();
-    const received = receive(hand(obtain(kms, alice, { suite: '128' }), alice, bob.identity).message, bob);
+    const received = receive(hand(await obtain(kms, alice, { suite: '128' }), alice, bob.identity).message, bob);
     const asked: number[] = [];
-    const ports = portsOf((message) => {
+    const ports = portsOf(async (message) => {
       asked.push(decodeMessage(message).header.prf);
-      return answered(kms.handleTicketResolve(message, start));
+      return answered(await kms.handleTicketResolve(message, start));
     });
     const service = new TicketService({
       ports,

@@ -125,10 +125,10 @@ export function answered(outcome: KmsOutcome): Uint8Array {
   return outcome.message;
 }
 
-export function obtain(kms: KmsMachine, from: Party, changes: RequestChanges = {}): GrantedTicket {
+export async function obtain(kms: KmsMachine, from: Party, changes: RequestChanges = {}): Promise<GrantedTicket> {
   const asked = request(from, changes);
   const now = changes.now ?? start;
-  return asked.accept(answered(kms.handleTicketRequest(asked.message, now)), now);
+  return asked.accept(answered(await kms.handleTicketRequest(asked.message, now)), now);
 }
 
 export const messageTicket: RequestChanges = {
@@ -158,7 +158,12 @@ export function resolving(received: ReceivedTransfer, self: Party, now = start, 
   return received.createResolve({ psk, pskId: self.pskId, self: self.identity, kms: kmsIdentity, now, random });
 }
 
-export function resolve(kms: KmsMachine, received: ReceivedTransfer, self: Party, now = start): ResolvedTransfer {
+export async function resolve(
+  kms: KmsMachine,
+  received: ReceivedTransfer,
+  self: Party,
+  now = start,
+): Promise<ResolvedTransfer> {
   const asked = resolving(received, self, now);
-  return asked.accept(answered(kms.handleTicketResolve(asked.message, now)), now);
+  return asked.accept(answered(await kms.handleTicketResolve(asked.message, now)), now);
 }

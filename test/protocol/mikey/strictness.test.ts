@@ -18,9 +18,9 @@ import { ntpTimestamp } from '../../../src/protocol/mikey/timestamp.ts';
 import { profile } from '../../../src/protocol/profile.ts';
 import { alice, bob, hand, kmsIdentity, makeKms, messageTicket, obtain, protTypes, random, start } from './parties.ts';
 
-describe('a one-way message whose ticket names no end', () => {
+describe('a one-way message whose ticket names no end', async () => {
   const { header, payloads } = decodeMessage(
-    hand(obtain(makeKms(), alice, messageTicket), alice, bob.identity, start).message,
+    hand(await obtain(makeKms(), alice, messageTicket), alice, bob.identity, start).message,
   );
   const endless = encodeMessage({
     header,
@@ -79,10 +79,10 @@ describe('the KMS', () => {
     });
   };
 
-  it('puts no other KMS’s name into a ticket', () => {
+  it('puts no other KMS’s name into a ticket', async () => {
     const machine = makeKms();
-    expect(machine.handleTicketRequest(asking(kmsIdentity), start)).toMatchObject({ outcome: 'answered' });
-    expect(machine.handleTicketRequest(asking(uriIdentity('sip:kms.example.com')), start)).toMatchObject({
+    expect(await machine.handleTicketRequest(asking(kmsIdentity), start)).toMatchObject({ outcome: 'answered' });
+    expect(await machine.handleTicketRequest(asking(uriIdentity('sip:kms.example.com')), start)).toMatchObject({
       outcome: 'refused',
       error: { hint: { mikey: 15 } },
     });
