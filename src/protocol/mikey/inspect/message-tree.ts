@@ -15,6 +15,10 @@ function readGenericSession(reader: TreeReader): void {
   const head = reader.number(1, 'S, #P', (value) => `S=${value >> 7}, ${counted(value & 0x7f, 'policy', 'policies')}`);
   for (let left = head & 0x7f; left > 0; left--) reader.number(1, 'Policy no');
   const length = reader.number(2, 'Session Data length');
+  // Reading [A25].
+  if (protType === srtp && length !== (head >= 0x80 ? 10 : length && 4)) {
+    reader.note('Contradiction', 'SRTP Session Data has 0 or 4 octets, or 10 with the S flag');
+  }
   if (length > 0) {
     reader.within(length, 'Session Data', (data) => {
       // Readings [A24] and [A25]: only SRTP's session data has a form that we know.
@@ -51,7 +55,10 @@ function readHeader(reader: TreeReader): number {
     const count = reader.number(1, '#CS', (value) => counted(value, 'crypto session', 'crypto sessions'));
     const type = reader.number(1, 'CS ID map type', named('mapType'));
     if (type > 2) reader.stop('CS ID map type', `map type ${type}`, '0, 1 or 2', reader.offset - 1);
-    if (type === 1) return first;
+    if (type === 1) {
+      if (count > 0) reader.note('Contradiction', 'an empty map with crypto sessions');
+      return first;
+    }
     for (let index = 0; index < count; index++) {
       reader.group(`CS ${index + 1}`, () => (type === 2 ? readGenericSession(reader) : readSrtpSession(reader)));
     }
