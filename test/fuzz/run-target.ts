@@ -21,7 +21,7 @@ export interface TargetResult {
 }
 
 /** Only to find what hangs; the slowest right input takes a few milliseconds. */
-const hangSeconds = 20;
+const hangSeconds = 60;
 const workerMegabytes = 512;
 
 /** Gives inputs to one target for some seconds, in a thread of its own with bounded memory, up to the first finding. */
@@ -40,9 +40,10 @@ export async function runTarget(target: FuzzTarget, seed: string, seconds: numbe
     problem,
   });
   let finding: FuzzFinding | undefined;
-  let seen = { index: -1, at: performance.now() };
+  let seen: { readonly index: number; readonly at: number } | undefined;
   const watch = setInterval(() => {
     const index = Atomics.load(progress, 0);
+    if (seen === undefined) return;
     if (index !== seen.index) {
       seen = { index, at: performance.now() };
     } else if (performance.now() - seen.at > hangSeconds * 1000) {
@@ -53,8 +54,10 @@ export async function runTarget(target: FuzzTarget, seed: string, seconds: numbe
   let stop: NodeJS.Timeout | undefined;
   worker.on('message', (news: FuzzNews) => {
     // Loading the code is not the target's time.
-    if (news.kind === 'ready') stop = setTimeout(() => Atomics.store(progress, 1, 1), seconds * 1000);
-    else finding = found(news.index ?? 0, news.problem ?? '', news.input);
+    if (news.kind === 'ready') {
+      seen = { index: -1, at: performance.now() };
+      stop = setTimeout(() => Atomics.store(progress, 1, 1), seconds * 1000);
+    } else finding = found(news.index ?? 0, news.problem ?? '', news.input);
   });
   worker.on('error', (error) => (finding ??= found(Atomics.load(progress, 0), `the thread ended: ${String(error)}`)));
   await new Promise((resolve) => worker.once('exit', resolve));

@@ -129,7 +129,7 @@ function headerText(headers: MsrpHeaders): string {
   if (byteRange !== undefined) text += field('Byte-Range', formatByteRange(byteRange));
   if (status !== undefined) {
     const comment = status.comment === undefined ? '' : ` ${status.comment}`;
-    text += field('Status', `${status.namespace} ${status.code}${comment}`);
+    text += field('Status', `${status.namespace} ${String(status.code).padStart(3, '0')}${comment}`);
   }
   for (const { name, value } of headers.other) text += field(name, value);
   return text + field('Content-Type', headers.contentType);
