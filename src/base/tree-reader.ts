@@ -168,7 +168,7 @@ export class TreeReader {
    */
   within(length: number, name: string, read: (reader: TreeReader) => void): void {
     const isCut = length > this.remaining;
-    if (isCut) this.#note(name, `${length} octets claimed, ${this.remaining} left`, `${length} octets`);
+    if (isCut) this.#note(name, `${octetsText(length)} claimed, ${this.remaining} left`, octetsText(length));
     const node: GrowingNode = {
       name,
       offset: this.offset,
@@ -199,7 +199,7 @@ export class TreeReader {
   #whole(read: (reader: TreeReader) => void): void {
     try {
       read(this);
-      if (!this.isAtEnd) this.#note('end', `${this.remaining} octets too many`, 'the end');
+      if (!this.isAtEnd) this.#note('end', `${octetsText(this.remaining)} too many`, 'the end');
     } catch (error) {
       if (!(error instanceof StopReading)) throw error;
     }
@@ -211,7 +211,7 @@ export class TreeReader {
 
   #take(length: number, field: string): Uint8Array {
     if (length > this.remaining) {
-      this.stop(field, `${length} octets wanted, ${this.remaining} left`, `${length} octets`);
+      this.stop(field, `${octetsText(length)} wanted, ${this.remaining} left`, octetsText(length));
     }
     const bytes = this.#bytes.subarray(this.#position, this.#position + length);
     this.#position += length;
@@ -232,6 +232,8 @@ export class TreeReader {
     });
   }
 }
+
+const octetsText = (count: number): string => `${count} ${count === 1 ? 'octet' : 'octets'}`;
 
 const worded = (meaning: string | undefined): { meaning?: string } => (meaning === undefined ? {} : { meaning });
 

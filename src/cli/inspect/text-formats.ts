@@ -182,6 +182,15 @@ const sdpNames: Readonly<Record<string, string>> = {
   m: 'media description',
 };
 
+/** Keys may stand in clear in k= (RFC 8866 5.12), a=crypto (RFC 4568) and a=key-mgmt: what of such a line is shown. */
+function hiddenKeyOf(type: string, value: string): { readonly shown: string; readonly meaning: string } | undefined {
+  if (type === 'k') return { shown: value.split(':')[0] ?? '', meaning: 'encryption key, not shown' };
+  const name = /^(?:crypto:\d* *\S*|key-mgmt: ?\S*)/.exec(value)?.[0];
+  if (type !== 'a' || name === undefined) return undefined;
+  const isMikey = value.startsWith('key-mgmt');
+  return { shown: name, meaning: isMikey ? 'attribute; its data stand below' : 'attribute; its keys are not shown' };
+}
+
 export interface KeyManagementLine {
   readonly where: string;
   /** Lower case, for example `mikey`. */
@@ -205,8 +214,8 @@ export function sdpTree(bytes: Uint8Array): ReadTree & { readonly keyManagement:
         const [, protocol = '', data = ''] = entry;
         keyManagement.push({ where: `line ${number}, ${section}`, protocol: protocol.toLowerCase(), data });
       }
-      // RFC 8866 5.12: what stands in k= is a key.
-      if (type === 'k') reader.span(line.octets, 'k=', undefined, 'encryption key, not shown');
+      const hidden = hiddenKeyOf(type, value);
+      if (hidden !== undefined) reader.span(line.octets, `${type}=`, hidden.shown, hidden.meaning);
       else if (line.text.trim() === '') reader.span(line.octets, 'empty line');
       else if (type === '') reader.span(line.octets, 'not a line of SDP', line.text);
       else reader.span(line.octets, `${type}=`, value, sdpNames[type] ?? 'unknown type letter');
