@@ -85,7 +85,7 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
           kms: {
             address: { url: kms.url, bodyEncoding: kms.bodyEncoding ?? profile.kms.bodyEncoding, ...trusted },
             identity: kms.identity,
-            pskId: kms.pskId,
+            credential: { mode: 'static-psk', pskId: kms.pskId },
             suite: kms.suite ?? '256',
           },
         }),

@@ -31,6 +31,17 @@ export function aesCtr(key: Uint8Array, iv: Uint8Array, data: Uint8Array): Uint8
   return joined(cipher.update(data), cipher.final());
 }
 
+/** Enciphers one block of 16 octets at a time under one key: for constructions such as Milenage, never for data. */
+export function aesBlockCipher(key: Uint8Array): (block: Uint8Array) => Uint8Array {
+  const cipher = createCipheriv(`aes-${aesBits(key)}-ecb`, createSecretKey(key), null).setAutoPadding(false);
+  return (block) => {
+    if (block.length !== 16) {
+      throw new ProtocolError('local', 'not a block', { field: 'aes.block', expected: '16 octets' });
+    }
+    return Uint8Array.from(cipher.update(block));
+  };
+}
+
 export interface SealedData {
   readonly ciphertext: Uint8Array;
   /** 16 octets. */

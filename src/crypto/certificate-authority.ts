@@ -22,10 +22,21 @@ export interface LeafNames {
   readonly ipAddresses: readonly string[];
 }
 
+export interface LeafOptions {
+  /** Also for the client's side of mutual TLS. */
+  readonly alsoClient?: boolean;
+  /** Milliseconds since 1970; the root's bounds where absent. */
+  readonly validFrom?: number;
+  readonly validUntil?: number;
+}
+
 export interface CertificateAuthority {
   readonly certificatePem: string;
-  /** A TLS server certificate for these names. @throws ProtocolError `local` when there is no name at all. */
-  issue(names: LeafNames): Promise<{ readonly certificatePem: string; readonly privateKeyPem: string }>;
+  /** A TLS certificate for these names. @throws ProtocolError `local` when there is no name at all. */
+  issue(
+    names: LeafNames,
+    options?: LeafOptions,
+  ): Promise<{ readonly certificatePem: string; readonly privateKeyPem: string }>;
 }
 
 const hourMilliseconds = 3_600_000;
@@ -60,17 +71,18 @@ export async function createCertificateAuthority(options: {
   );
   return {
     certificatePem: pem(root),
-    issue: async (names) => {
+    issue: async (names, { alsoClient = false, validFrom, validUntil } = {}) => {
       const leafKeys = await generateKeyPair();
       const leaf = await X509CertificateGenerator.create(
         {
           subject: commonNameOf(firstName(names)),
           issuer: root.subjectName,
-          ...validity,
+          notBefore: validFrom === undefined ? validity.notBefore : new Date(validFrom),
+          notAfter: validUntil === undefined ? validity.notAfter : new Date(validUntil),
           publicKey: leafKeys.publicKey,
           signingKey: keys.privateKey,
           signingAlgorithm: ecdsaP256,
-          extensions: await leafExtensions(names, leafKeys.publicKey, keys.publicKey),
+          extensions: await leafExtensions(names, alsoClient, leafKeys.publicKey, keys.publicKey),
         },
         webcrypto,
       );
@@ -79,11 +91,16 @@ export async function createCertificateAuthority(options: {
   };
 }
 
-async function leafExtensions(names: LeafNames, subject: webcrypto.CryptoKey, issuer: webcrypto.CryptoKey) {
+async function leafExtensions(
+  names: LeafNames,
+  alsoClient: boolean,
+  subject: webcrypto.CryptoKey,
+  issuer: webcrypto.CryptoKey,
+) {
   return [
     new BasicConstraintsExtension(false, undefined, true),
     new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-    new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth]),
+    new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth, ...(alsoClient ? [ExtendedKeyUsage.clientAuth] : [])]),
     new SubjectAlternativeNameExtension([
       ...names.dnsNames.map((value) => ({ type: 'dns' as const, value })),
       ...names.ipAddresses.map((value) => ({ type: 'ip' as const, value })),

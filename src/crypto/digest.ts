@@ -34,6 +34,8 @@ export const keyedHmacSha1 = (key: Uint8Array): KeyedHmac => keyed('sha1', key);
 /** HMAC-SHA-256 (RFC 2104) under a key that is used more than once. */
 export const keyedHmacSha256 = (key: Uint8Array): KeyedHmac => keyed('sha256', key);
 
+/** HMAC-MD5 (RFC 2104) over the concatenation of `parts`: 16 octets. For AKAv2-MD5 (RFC 4169), nothing else. */
+export const hmacMd5 = (key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array => keyed('md5', key)(...parts);
 /** HMAC-SHA-1 (RFC 2104) over the concatenation of `parts`: 20 octets. */
 export const hmacSha1 = (key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array => keyed('sha1', key)(...parts);
 /** HMAC-SHA-256 (RFC 2104) over the concatenation of `parts`: 32 octets. */

@@ -1,18 +1,40 @@
 import type { Policy } from '../base/protection-level.ts';
 import type { SecretBytes } from '../base/secret-bytes.ts';
-import type { KmsAddress, SipTarget } from './ports.ts';
+import type { MilenageKeys } from '../protocol/gba/index.ts';
+import type { BsfAddress, KmsAddress, SipTarget } from './ports.ts';
 
 export type MikeySuite = '128' | '256';
+
+/** How the account comes to the key that it shares with its KMS (profile 6.3); the secrets are in `AccountSecrets`. */
+export type KmsCredentialConfig =
+  /** A key that both were given by hand. */
+  | {
+      readonly mode: 'static-psk';
+      /** Name of the key shared with the KMS (IDRpsk). */
+      readonly pskId: string;
+    }
+  /** A key by bootstrapping: with the software SIM, or with the password of the account (GBA_Digest). */
+  | { readonly mode: 'gba-aka' | 'gba-digest'; readonly bsf: BsfAddress };
 
 export interface KmsConfig {
   readonly address: KmsAddress;
   /** The KMS as MIKEY names it (IDRkms), for example `sip:kms.example.org`. */
   readonly identity: string;
-  /** Name of the key shared with the KMS (IDRpsk). */
-  readonly pskId: string;
+  readonly credential: KmsCredentialConfig;
   /** Algorithm set of the exchanges with the KMS and of the keys it makes (profile 3.4). */
   readonly suite: MikeySuite;
 }
+
+/** How the account proves itself to the registrar; the secrets are in `AccountSecrets`. */
+export type SipAuthenticationConfig =
+  /** With a password (RFC 7616). */
+  | { readonly mode: 'digest' }
+  /** With a software SIM, to a network that proves itself too (RFC 3310). */
+  | {
+      readonly mode: 'aka';
+      /** The only AMF (2 octets) that challenges may carry; any when absent. */
+      readonly amf?: Uint8Array;
+    };
 
 export interface AccountConfig {
   readonly id: string;
@@ -22,6 +44,8 @@ export interface AccountConfig {
   readonly privateIdentity: string;
   readonly displayName?: string;
   readonly domain: string;
+  /** By password when absent. */
+  readonly authentication?: SipAuthenticationConfig;
   readonly server: SipTarget;
   /** Without it nothing can be protected end to end. */
   readonly kms?: KmsConfig;
@@ -38,7 +62,10 @@ export interface AccountConfig {
 }
 
 export interface AccountSecrets {
-  readonly password: SecretBytes;
-  /** 32 octets shared with the KMS. */
+  /** For authentication mode `digest` and credential mode `gba-digest`. */
+  readonly password?: SecretBytes;
+  /** For authentication mode `aka` and credential mode `gba-aka`: K and OPc. */
+  readonly sim?: MilenageKeys;
+  /** 32 octets shared with the KMS, for credential mode `static-psk`. */
   readonly kmsPsk?: SecretBytes;
 }

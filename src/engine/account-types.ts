@@ -2,6 +2,7 @@ import type { Policy } from '../base/protection-level.ts';
 import type { ChatMessage, MessageWay, SessionView } from './chat-message.ts';
 import type { Refusal } from './refusal.ts';
 import type { SessionChange } from './sessions/session-book.ts';
+import type { KmsState } from './tickets/kms-state.ts';
 import type { FlowFacts, RegistrationState } from './sip/index.ts';
 
 export interface AccountEvents {
@@ -10,7 +11,11 @@ export interface AccountEvents {
   readonly messageReceived: ChatMessage;
   /** A message of this account changed or, for an own one, came to be. */
   readonly messageState: ChatMessage;
+  /** A message that waited was taken back by the user. */
+  readonly messageCancelled: ChatMessage;
   readonly session: SessionChange;
+  /** Whether keys for end-to-end protection can be had. */
+  readonly kms: KmsState;
   /** Something came in and was dropped or refused: a copy, a message or an invitation that the policy forbids. */
   readonly incomingRefused: IncomingRefusal;
 }
@@ -45,6 +50,7 @@ export interface AccountStatus {
   /** The connection to the SIP server; absent while there is none. */
   readonly flow?: FlowFacts;
   readonly sessions: readonly SessionView[];
+  readonly kms: KmsState;
   /** What end-to-end protection lacks on this device, if anything. */
   readonly endToEnd: { readonly keyManagementServer: string | null; readonly pskTls: boolean };
 }

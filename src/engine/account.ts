@@ -3,6 +3,7 @@ import { randomId } from '../base/random.ts';
 import type { Policy } from '../base/protection-level.ts';
 import { profile } from '../protocol/profile.ts';
 import { tryKmsUserIdentity } from '../protocol/sip/identities.ts';
+import type { AkaCard } from './bootstrapping/bootstrap-method.ts';
 import type { AccountConfig, AccountSecrets } from './account-config.ts';
 import type {
   ChatMessage,
@@ -13,18 +14,21 @@ import type {
   SessionView,
 } from './chat-message.ts';
 import type { AccountEvents, AccountStatus, OpenSessionRequest, SendRequest } from './account-types.ts';
-import { Conversations } from './conversations.ts';
+import { Conversations, type MessagePatch } from './conversations.ts';
 import { withDeadline } from './deadline.ts';
 import { limits } from './limits.ts';
 import { MessageReceiver, type Arrival } from './messages/message-receiver.ts';
 import { MessageSender } from './messages/message-sender.ts';
-import { ContactPolicies } from './policy.ts';
+import { WaitingMessages, type WaitingMessage, type WaitingOutcome } from './messages/waiting-messages.ts';
+import { aimOf, ContactPolicies } from './policy.ts';
 import type { DeviceCertificate, EnginePorts } from './ports.ts';
-import { asRefusalError, refusal, refuse, type Refusal } from './refusal.ts';
+import { asRefusalError, refusal, refuse, RefusalError, type Refusal } from './refusal.ts';
 import { SessionBook } from './sessions/session-book.ts';
 import { SessionKeys } from './sessions/session-keys.ts';
 import type { RegistrationState, SipUserAgent } from './sip/index.ts';
 import type { ReadText } from './text-content.ts';
+import { createKmsCredential, type KmsCredential } from './tickets/kms-credential.ts';
+import type { KmsState } from './tickets/kms-state.ts';
 import { TicketService } from './tickets/ticket-service.ts';
 
 export type {
@@ -41,6 +45,8 @@ export interface AccountParts {
   readonly secrets: AccountSecrets;
   readonly userAgent: SipUserAgent;
   readonly certificate: () => Promise<DeviceCertificate>;
+  /** Where the account has one. */
+  readonly sim?: AkaCard | undefined;
 }
 
 /** One identity at one operator: registers, sends and receives under its policies, and keeps its conversations. */
@@ -52,13 +58,16 @@ export class Account {
   readonly #userAgent: SipUserAgent;
   readonly #policies: ContactPolicies;
   readonly #conversations = new Conversations();
+  readonly #credential: KmsCredential | undefined;
   readonly #tickets: TicketService;
   readonly #sender: MessageSender;
+  readonly #waiting: WaitingMessages;
   readonly #receiver: MessageReceiver;
   readonly #sessions: SessionBook;
   #registering: Promise<RegistrationState> | undefined;
+  #sends = 0;
 
-  constructor({ ports, config, secrets, userAgent, certificate }: AccountParts) {
+  constructor({ ports, config, secrets, userAgent, certificate, sim }: AccountParts) {
     this.config = config;
     this.#ports = ports;
     this.#userAgent = userAgent;
@@ -68,10 +77,13 @@ export class Account {
     for (const [contact, policy] of Object.entries(config.contactPolicies ?? {})) {
       this.#policies.setPolicy(tryKmsUserIdentity(contact) ?? contact, policy);
     }
-    const { kms } = config;
-    this.#tickets = new TicketService({ ports, self: this.#self, kms, psk: secrets.kmsPsk });
+    const { kms, privateIdentity, domain } = config;
+    this.#credential =
+      kms === undefined ? undefined : createKmsCredential(kms, secrets, { ports, privateIdentity, domain, sim });
+    this.#tickets = new TicketService({ ports, self: this.#self, kms, credential: this.#credential });
     const shared = { ports, userAgent, tickets: this.#tickets, self: this.#self };
     this.#sender = new MessageSender({ ...shared, policies: this.#policies });
+    this.#waiting = new WaitingMessages((message) => this.#deliverWaiting(message));
     this.#receiver = new MessageReceiver({
       ...shared,
       policyFor: (peer) => this.#policies.policyFor(peer),
@@ -102,20 +114,35 @@ export class Account {
   }
 
   unregister(): Promise<RegistrationState> {
+    this.#giveUpWaiting(refusal('not-registered'));
     return this.#userAgent.unregister();
+  }
+
+  /** Asks a key management server that is away or refused at once, instead of at the next attempt. Resolves with what came of it. */
+  retryKms(): Promise<KmsState> {
+    return this.#tickets.retry();
+  }
+
+  /** Takes back a message that waits. False when there is none of this id, or it is on its way. */
+  cancelMessage(id: string): boolean {
+    if (!this.#waiting.cancel(id)) return false;
+    const cancelled = this.#conversations.remove(id);
+    if (cancelled !== undefined) this.events.emit('messageCancelled', cancelled);
+    return true;
   }
 
   /** Never rejects: what could not be sent is a refusal that says why. */
   async sendMessage({ to, text, way, policy, consent }: SendRequest): Promise<SendOutcome> {
+    const sequence = this.#sends++;
     try {
       const peer = await this.#prepare(to, consent);
       const demanded = policy ?? this.#policies.policyFor(peer);
       const message = await (way === 'message'
-        ? this.#sendImmediate(peer, text, demanded)
+        ? this.#sendImmediate(peer, text, demanded, sequence)
         : this.#sendInSession(peer, text, demanded));
       this.#conversations.add(message);
       this.events.emit('messageState', message);
-      return { outcome: 'sent', message };
+      return { outcome: message.state === 'waiting' ? 'waiting' : 'sent', message };
     } catch (error) {
       return { outcome: 'refused', refusal: this.#refusalFor(error, 'message') };
     }
@@ -144,6 +171,7 @@ export class Account {
       registration,
       ...(flow === undefined ? {} : { flow }),
       sessions: this.#sessions.views(),
+      kms: this.#tickets.state,
       endToEnd: {
         keyManagementServer: this.#tickets.configured ? this.#tickets.kmsIdentity : null,
         pskTls: this.#ports.msrp.canDoPskTls,
@@ -172,12 +200,18 @@ export class Account {
     const ending = this.#sessions.stop().then(() => this.#userAgent.stop());
     const late = () => new Error('still ending');
     await withDeadline(this.#ports.clock, limits.stopMilliseconds, ending, late).catch(() => undefined);
-    this.#tickets.clear();
+    this.#tickets.stop();
+    this.#credential?.dispose();
   }
 
   #listen(): void {
     const { events } = this.#userAgent;
-    events.on('registration', (state) => this.events.emit('registration', state));
+    events.on('registration', (state) => {
+      this.events.emit('registration', state);
+      if (state.state === 'registered') this.#waiting.release();
+    });
+    this.#tickets.events.on('state', (state) => this.events.emit('kms', state));
+    this.#tickets.events.on('available', () => this.#waiting.release());
     events.on('message', (message) => this.#receiver.receive(message));
     events.on('invite', (invite) => {
       const claimed = invite.assertedIdentity ?? invite.from;
@@ -195,10 +229,57 @@ export class Account {
     return peer;
   }
 
-  async #sendImmediate(peer: string, text: string, policy: Policy): Promise<ChatMessage> {
+  async #sendImmediate(peer: string, text: string, policy: Policy, sequence: number): Promise<ChatMessage> {
     const at = this.#ports.clock.now();
-    const { messageId, level, evidence } = await this.#sender.send(peer, text, policy);
-    return this.#outgoing({ id: messageId, peer, text, at, way: 'message', level, evidence, state: 'accepted' });
+    const written = { peer, text, at, way: 'message' } as const;
+    try {
+      this.#requireTurn(peer, policy);
+      const { messageId, level, evidence } = await this.#sender.send(peer, text, policy);
+      return this.#outgoing({ ...written, id: messageId, level, evidence, state: 'accepted' });
+    } catch (error) {
+      if (!(error instanceof RefusalError) || error.code !== 'kms-unreachable' || !this.#waiting.hasRoom) throw error;
+      const id = randomId(this.#ports.random, 12);
+      this.#waiting.add({ id, peer, text, sequence });
+      const problem = error.refusal('waiting');
+      return { ...this.#outgoing({ ...written, id, level: 'none', state: 'waiting' }), problem };
+    }
+  }
+
+  /** A message that must be end-to-end does not overtake those that wait for the same. */
+  #requireTurn(peer: string, policy: Policy): void {
+    const needsKey =
+      aimOf(policy) === 'e2e' && (policy === 'require-e2e' || this.#policies.agreedLevel(peer) === undefined);
+    if (!needsKey || !this.#waiting.hasAny(peer)) return;
+    const { nextAttempt } = this.#tickets.state;
+    const offer = policy === 'prefer-e2e' ? { offered: this.#sender.offerLess(peer), required: policy } : {};
+    throw refuse('kms-unreachable', 'message', {
+      happened: 'Earlier messages to this contact wait for the key management server',
+      ...offer,
+      ...(nextAttempt === undefined ? {} : { nextAttempt }),
+    });
+  }
+
+  /** End to end or not at all, whatever the policy allows meanwhile. */
+  async #deliverWaiting({ id, peer, text }: WaitingMessage): Promise<WaitingOutcome> {
+    if (this.#userAgent.registration.state !== 'registered') return 'waiting';
+    try {
+      const { level, evidence } = await this.#sender.sendEndToEnd(peer, text, id);
+      this.#changeMessage(id, { level, evidence, state: 'accepted', problem: undefined });
+    } catch (error) {
+      const problem = this.#refusalFor(error, 'message');
+      if (problem.code === 'kms-unreachable') return 'waiting';
+      this.#changeMessage(id, { state: problem.uncertain === true ? 'failed' : 'refused', problem });
+    }
+    return 'done';
+  }
+
+  #giveUpWaiting(problem: Refusal): void {
+    for (const { id } of this.#waiting.clear()) this.#changeMessage(id, { state: 'refused', problem });
+  }
+
+  #changeMessage(id: string, patch: MessagePatch): void {
+    const changed = this.#conversations.change(id, patch);
+    if (changed !== undefined) this.events.emit('messageState', changed);
   }
 
   async #sendInSession(peer: string, text: string, policy: Policy): Promise<ChatMessage> {
@@ -247,14 +328,8 @@ export class Account {
   }
 
   #lateArrival(id: string, { text, level, evidence, problem }: Arrival): void {
-    const changed = this.#conversations.change(id, {
-      text,
-      level,
-      evidence,
-      state: problem === undefined ? 'received' : 'undecryptable',
-      problem,
-    });
-    if (changed !== undefined) this.events.emit('messageState', changed);
+    const state = problem === undefined ? 'received' : 'undecryptable';
+    this.#changeMessage(id, { text, level, evidence, state, problem });
   }
 
   #refusalFor(error: unknown, meaning: 'message' | 'session'): Refusal {

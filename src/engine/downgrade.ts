@@ -8,6 +8,7 @@ const absences: ReadonlySet<RefusalCode> = new Set([
   'no-kms',
   'kms-unreachable',
   'kms-refused',
+  'bootstrapping-refused',
   'psk-tls-unavailable',
   'peer-incompatible',
 ]);

@@ -2,7 +2,8 @@ import { createDeviceCertificate } from '../crypto/certificate.ts';
 import { Account } from './account.ts';
 import type { AccountConfig, AccountSecrets } from './account-config.ts';
 import type { DeviceCertificate, EnginePorts } from './ports.ts';
-import { createSipUserAgent } from './sip/index.ts';
+import { SoftwareSim } from './sim/index.ts';
+import { createSipUserAgent, type SipAuthentication } from './sip/index.ts';
 
 /** The application without a face: its accounts, and what they share. */
 export class Engine {
@@ -18,15 +19,16 @@ export class Engine {
     return [...this.#accounts.values()];
   }
 
-  /** The account does nothing before `register`. @throws Error when the id is taken. */
+  /** The account does nothing before `register`. @throws Error when the id is taken, or the secrets of its mode are missing. */
   addAccount(config: AccountConfig, secrets: AccountSecrets): Account {
     if (this.#accounts.has(config.id)) throw new Error('an account with this id exists');
+    const sim = this.#sim(config, secrets);
     const userAgent = createSipUserAgent({
       ports: this.#ports,
       account: {
         identity: config.identity,
         privateIdentity: config.privateIdentity,
-        password: secrets.password,
+        authentication: sipAuthentication(config, secrets, sim),
         domain: config.domain,
         target: config.server,
         ...(config.mediasecOptionTag === undefined ? {} : { mediasecOptionTag: config.mediasecOptionTag }),
@@ -39,9 +41,17 @@ export class Engine {
       secrets,
       userAgent,
       certificate: () => this.#deviceCertificate(),
+      sim,
     });
     this.#accounts.set(config.id, account);
     return account;
+  }
+
+  /** One SIM for everything that an account does with it: its sequence numbers are one. */
+  #sim({ authentication }: AccountConfig, { sim: keys }: AccountSecrets): SoftwareSim | undefined {
+    if (keys === undefined) return undefined;
+    const amf = authentication?.mode === 'aka' ? authentication.amf : undefined;
+    return new SoftwareSim({ keys, state: this.#ports.simState, options: amf === undefined ? {} : { amf } });
   }
 
   async removeAccount(id: string): Promise<void> {
@@ -66,4 +76,17 @@ export class Engine {
     );
     return this.#certificate;
   }
+}
+
+function sipAuthentication(
+  { authentication }: AccountConfig,
+  { password }: AccountSecrets,
+  sim: SoftwareSim | undefined,
+): SipAuthentication {
+  if (authentication?.mode === 'aka') {
+    if (sim === undefined) throw new Error('the keys of the SIM are missing');
+    return { mode: 'aka', sim };
+  }
+  if (password === undefined) throw new Error('the password is missing');
+  return { mode: 'digest', password };
 }

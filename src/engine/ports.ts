@@ -121,6 +121,8 @@ export type KmsExchange = 'ticketrequest' | 'ticketresolve';
 export interface KmsAddress {
   /** Base URL, https only. */
   readonly url: string;
+  /** The name that the KMS's certificate must prove when it is not the host of the URL. */
+  readonly serverName?: string;
   readonly trustedCa?: string;
   readonly bodyEncoding: 'base64' | 'binary';
 }
@@ -130,11 +132,49 @@ export interface KmsReply {
   readonly status: number;
   /** The MIKEY message, decoded from base64 where needed; absent when the answer carries none. */
   readonly message: Uint8Array | undefined;
+  /** How long the KMS asks not to be asked again (Retry-After, RFC 9110 10.2.3). */
+  readonly retryAfterSeconds?: number;
 }
 
 /** The road to a KMS (profile 6.1). Rejects with `ProtocolError` (field `kms.*`) when no answer could be had. */
 export interface KeyManagement {
   exchange(kind: KmsExchange, kms: KmsAddress, message: Uint8Array): Promise<KmsReply>;
+}
+
+/** The bootstrapping server function (BSF) of the home network. */
+export interface BsfAddress {
+  /** Base URL, https only; its path is the digest's `uri`. */
+  readonly url: string;
+  /** The name that the BSF's certificate must prove when it is not the host of the URL. */
+  readonly serverName?: string;
+  readonly trustedCa?: string;
+}
+
+/** Key material of a TLS connection (RFC 5705, RFC 8446 7.5), without context. @param length octets */
+export type TlsKeyExporter = (label: string, length: number) => SecretBytes;
+
+export interface BsfReply {
+  /** HTTP status code. */
+  readonly status: number;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly body: Uint8Array;
+}
+
+/** A TLS connection to a BSF on which one question follows another; made again when the BSF has closed it in between. */
+export interface BsfConnection {
+  /**
+   * Sends a GET with the headers that `compose` makes for the connection it goes over.
+   * Rejects with `ProtocolError` (field `bsf.*`) when no answer could be had.
+   */
+  ask(compose: (exportKey: TlsKeyExporter) => Readonly<Record<string, string>>): Promise<BsfReply>;
+  close(): void;
+}
+
+/** The road to a BSF: reference point Ub over HTTPS (profile 6.3). */
+export interface Bootstrapping {
+  /** Connects with the first question. @throws ProtocolError `local` for an address that cannot be. */
+  open(bsf: BsfAddress): BsfConnection;
 }
 
 export type SecretStoreHealth = { readonly usable: true } | { readonly usable: false; readonly reason: string };
@@ -148,6 +188,17 @@ export interface SecretStore {
   health(): Promise<SecretStoreHealth>;
 }
 
+/**
+ * The sequence windows of software SIMs, by a name that stands for the SIM's key. Calls are synchronous, since a challenge is answered
+ * within one, and a window has to be durable before an answer leaves. What is kept never goes back.
+ */
+export interface SimStateStore {
+  /** As last saved; undefined only when nothing ever was. @throws Error when that cannot be told */
+  load(name: string): readonly number[] | undefined;
+  /** Returns when it is durable. @throws Error when it cannot be kept */
+  save(name: string, window: readonly number[]): void;
+}
+
 /** What every part of the engine may use. */
 export interface EnginePorts {
   readonly clock: Clock;
@@ -156,4 +207,7 @@ export interface EnginePorts {
   readonly sip: SipTransport;
   readonly msrp: MsrpSockets;
   readonly keyManagement: KeyManagement;
+  readonly bootstrapping: Bootstrapping;
+  /** Absent on a device without a place for it, which then has no software SIM. */
+  readonly simState?: SimStateStore;
 }

@@ -9,6 +9,8 @@ export const refusalCodes = [
   'kms-unreachable',
   'kms-refused',
   'kms-answer-invalid',
+  'bootstrapping-refused',
+  'network-not-proven',
   'ticket-invalid',
   'no-network-indication',
   'fingerprint-mismatch',
@@ -37,6 +39,8 @@ export interface Refusal {
   readonly required?: Policy;
   /** For `consent-required`: the level to which the user may agree. */
   readonly offered?: ProtectionLevel;
+  /** For `kms-unreachable`: when the key management server is tried again by itself, milliseconds since 1970. */
+  readonly nextAttempt?: number;
   /** True when it may have been done all the same: a message may have arrived. */
   readonly uncertain?: true;
 }
@@ -51,6 +55,8 @@ interface Words {
   readonly advice: string;
   /** What stands instead when the refused thing came from the other side: there is nothing that one could send again. */
   readonly incoming?: { readonly happened?: string; readonly advice: string };
+  /** What stands instead for a message that waits. */
+  readonly waiting?: { readonly advice: string };
 }
 
 /** The middle sentence, what it means for the message, is the same for every refusal: see `refusal`. */
@@ -79,6 +85,7 @@ const words: Readonly<Record<RefusalCode, Words>> = {
     happened: 'The key management server gave no usable answer',
     advice: 'Check the network and try again.',
     incoming: { advice: 'Check the network: without this server nothing that is protected end to end can be read.' },
+    waiting: { advice: 'Nothing needs to be done; you can also take it back.' },
   },
   'kms-refused': {
     happened: 'The key management server refused to give a key',
@@ -87,6 +94,15 @@ const words: Readonly<Record<RefusalCode, Words>> = {
   'kms-answer-invalid': {
     happened: 'The answer of the key management server failed its checks and was not used',
     advice: 'Check the key configured for this account; if it is right, somebody may be posing as the server.',
+  },
+  'bootstrapping-refused': {
+    happened: 'The network made no key for this account',
+    advice: 'Check the SIM or the password of this account; if it is right, ask the operator of the network.',
+  },
+  'network-not-proven': {
+    happened: 'The server that makes the key did not prove that it belongs to the network of this account',
+    advice:
+      'Check the SIM or the password of this account; if it is right, somebody may be posing as the network: tell its operator.',
   },
   'ticket-invalid': {
     happened: 'The key ticket was not valid for this conversation',
@@ -168,13 +184,18 @@ const meanings = {
   session: 'No session was opened and nothing was sent.',
   received: 'The message is not shown.',
   invitation: 'The session that the other side wanted was not opened.',
+  waiting: 'The message waits here and is sent, end to end, when that server answers again, as long as Tessera runs.',
   uncertain: 'It is not known whether the message arrived.',
 } as const;
 export type RefusalMeaning = keyof typeof meanings;
 
 export function refusal(code: RefusalCode, meaning: RefusalMeaning = 'message', details: RefusalDetails = {}): Refusal {
   const isIncoming = meaning === 'received' || meaning === 'invitation';
-  const said = { ...words[code], ...(isIncoming ? words[code].incoming : {}) };
+  const said = {
+    ...words[code],
+    ...(isIncoming ? words[code].incoming : {}),
+    ...(meaning === 'waiting' ? words[code].waiting : {}),
+  };
   const { happened = said.happened, ...rest } = details;
   const explanation = `${happened}. ${meanings[meaning]} ${said.advice}`;
   return { code, explanation, ...rest, ...(meaning === 'uncertain' ? { uncertain: true } : {}) };

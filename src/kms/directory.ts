@@ -7,13 +7,18 @@ import { pskContext, type KeyEncryptionKey } from './key-encryption-key.ts';
 import { KmsStorageError, type KmsStorage, type StoredUser } from './ports.ts';
 import { pskOctets } from './users.ts';
 
+/** A subscriber of a source, with all identities that it owns. */
+export interface SourcedSubscriber extends KmsSubscriber {
+  readonly identities: readonly MikeyIdentity[];
+}
+
 /** Where subscribers come from whose keys the storage does not keep, for example bootstrapping (GBA). */
 export interface SubscriberSource {
   /** As `KmsDirectory.findSubscriber`; asked for what the storage does not know. */
   findSubscriber(
     pskId: MikeyIdentity | undefined,
     claimed: MikeyIdentity | undefined,
-  ): Later<KmsSubscriber | undefined>;
+  ): Later<SourcedSubscriber | undefined>;
 }
 
 export interface StoredDirectoryOptions {
@@ -24,11 +29,12 @@ export interface StoredDirectoryOptions {
 
 /**
  * The users of a storage, asked anew for each question, so that a change made anywhere holds at once. A subscriber of
- * another source is judged by the stored user with the same identity; one whom the storage does not know may ask for
+ * another source is judged by the stored user with one of its identities; one whom the storage does not know may ask for
  * tickets to anybody.
  */
 export function createDirectory({ storage, kek, sources = [] }: StoredDirectoryOptions): KmsDirectory {
   const stored = new WeakMap<KmsSubscriber, StoredUser>();
+  const sourced = new WeakMap<KmsSubscriber, SourcedSubscriber>();
   const decoy = { identities: ['nobody'], pskId: '' };
   const wrappedDecoy = kek.wrap(new SecretBytes(new Uint8Array(pskOctets)), pskContext(decoy));
 
@@ -49,7 +55,17 @@ export function createDirectory({ storage, kek, sources = [] }: StoredDirectoryO
     identity?.type === 'uri' ? storage.users.findByIdentity(identityText(identity)) : undefined;
 
   const userOf = async (subscriber: KmsSubscriber): Promise<StoredUser | undefined> =>
-    stored.get(subscriber) ?? (await userWith(subscriber.identity));
+    stored.get(subscriber) ?? (await judge(sourced.get(subscriber)?.identities ?? [subscriber.identity]));
+
+  /** Whoever is disabled under one of their identities is so under each. */
+  const judge = async (identities: readonly MikeyIdentity[]): Promise<StoredUser | undefined> => {
+    const users: StoredUser[] = [];
+    for (const identity of identities) {
+      const user = await userWith(identity);
+      if (user !== undefined) users.push(user);
+    }
+    return users.find(({ isDisabled }) => isDisabled) ?? users[0];
+  };
 
   const isAllowed = async (allowed: readonly string[], responder: MikeyIdentity): Promise<boolean> => {
     if (responder.type !== 'uri') return false;
@@ -72,7 +88,9 @@ export function createDirectory({ storage, kek, sources = [] }: StoredDirectoryO
       if (user !== undefined) return subscriberOf(user);
       for (const source of sources) {
         const found = await source.findSubscriber(pskId, claimed);
-        if (found !== undefined) return found;
+        if (found === undefined) continue;
+        sourced.set(found, found);
+        return found;
       }
       // As much work as for somebody known: the time of an answer tells nobody who is.
       kek.unwrap(wrappedDecoy, pskContext(decoy)).dispose();

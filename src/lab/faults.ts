@@ -12,6 +12,8 @@ export interface LabFaults {
   flipCmsBit?: boolean;
   /** The KMS protects its answers under a key that is not the user's. */
   kmsWrongKey?: boolean;
+  /** The KMS is away: connections to its port are closed before anything is said. Its keys and its port stay as they are. */
+  kmsAway?: boolean;
   /** Each MESSAGE vanishes inside the network, unanswered. */
   dropMessages?: boolean;
   /** Milliseconds that each MESSAGE waits inside the network. */

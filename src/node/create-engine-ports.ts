@@ -1,8 +1,10 @@
 import type { Logger } from '../base/log.ts';
 import { secureRandom } from '../crypto/random.ts';
 import type { EnginePorts } from '../engine/ports.ts';
+import { createHttpsBootstrapping } from './bootstrapping.ts';
 import { createHttpsKeyManagement } from './key-management.ts';
 import { createNodeMsrpSockets } from './msrp-sockets.ts';
+import { createSimStateFiles } from './sim-state.ts';
 import { createNodeSipTransport } from './sip-transport.ts';
 import { systemClock } from './system-clock.ts';
 
@@ -10,10 +12,16 @@ export interface EnginePortsOptions {
   readonly log: Logger;
   /** Address on which sessions are listened for. */
   readonly host?: string;
+  /** Where the sequence numbers of software SIMs are kept; without it there are no accounts with a SIM. */
+  readonly simDirectory?: string;
 }
 
 /** What the engine needs from a real machine: the same for the desktop app, the scriptable UE and the lab. */
-export async function createEnginePorts({ log, host = '127.0.0.1' }: EnginePortsOptions): Promise<EnginePorts> {
+export async function createEnginePorts({
+  log,
+  host = '127.0.0.1',
+  simDirectory,
+}: EnginePortsOptions): Promise<EnginePorts> {
   return {
     clock: systemClock,
     random: secureRandom,
@@ -21,5 +29,7 @@ export async function createEnginePorts({ log, host = '127.0.0.1' }: EnginePorts
     sip: createNodeSipTransport(),
     msrp: await createNodeMsrpSockets({ host, clock: systemClock }),
     keyManagement: createHttpsKeyManagement(),
+    bootstrapping: createHttpsBootstrapping(),
+    ...(simDirectory === undefined ? {} : { simState: createSimStateFiles(simDirectory) }),
   };
 }

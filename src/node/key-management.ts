@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { fromAscii, fromBase64, toBase64, utf8 } from '../base/bytes.ts';
-import { ProtocolError } from '../base/errors.ts';
 import type { KeyManagement, KmsAddress, KmsExchange, KmsReply } from '../engine/ports.ts';
 import { profile } from '../protocol/profile.ts';
+import { explainHttpsFailure, httpsUrl, readBoundedBody, serverTlsOptions } from './https-client.ts';
 
 export interface HttpsKeyManagementOptions {
   /** For a whole exchange, from the first octet to the last. */
@@ -12,7 +12,7 @@ export interface HttpsKeyManagementOptions {
 
 const rawMikeyVersion = 1;
 
-/** Speaks to a KMS over HTTPS (profile 6.1). The server's certificate must prove the host of the URL; redirects are not followed. */
+/** Speaks to a KMS over HTTPS (profile 6.1). The server's certificate must prove its name; redirects are not followed. */
 export function createHttpsKeyManagement({
   timeoutMilliseconds = profile.kms.timeoutMilliseconds,
 }: HttpsKeyManagementOptions = {}): KeyManagement {
@@ -26,32 +26,29 @@ async function exchange(kind: KmsExchange, kms: KmsAddress, message: Uint8Array,
   try {
     const response = await post(url, kms, body, signal);
     const status = response.statusCode ?? 0;
-    return { status, message: decodeAnswer(response, await readBody(response)) };
+    const answer = decodeAnswer(response, await readBoundedBody(response, profile.kms.maxBodyOctets, 'kms.body'));
+    const retryAfterSeconds = readRetryAfter(response.headers['retry-after'], Date.now());
+    return { status, message: answer, ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) };
   } catch (error) {
-    throw explain(error, signal.aborted);
+    throw explainHttpsFailure(error, signal.aborted, 'kms');
   }
 }
 
-function exchangeUrl(kind: KmsExchange, { url }: KmsAddress): URL {
-  const base = URL.canParse(url) ? new URL(url) : undefined;
-  if (base?.protocol !== 'https:') {
-    throw new ProtocolError('local', 'not an HTTPS URL', { field: 'kms.url', expected: 'https://host' });
-  }
+function exchangeUrl(kind: KmsExchange, kms: KmsAddress): URL {
+  const base = httpsUrl(kms, 'kms.url');
   base.pathname = `${base.pathname.replace(/\/$/, '')}${profile.kms.path}`;
   base.search = new URLSearchParams({ requesttype: kind }).toString();
   return base;
 }
 
-function post(url: URL, { trustedCa }: KmsAddress, body: Uint8Array, signal: AbortSignal): Promise<IncomingMessage> {
+function post(url: URL, kms: KmsAddress, body: Uint8Array, signal: AbortSignal): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const request = httpsRequest(url, {
       method: 'POST',
       // A kept connection may be closed by the server just as it is used again, and a question is never sent twice.
       agent: false,
       signal,
-      minVersion: 'TLSv1.2',
-      rejectUnauthorized: true,
-      ...(trustedCa === undefined ? {} : { ca: trustedCa }),
+      ...serverTlsOptions(url, kms),
       headers: {
         'Content-Type': profile.kms.contentType,
         Accept: profile.kms.contentType,
@@ -65,23 +62,6 @@ function post(url: URL, { trustedCa }: KmsAddress, body: Uint8Array, signal: Abo
   });
 }
 
-async function readBody(response: IncomingMessage): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of response as AsyncIterable<Uint8Array>) {
-    length += chunk.length;
-    // Leaving the loop destroys the connection.
-    if (length > profile.kms.maxBodyOctets) {
-      throw new ProtocolError('peer-misbehaved', 'the answer is too long', {
-        field: 'kms.body',
-        expected: `at most ${profile.kms.maxBodyOctets} octets`,
-      });
-    }
-    chunks.push(chunk);
-  }
-  return Uint8Array.from(Buffer.concat(chunks));
-}
-
 /** An answer that carries something else than MIKEY, an error page for example, carries no message. */
 function decodeAnswer({ headers }: IncomingMessage, body: Uint8Array): Uint8Array | undefined {
   const mediaType = headers['content-type']?.split(';')[0]?.trim().toLowerCase();
@@ -89,17 +69,11 @@ function decodeAnswer({ headers }: IncomingMessage, body: Uint8Array): Uint8Arra
   return body[0] === rawMikeyVersion ? body : fromBase64(fromAscii(body, 'kms.body'), 'kms.body');
 }
 
-function explain(error: unknown, isLate: boolean): ProtocolError {
-  if (error instanceof ProtocolError) return error;
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'failed';
-  if (isLate) return new ProtocolError('peer-misbehaved', 'no answer in time', { field: 'kms.timeout', cause: error });
-  // Codes of the operating system and of HTTP say nothing about the certificate; OpenSSL's and X.509's do.
-  if (/^(E(?!PROTO)[A-Z]+|HPE_.*|failed)$/.test(code)) {
-    return new ProtocolError('peer-misbehaved', `no answer: ${code}`, { field: 'kms.connection', cause: error });
-  }
-  return new ProtocolError('peer-misbehaved', code, {
-    field: 'kms.tls',
-    expected: 'a certificate that proves the host of the URL',
-    cause: error,
-  });
+/** RFC 9110 10.2.3: seconds, or a date. Undefined for anything else. */
+export function readRetryAfter(value: string | undefined, now: number): number | undefined {
+  const text = value?.trim() ?? '';
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  // Every form of HTTP-date begins with the name of a day.
+  const at = /^[A-Z][a-z]{2,8},? /.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(at) ? undefined : Math.max(0, Math.ceil((at - now) / 1000));
 }

@@ -48,6 +48,28 @@ export const profile = {
     timeoutMilliseconds: 10_000,
     maxBodyOctets: 16 * 1024,
   },
+  /** HTTP to the bootstrapping server, reference point Ub (TS 24.109 clause 4), and what follows from it (6.3). */
+  bootstrapping: {
+    /** TS 24.109 annex C. */
+    contentType: 'application/vnd.3gpp.bsf+xml',
+    /** User-Agent token of a UE that bootstraps with its SIP Digest password (6.3, TS 24.109). */
+    digestToken: 'GBA_Digest',
+    /**
+     * TLS exporter (RFC 5705) behind TLS_MK_Extr: its label is not known from public text, so this one is chosen and may have to be
+     * set to the network's. The length is that of TS 33.220 annex B.
+     */
+    tlsExporterLabel: 'EXPORTER_3GPP_GBA_Digest',
+    tlsMkExtrOctets: 48,
+    timeoutMilliseconds: 10_000,
+    maxBodyOctets: 16 * 1024,
+    /** A NAF asks for other keys with this realm before the name of its host (6.2). */
+    realmPrefix: '3GPP-bootstrapping@',
+    /** A key is replaced when less than this share of its life is left, at most `renewalMarginMaxSeconds`: chosen (6.3). */
+    renewalMarginShare: 0.1,
+    renewalMarginMaxSeconds: 300,
+    /** Life of Ks at our own bootstrapping server: chosen. */
+    keyLifetimeSeconds: 8 * 3600,
+  },
   msrpTls: {
     /** RFC 4279 suites (3.3); no TLS 1.3 external PSK, which BoringSSL cannot do. */
     pskMinVersion: 'TLSv1.2',

@@ -41,7 +41,7 @@ describe('accounts', () => {
     const { ready, withoutSecrets } = await new Accounts(file, keychain).load();
     expect(withoutSecrets).toEqual([]);
     expect(ready[0]!.config).toMatchObject({ id: 'sip:alice@lab.test', policy: 'prefer-e2e' });
-    expect(ready[0]!.secrets.password.use((bytes) => fromUtf8(bytes))).toBe('hunter2');
+    expect(ready[0]!.secrets.password?.use((bytes) => fromUtf8(bytes))).toBe('hunter2');
     expect(ready[0]!.secrets.kmsPsk!.use(toHex)).toBe('ab'.repeat(32));
   });
 
@@ -51,7 +51,7 @@ describe('accounts', () => {
     await accounts.add({ ...config, displayName: 'Alice', password: 'new' });
     const { ready } = await accounts.load();
     expect(ready.map((account) => account.config.displayName)).toEqual(['Alice']);
-    expect(ready[0]!.secrets.password.use((bytes) => fromUtf8(bytes))).toBe('new');
+    expect(ready[0]!.secrets.password?.use((bytes) => fromUtf8(bytes))).toBe('new');
   });
 
   it('names accounts whose secrets are gone and loads the others', async () => {

@@ -104,6 +104,7 @@ describe('subscribers of another source', () => {
     name,
     psk: new SecretBytes(new Uint8Array(32)),
     identity: uri(name),
+    identities: [uri(`${name}-alias`), uri(name)],
     owns: (other: ReturnType<typeof uri>) => sameIdentity(other, uri(name)),
   });
   const source: SubscriberSource = {

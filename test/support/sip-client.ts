@@ -34,13 +34,14 @@ export function createClient(account: Partial<SipAccount> = {}): SipClient {
     sip: server,
     msrp: { canDoPskTls: false, listen: () => Promise.reject(absent), connect: () => Promise.reject(absent) },
     keyManagement: { exchange: () => Promise.reject(absent) },
+    bootstrapping: { open: () => ({ ask: () => Promise.reject(absent), close: () => undefined }) },
   };
   const userAgent = createSipUserAgent({
     ports,
     account: {
       identity: 'sip:alice@lab.test',
       privateIdentity: 'alice-private@lab.test',
-      password: new SecretBytes(utf8(password)),
+      authentication: { mode: 'digest', password: new SecretBytes(utf8(password)) },
       domain: 'lab.test',
       target: { host: '127.0.0.1', port: 5061, protocol: 'tls', serverName: 'edge.lab.test' },
       ...account,

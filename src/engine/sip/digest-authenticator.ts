@@ -3,17 +3,24 @@ import { toHex } from '../../base/bytes.ts';
 import { randomId, type Random } from '../../base/random.ts';
 import { quoted } from '../../protocol/sip/auth-params.ts';
 import {
+  akaAlgorithms,
   answerChallenge,
   initialAuthorization,
   isWeaker,
+  passwordAlgorithms,
   readNextNonce,
+  refuseChallenge,
   selectChallenge,
+  type DigestAnswerInput,
   type DigestChallenge,
 } from '../../protocol/sip/digest.ts';
 import type { SipMessage } from '../../protocol/sip/message.ts';
+import { AkaAuthentication } from './aka-authentication.ts';
 import { showTelUris } from './tel-uri.ts';
-import type { SipAccount } from './types.ts';
+import type { AuthenticationFailure, SipAccount } from './types.ts';
 import { decodeBody } from './wire-translation.ts';
+
+type Question = Pick<DigestAnswerInput, 'challenge' | 'nonceCount' | 'method' | 'uri' | 'body'>;
 
 const challengeHeaders = { 401: 'WWW-Authenticate', 407: 'Proxy-Authenticate' } as const;
 const maxPending = 64;
@@ -25,6 +32,7 @@ const maxPending = 64;
 export class DigestAuthenticator {
   readonly #account: SipAccount;
   readonly #random: Random;
+  readonly #aka: AkaAuthentication | undefined;
   readonly #pending = new Map<string, DigestChallenge>();
   /** Of the last challenge of the registrar, so that renewals need no round trip more. */
   #registrar: { readonly challenge: DigestChallenge; uses: number } | undefined;
@@ -32,6 +40,17 @@ export class DigestAuthenticator {
   constructor(account: SipAccount, random: Random) {
     this.#account = account;
     this.#random = random;
+    this.#aka = account.authentication.mode === 'aka' ? new AkaAuthentication(account.authentication.sim) : undefined;
+  }
+
+  /** A registration begins from nothing: the network has to prove itself in it, where it does so at all. */
+  beginRegistration(): void {
+    this.#aka?.beginRegistration();
+  }
+
+  /** What is to be held against the network, which `isAccepted` says that it registered us; nothing with a password. */
+  objection(isAccepted: boolean): AuthenticationFailure | undefined {
+    return this.#aka?.objection(isAccepted);
   }
 
   /**
@@ -43,17 +62,18 @@ export class DigestAuthenticator {
     const { status, headers } = response;
     if (status !== 401 && status !== 407) return true;
     const name = challengeHeaders[status];
-    const challenge = selectChallenge(headers.getAll(name));
+    const aka = this.#aka;
+    const challenge = selectChallenge(headers.getAll(name), aka === undefined ? passwordAlgorithms : akaAlgorithms);
     for (const header of Object.values(challengeHeaders)) headers.remove(header);
-    if (challenge === undefined || !(fromRegistrar || this.#isHome(challenge))) return false;
+    const isToAnswer = fromRegistrar || (aka === undefined && challenge !== undefined && this.#isHome(challenge));
+    if (challenge === undefined || !isToAnswer) return false;
+    // SIP.js answers another challenge to the same request only if that is stale, and only one.
+    const isStale = aka === undefined ? challenge.stale : aka.mayAnswerAgain(challenge.stale);
     const ticket = toHex(this.#random.bytes(16));
     this.#pending.set(ticket, challenge);
     const [oldest] = this.#pending.keys();
     if (this.#pending.size > maxPending && oldest !== undefined) this.#pending.delete(oldest);
-    headers.add(
-      name,
-      `Digest realm="hidden", nonce=${quoted(ticket, 'sip.ticket')}${challenge.stale ? ', stale=true' : ''}`,
-    );
+    headers.add(name, `Digest realm="hidden", nonce=${quoted(ticket, 'sip.ticket')}${isStale ? ', stale=true' : ''}`);
     return true;
   }
 
@@ -66,9 +86,10 @@ export class DigestAuthenticator {
 
   /** `Authorization` of a REGISTER that nobody challenged yet. */
   registerAuthorization(method: string, uri: string): string {
+    this.#aka?.beginRequest();
     const known = this.#registrar;
     if (known === undefined) return initialAuthorization(this.#account.privateIdentity, this.#account.domain, uri);
-    return this.#answer(known.challenge, ++known.uses, method, uri, new Uint8Array());
+    return this.#answer({ challenge: known.challenge, nonceCount: ++known.uses, method, uri, body: new Uint8Array() });
   }
 
   /** What SIP.js calls for each request that was challenged; it allows one retry, and one more when stale. */
@@ -78,11 +99,13 @@ export class DigestAuthenticator {
       if (typeof ticket === 'string') this.#pending.delete(ticket);
       return challenge;
     };
-    const answer = (challenge: DigestChallenge, request: Core.OutgoingRequestMessage): string => {
+    const answer = (challenge: DigestChallenge, request: Core.OutgoingRequestMessage): string | undefined => {
       const uri = showTelUris(request.ruri.toRaw());
       const body = typeof request.body === 'object' ? decodeBody(request.body.body) : decodeBody(request.body);
+      const question = { challenge, nonceCount: 1, method: request.method, uri, body };
+      if (this.#aka !== undefined) return this.#answerWithSim(this.#aka, question);
       if (request.method === 'REGISTER') this.#registrar = { challenge, uses: 1 };
-      return this.#answer(challenge, 1, request.method, uri, body);
+      return this.#answer(question);
     };
     return new TicketAuthentication(loggerFactory, redeem, answer);
   }
@@ -93,22 +116,35 @@ export class DigestAuthenticator {
     return realm === known.realm && !isWeaker(algorithm, known.algorithm);
   }
 
-  #answer(challenge: DigestChallenge, nonceCount: number, method: string, uri: string, body: Uint8Array): string {
-    const { privateIdentity: username, password } = this.#account;
-    const cnonce = randomId(this.#random, 16);
-    return answerChallenge({ challenge, username, password, method, uri, body, nonceCount, cnonce });
+  #answer(question: Question): string {
+    const { privateIdentity: username, authentication } = this.#account;
+    if (authentication.mode !== 'digest') throw new Error('an account with a SIM has no password');
+    const { password } = authentication;
+    return answerChallenge({ ...question, username, password, cnonce: randomId(this.#random, 16) });
+  }
+
+  #answerWithSim(aka: AkaAuthentication, question: Question): string | undefined {
+    const { privateIdentity: username } = this.#account;
+    const answer = aka.answer(question.challenge);
+    if (answer.kind === 'none') return undefined;
+    if (answer.kind === 'refuse') return refuseChallenge(question.challenge, username, question.uri);
+    const { password } = answer;
+    const auts = answer.kind === 'resynchronise' ? { auts: answer.auts } : {};
+    const header = answerChallenge({ ...question, username, password, cnonce: randomId(this.#random, 16), ...auts });
+    password.dispose();
+    return header;
   }
 }
 
 class TicketAuthentication extends Core.DigestAuthentication {
   readonly #redeem: (ticket: unknown) => DigestChallenge | undefined;
-  readonly #answer: (challenge: DigestChallenge, request: Core.OutgoingRequestMessage) => string;
+  readonly #answer: (challenge: DigestChallenge, request: Core.OutgoingRequestMessage) => string | undefined;
   #header = '';
 
   constructor(
     loggerFactory: Core.LoggerFactory,
     redeem: (ticket: unknown) => DigestChallenge | undefined,
-    answer: (challenge: DigestChallenge, request: Core.OutgoingRequestMessage) => string,
+    answer: (challenge: DigestChallenge, request: Core.OutgoingRequestMessage) => string | undefined,
   ) {
     super(loggerFactory, undefined, undefined, undefined);
     this.#redeem = redeem;
@@ -118,7 +154,9 @@ class TicketAuthentication extends Core.DigestAuthentication {
   override authenticate(request: Core.OutgoingRequestMessage, challenge: { readonly nonce?: unknown }): boolean {
     const real = this.#redeem(challenge.nonce);
     if (real === undefined) return false;
-    this.#header = this.#answer(real, request);
+    const header = this.#answer(real, request);
+    if (header === undefined) return false;
+    this.#header = header;
     return true;
   }
 

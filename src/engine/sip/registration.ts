@@ -4,6 +4,7 @@ import type { Logger } from '../../base/log.ts';
 import type { Random } from '../../base/random.ts';
 import { splitHeaderList } from '../../protocol/sip/headers.ts';
 import { BackOff } from './back-off.ts';
+import type { DigestAuthenticator } from './digest-authenticator.ts';
 import { explainFailure, isPassing, readGranted, readRetryAfter, renewalSeconds } from './registration-answer.ts';
 import type { SecurityAgreementState } from './security-agreement.ts';
 import type { RegistrationState, SipReply } from './types.ts';
@@ -21,6 +22,7 @@ export interface RegistrationOptions {
   /** Sends one REGISTER, answers its challenges. */
   readonly send: (expiresSeconds: number) => Promise<SipReply>;
   readonly security: SecurityAgreementState;
+  readonly authentication: Pick<DigestAuthenticator, 'beginRegistration' | 'objection'>;
   readonly useServiceRoute: (route: readonly string[]) => void;
   readonly onState: (state: RegistrationState) => void;
 }
@@ -99,6 +101,7 @@ export class Registration {
     const isRenewal = this.#state.state === 'registered';
     if (!isRenewal) {
       this.#options.security.forget();
+      this.#options.authentication.beginRegistration();
       this.#change({ state: 'registering' });
     }
     try {
@@ -117,6 +120,8 @@ export class Registration {
       const willRetry = isRenewal && this.#isWanted;
       return this.#fail({ state: 'failed', code: 'security-agreement-failed', explanation, willRetry });
     }
+    const objection = this.#options.authentication.objection(reply.status < 300);
+    if (objection !== undefined) return this.#fail({ state: 'failed', ...objection, willRetry: false });
     if (reply.status >= 300) {
       const willRetry = this.#isWanted && isPassing(reply);
       return this.#fail(explainFailure(reply, willRetry), readRetryAfter(reply.headers));

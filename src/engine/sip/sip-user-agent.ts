@@ -97,6 +97,7 @@ class SipJsUserAgent implements SipUserAgent {
       isConnected: () => this.#sipJs.transport.isConnected(),
       send: (expires) => this.#sendRegister(expires),
       security: this.#security,
+      authentication: this.#authenticator,
       useServiceRoute: (route) => (this.#sipJs.core.configuration.routeSet = [...route]),
       onState: (state) => this.events.emit('registration', state),
     });

@@ -2,6 +2,13 @@ import type { Events } from '../../base/events.ts';
 import type { SecretBytes } from '../../base/secret-bytes.ts';
 import type { SipHeaders } from '../../protocol/sip/message.ts';
 import type { SipTarget, TlsFacts } from '../ports.ts';
+import type { SoftwareSim } from '../sim/index.ts';
+
+/** What an account proves itself with. */
+export type SipAuthentication =
+  | { readonly mode: 'digest'; readonly password: SecretBytes }
+  /** Only challenges of AKA are answered, and only to REGISTER: no password leaves, and the network proves itself too. */
+  | { readonly mode: 'aka'; readonly sim: SoftwareSim };
 
 /** Who registers, and where. */
 export interface SipAccount {
@@ -9,7 +16,7 @@ export interface SipAccount {
   readonly identity: string;
   /** Private identity (IMPI), the digest user name. */
   readonly privateIdentity: string;
-  readonly password: SecretBytes;
+  readonly authentication: SipAuthentication;
   /** Home network domain: registrar and expected digest realm of the first REGISTER. */
   readonly domain: string;
   readonly target: SipTarget;
@@ -24,6 +31,12 @@ export interface SipAccount {
 
 export type RegistrationFailureCode =
   | 'authentication-failed'
+  /** AKA: the network does not know the SIM's key, or did not show that it does. */
+  | 'network-not-authentic'
+  /** AKA: its sequence numbers do not fit, also after one resynchronisation. */
+  | 'sequence-out-of-step'
+  /** AKA: sequence numbers cannot be read or kept on this device. */
+  | 'sim-unusable'
   | 'refused'
   | 'security-agreement-failed'
   | 'extension-required'
@@ -34,6 +47,13 @@ export type RegistrationFailureCode =
   | 'server-error'
   | 'invalid-answer'
   | 'stopped';
+
+/** Why we do not accept the network, whatever it answers. */
+export interface AuthenticationFailure {
+  readonly code: 'network-not-authentic' | 'sequence-out-of-step' | 'sim-unusable';
+  /** For people. */
+  readonly explanation: string;
+}
 
 export type RegistrationState =
   | { readonly state: 'unregistered' }

@@ -1,8 +1,8 @@
-import { utf8 } from '../../base/bytes.ts';
-import type { SecretBytes } from '../../base/secret-bytes.ts';
+import { toHex } from '../../base/bytes.ts';
+import { Events } from '../../base/events.ts';
 import {
-  bytesIdentity,
   createTicketRequest,
+  identityText,
   messageTicketFlags,
   msrpTicketFlags,
   uriIdentity,
@@ -13,9 +13,13 @@ import {
 } from '../../protocol/mikey/index.ts';
 import { profile } from '../../protocol/profile.ts';
 import type { KmsConfig } from '../account-config.ts';
+import { limits } from '../limits.ts';
 import type { EnginePorts } from '../ports.ts';
-import { refuse } from '../refusal.ts';
-import { exchangeWithKms } from './kms-exchange.ts';
+import { refuse, RefusalError } from '../refusal.ts';
+import type { KmsCredential } from './kms-credential.ts';
+import { KmsLink, type KmsLinkEvents } from './kms-link.ts';
+import { explainKmsState, type KmsState } from './kms-state.ts';
+import { replayKey } from './replay-key.ts';
 import { TicketCache, type TicketKind } from './ticket-cache.ts';
 
 export interface TicketServiceOptions {
@@ -23,21 +27,43 @@ export interface TicketServiceOptions {
   /** KMS user identity of this account (profile 6.4). */
   readonly self: string;
   readonly kms: KmsConfig | undefined;
-  readonly psk: SecretBytes | undefined;
+  /** Disposed of by whoever made it. */
+  readonly credential: KmsCredential | undefined;
+}
+
+interface Access {
+  readonly kms: KmsConfig;
+  readonly link: KmsLink;
 }
 
 /** Tickets of one account: asks the KMS for new ones, keeps those that may be used again, resolves those of others. */
 export class TicketService {
+  readonly events: Events<KmsLinkEvents>;
   readonly #ports: EnginePorts;
   readonly #self: MikeyIdentity;
-  readonly #access: { readonly kms: KmsConfig; readonly psk: SecretBytes } | undefined;
-  readonly #cache = new TicketCache<GrantedTicket>();
-  readonly #pending = new Map<string, Promise<GrantedTicket>>();
+  readonly #access: Access | undefined;
+  readonly #withoutKms: KmsState;
+  readonly #cache: TicketCache;
+  readonly #requests = new Map<string, Promise<GrantedTicket>>();
+  readonly #resolves = new Map<string, Promise<ResolvedTransfer>>();
+  /** What the KMS left unanswered: the oldest of these is what it is asked first when it may be back. */
+  readonly #open = new Map<string, () => Promise<unknown>>();
 
-  constructor({ ports, self, kms, psk }: TicketServiceOptions) {
+  constructor({ ports, self, kms, credential }: TicketServiceOptions) {
     this.#ports = ports;
     this.#self = uriIdentity(self);
-    this.#access = kms === undefined || psk === undefined ? undefined : { kms, psk };
+    this.events = new Events((error) => ports.log.log('error', 'kms.listener-failed', { reason: String(error) }));
+    this.#cache = new TicketCache();
+    this.#withoutKms = {
+      state: 'not-configured',
+      since: ports.clock.now(),
+      explanation: explainKmsState('not-configured', 'This account has no key management server'),
+    };
+    if (kms === undefined || credential === undefined) return;
+    const link = new KmsLink({ ports, kms, credential, probe: () => this.#askOpenQuestion() });
+    link.events.on('state', (state) => this.events.emit('state', state));
+    link.events.on('available', () => this.events.emit('available', undefined));
+    this.#access = { kms, link };
   }
 
   get configured(): boolean {
@@ -53,18 +79,31 @@ export class TicketService {
     return this.#require().kms.identity;
   }
 
+  get state(): KmsState {
+    return this.#access?.link.state ?? this.#withoutKms;
+  }
+
+  /** The time by which tickets are made and judged, milliseconds since 1970: see `KmsClock`. */
+  now(): number {
+    return this.#access?.link.clock.now() ?? this.#ports.clock.now();
+  }
+
   /**
    * A ticket for `recipient` (a KMS user identity). Callers that ask for the same at the same time share one request.
+   * @param renew asks for a new one although there is one that may still be used.
    * @throws RefusalError `no-kms`, `kms-unreachable`, `kms-refused` or `kms-answer-invalid`.
    */
-  async ticketFor(recipient: string, kind: TicketKind): Promise<GrantedTicket> {
+  async ticketFor(recipient: string, kind: TicketKind, renew = false): Promise<GrantedTicket> {
     this.#require();
-    const cached = this.#cache.get(recipient, kind, this.#ports.clock.now());
+    const cached = renew ? undefined : this.#cache.get(recipient, kind, this.now());
     if (cached !== undefined) return cached;
     const key = `${kind} ${recipient}`;
-    const pending = this.#pending.get(key) ?? this.#request(recipient, kind).finally(() => this.#pending.delete(key));
-    this.#pending.set(key, pending);
-    return pending;
+    return this.#shared(
+      this.#requests,
+      key,
+      () => this.#request(recipient, kind),
+      () => this.ticketFor(recipient, kind),
+    );
   }
 
   /** Forgets a ticket that proved useless, so that the next message asks for a new one. */
@@ -72,64 +111,128 @@ export class TicketService {
     this.#cache.drop(recipient, kind);
   }
 
-  /** @throws RefusalError as `ticketFor`. */
+  /** Copies of one message that come in together are resolved together. @throws RefusalError as `ticketFor`. */
   async resolve(received: ReceivedTransfer): Promise<ResolvedTransfer> {
-    const { kms, psk } = this.#require();
-    const resolve = received.createResolve({
-      psk,
-      pskId: pskIdentity(kms),
-      // The sender chose the ticket's suite; it must not choose a weaker one for us and our KMS.
-      suite: kms.suite === '256' ? kms.suite : received.suite,
-      self: this.#self,
-      kms: uriIdentity(kms.identity),
-      now: this.#ports.clock.now(),
-      random: this.#ports.random,
-    });
-    return exchangeWithKms(this.#ports, kms.address, 'ticketresolve', resolve.message, (response, now) =>
-      resolve.accept(response, now),
+    this.#require();
+    const key = `resolve ${toHex(replayKey(received))}`;
+    return this.#shared(
+      this.#resolves,
+      key,
+      () => this.#resolve(received),
+      // What has ended meanwhile is of no use to anybody.
+      () => (this.now() > (received.validUntil ?? Infinity) ? Promise.resolve() : this.resolve(received)),
     );
   }
 
-  clear(): void {
+  /** Asks a KMS that was away or refused, without waiting for the next attempt; resolves with what came of it. */
+  async retry(): Promise<KmsState> {
+    if (this.#open.size === 0 && this.state.state !== 'ready') {
+      // Any question serves to learn whether the KMS is there.
+      this.#open.set('self', () => this.#request(identityText(this.#self), 'message', false));
+    }
+    await this.#access?.link.tryNow();
+    return this.state;
+  }
+
+  /** Nothing is asked by itself any more, and no key stays in memory. */
+  stop(): void {
+    this.#access?.link.stop();
+    this.#open.clear();
     this.#cache.clear();
   }
 
-  async #request(recipient: string, kind: TicketKind): Promise<GrantedTicket> {
-    const { kms, psk } = this.#require();
-    const now = this.#ports.clock.now();
+  #request(recipient: string, kind: TicketKind, keep = true): Promise<GrantedTicket> {
+    const { kms, link } = this.#require();
     const life = kind === 'session' ? profile.ticket.sessionLifetimeSeconds : profile.ticket.messageLifetimeSeconds;
-    const request = createTicketRequest({
-      suite: kms.suite,
-      psk,
-      pskId: pskIdentity(kms),
-      initiator: this.#self,
-      kms: uriIdentity(kms.identity),
-      responders: [uriIdentity(recipient)],
-      flags: kind === 'session' ? msrpTicketFlags : messageTicketFlags,
-      keyKind: kind === 'session' ? 'TGK' : 'GTGK',
-      validFrom: now - profile.ticket.startsBeforeIssueSeconds * 1000,
-      validUntil: now + life * 1000,
-      now,
-      random: this.#ports.random,
-    });
-    const ticket = await exchangeWithKms(
-      this.#ports,
-      kms.address,
-      'ticketrequest',
-      request.message,
-      (response, receivedAt) => request.accept(response, receivedAt),
-    );
-    this.#cache.put(recipient, kind, ticket, this.#ports.clock.now());
-    this.#ports.log.log('info', 'ticket.granted', { kind, validUntil: ticket.validUntil });
-    return ticket;
+    return link
+      .exchange('ticketrequest', ({ psk, pskId }, now) =>
+        createTicketRequest({
+          suite: kms.suite,
+          psk,
+          pskId,
+          initiator: this.#self,
+          kms: uriIdentity(kms.identity),
+          responders: [uriIdentity(recipient)],
+          flags: kind === 'session' ? msrpTicketFlags : messageTicketFlags,
+          keyKind: kind === 'session' ? 'TGK' : 'GTGK',
+          validFrom: now - profile.ticket.startsBeforeIssueSeconds * 1000,
+          validUntil: now + life * 1000,
+          now,
+          random: this.#ports.random,
+        }),
+      )
+      .then((ticket) => {
+        if (keep) this.#cache.put(recipient, kind, ticket, this.now());
+        this.#ports.log.log('info', 'ticket.granted', { kind, validUntil: ticket.validUntil });
+        return ticket;
+      });
   }
 
-  #require(): { readonly kms: KmsConfig; readonly psk: SecretBytes } {
+  #resolve(received: ReceivedTransfer): Promise<ResolvedTransfer> {
+    const { kms, link } = this.#require();
+    return link.exchange('ticketresolve', ({ psk, pskId }, now) =>
+      received.createResolve({
+        psk,
+        pskId,
+        // The sender chose the ticket's suite; it must not choose a weaker one for us and our KMS.
+        suite: kms.suite === '256' ? kms.suite : received.suite,
+        self: this.#self,
+        kms: uriIdentity(kms.identity),
+        now,
+        random: this.#ports.random,
+      }),
+    );
+  }
+
+  /** One exchange for all who want the same; remembered as an open question while the KMS does not answer it. */
+  #shared<Result>(
+    running: Map<string, Promise<Result>>,
+    key: string,
+    start: () => Promise<Result>,
+    again: () => Promise<unknown>,
+  ): Promise<Result> {
+    const shared = running.get(key);
+    if (shared !== undefined) return shared;
+    const started = start().then(
+      (result) => {
+        this.#open.delete(key);
+        return result;
+      },
+      (error: unknown) => {
+        this.#open.delete(key);
+        const { state } = this.state;
+        const isUnanswered = error instanceof RefusalError && (error.code === 'kms-unreachable' || state === 'refused');
+        if (isUnanswered) this.#remember(key, again);
+        throw error;
+      },
+    );
+    const settled = started.finally(() => running.delete(key));
+    running.set(key, settled);
+    return settled;
+  }
+
+  #remember(key: string, again: () => Promise<unknown>): void {
+    this.#open.set(key, again);
+    if (this.#open.size <= limits.kmsOpenQuestions) return;
+    const [oldest] = this.#open.keys();
+    if (oldest !== undefined) this.#open.delete(oldest);
+  }
+
+  #askOpenQuestion(): Promise<void> {
+    const [next] = this.#open;
+    if (next === undefined) return Promise.resolve();
+    const [key, again] = next;
+    // It comes back at the end of the row when it stays open.
+    this.#open.delete(key);
+    return again().then(
+      () => undefined,
+      // The link has told what came of it.
+      () => undefined,
+    );
+  }
+
+  #require(): Access {
     if (this.#access === undefined) throw refuse('no-kms');
     return this.#access;
   }
-}
-
-function pskIdentity(kms: KmsConfig): MikeyIdentity {
-  return bytesIdentity(utf8(kms.pskId));
 }

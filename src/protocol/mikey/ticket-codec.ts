@@ -70,6 +70,13 @@ export function encodeCoveredTicket(ticket: TicketPayload): Uint8Array {
   return writer.u16(ticket.ticketData.length).bytes(ticket.ticketData).finish();
 }
 
+/** A policy by itself, to compare two. */
+export function encodePolicy(policy: TicketPolicy): Uint8Array {
+  const writer = new ByteWriter();
+  writePolicy(writer, policy);
+  return writer.finish();
+}
+
 /** The chain THDR, T, RAND, KEMAC, [IDRpsk], V of a base ticket. */
 export function decodeTicketData(ticketData: Uint8Array): readonly Payload[] {
   const reader = new ByteReader(ticketData, 0, { mikey: mikeyError.invalidTicket });

@@ -2,9 +2,10 @@ import { concatBytes, toHex, utf8 } from '../../base/bytes.ts';
 import { ProtocolError } from '../../base/errors.ts';
 import type { SecretBytes } from '../../base/secret-bytes.ts';
 import { md5, sha256 } from '../../crypto/digest.ts';
+import type { AkaDigestAlgorithm } from '../gba/index.ts';
 import { quoted, readAuthParams } from './auth-params.ts';
 
-export type DigestAlgorithm = 'MD5' | 'MD5-sess' | 'SHA-256' | 'SHA-256-sess';
+export type DigestAlgorithm = 'MD5' | 'MD5-sess' | 'SHA-256' | 'SHA-256-sess' | AkaDigestAlgorithm;
 export type QualityOfProtection = 'auth' | 'auth-int';
 
 /** One `WWW-Authenticate` or `Proxy-Authenticate` value that we can answer (RFC 7616 clause 3.3, RFC 8760). */
@@ -37,8 +38,13 @@ export interface DigestInput {
   readonly body: Uint8Array;
 }
 
-// RFC 8760 clause 2.4 lets the client's policy choose among what the server offers: ours is the strongest first.
-const strength: readonly DigestAlgorithm[] = ['SHA-256', 'SHA-256-sess', 'MD5', 'MD5-sess'];
+/**
+ * What an account with a password answers. RFC 8760 clause 2.4 lets the client's policy choose among what the server offers: ours
+ * is the strongest first.
+ */
+export const passwordAlgorithms: readonly DigestAlgorithm[] = ['SHA-256', 'SHA-256-sess', 'MD5', 'MD5-sess'];
+/** What an account with a SIM answers; RFC 4169 clause 4.1 wants version 2 where both are offered. */
+export const akaAlgorithms: readonly AkaDigestAlgorithm[] = ['AKAv2-SHA-256', 'AKAv2-MD5', 'AKAv1-MD5'];
 
 /** Whether `algorithm` rests on a weaker hash than `other`. */
 export function isWeaker(algorithm: DigestAlgorithm, other: DigestAlgorithm): boolean {
@@ -46,16 +52,22 @@ export function isWeaker(algorithm: DigestAlgorithm, other: DigestAlgorithm): bo
 }
 
 /**
- * The strongest challenge among the header values that we can answer; others are skipped, be they of another
- * scheme, an unknown algorithm or malformed. Undefined when none is left.
+ * The challenge among the header values whose algorithm stands first in `algorithms`; others are skipped, be they of another
+ * scheme, an algorithm that is not in the list, or malformed. Undefined when none is left.
  */
-export function selectChallenge(headerValues: readonly string[]): DigestChallenge | undefined {
-  const known = headerValues.map(readUsableChallenge).filter((challenge) => challenge !== undefined);
-  return known.sort((a, b) => strength.indexOf(a.algorithm) - strength.indexOf(b.algorithm))[0];
+export function selectChallenge(
+  headerValues: readonly string[],
+  algorithms: readonly DigestAlgorithm[] = passwordAlgorithms,
+): DigestChallenge | undefined {
+  const known = headerValues.flatMap((value) => readUsableChallenge(value, algorithms));
+  return known.sort((a, b) => algorithms.indexOf(a.algorithm) - algorithms.indexOf(b.algorithm))[0];
 }
 
 /** @throws ProtocolError `malformed`, or `unsupported` for a scheme, algorithm or qop that we cannot answer. */
-export function readChallenge(headerValue: string): DigestChallenge {
+export function readChallenge(
+  headerValue: string,
+  algorithms: readonly DigestAlgorithm[] = passwordAlgorithms,
+): DigestChallenge {
   const { scheme, values } = readAuthParams(headerValue, 'sip.challenge');
   if (scheme !== 'digest') unsupported('scheme', 'Digest');
   const realm = values.get('realm');
@@ -68,7 +80,8 @@ export function readChallenge(headerValue: string): DigestChallenge {
     realm,
     nonce,
     opaque: values.get('opaque'),
-    algorithm: name === undefined ? 'MD5' : readAlgorithm(name),
+    // RFC 3310 clause 3.1: without a name it is MD5, also for somebody who can do AKA.
+    algorithm: readAlgorithm(name ?? 'MD5', algorithms),
     namesAlgorithm: name !== undefined,
     qop: readQop(values.get('qop')),
     stale: values.get('stale')?.toLowerCase() === 'true',
@@ -77,7 +90,7 @@ export function readChallenge(headerValue: string): DigestChallenge {
 
 /** Lower-case hexadecimal response value. */
 export function digestResponse(input: DigestInput): string {
-  const hash = input.algorithm.startsWith('SHA-256') ? sha256 : md5;
+  const hash = input.algorithm.includes('SHA-256') ? sha256 : md5;
   const digest = (...parts: (string | Uint8Array)[]): string =>
     toHex(hash(concatBytes(...parts.map((part) => (typeof part === 'string' ? utf8(part) : part)))));
   const { nonce, cnonce, qop, method, uri } = input;
@@ -99,6 +112,8 @@ export interface DigestAnswerInput {
   /** 1 for the first request under this nonce, then one more each time. */
   readonly nonceCount: number;
   readonly cnonce: string;
+  /** Tells the network where our sequence numbers are (RFC 3310 clause 3.4), base64; the password is empty then. */
+  readonly auts?: string;
 }
 
 /** The value of an `Authorization` or `Proxy-Authorization` header. */
@@ -114,6 +129,20 @@ export function answerChallenge(input: DigestAnswerInput): string {
   // A -sess algorithm hashes the cnonce, so the server needs it even without qop.
   if (qop !== undefined || algorithm.endsWith('-sess')) fields.push(text('cnonce', cnonce));
   if (qop !== undefined) fields.push(`qop=${qop}`, `nc=${nonceCount}`);
+  if (opaque !== undefined) fields.push(text('opaque', opaque));
+  if (input.auts !== undefined) fields.push(text('auts', input.auts));
+  return `Digest ${fields.join(', ')}`;
+}
+
+/**
+ * What a UE says to a challenge whose sender did not prove itself (TS 24.229 clause 5.1.1.5.3): an empty response and no `auts`,
+ * which tells that the MAC was wrong and nothing else.
+ */
+export function refuseChallenge(challenge: DigestChallenge, username: string, uri: string): string {
+  const { algorithm, realm, nonce, opaque } = challenge;
+  const text = (name: string, value: string): string => `${name}=${quoted(value, `sip.authorization.${name}`)}`;
+  const fields = [text('username', username), text('realm', realm), text('nonce', nonce), text('uri', uri)];
+  fields.push('response=""', `algorithm=${algorithm}`);
   if (opaque !== undefined) fields.push(text('opaque', opaque));
   return `Digest ${fields.join(', ')}`;
 }
@@ -137,18 +166,18 @@ export function readNextNonce(headerValue: string | undefined): string | undefin
   }
 }
 
-function readUsableChallenge(headerValue: string): DigestChallenge | undefined {
+function readUsableChallenge(headerValue: string, algorithms: readonly DigestAlgorithm[]): DigestChallenge[] {
   try {
-    return readChallenge(headerValue);
+    return [readChallenge(headerValue, algorithms)];
   } catch (error) {
-    if (error instanceof ProtocolError) return undefined;
+    if (error instanceof ProtocolError) return [];
     throw error;
   }
 }
 
-function readAlgorithm(name: string): DigestAlgorithm {
-  const algorithm = strength.find((known) => known.toUpperCase() === name.toUpperCase());
-  return algorithm ?? unsupported('algorithm', strength.join(', '));
+function readAlgorithm(name: string, algorithms: readonly DigestAlgorithm[]): DigestAlgorithm {
+  const algorithm = algorithms.find((known) => known.toUpperCase() === name.toUpperCase());
+  return algorithm ?? unsupported('algorithm', algorithms.join(', '));
 }
 
 // Plain `auth` first: some servers offer auth-int and fail to check it when a proxy touched the body's headers.

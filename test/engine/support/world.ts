@@ -7,6 +7,7 @@ import { secureRandom } from '../../../src/crypto/random.ts';
 import { Account, type IncomingRefusal } from '../../../src/engine/account.ts';
 import type { AccountConfig } from '../../../src/engine/account-config.ts';
 import type { ChatMessage } from '../../../src/engine/chat-message.ts';
+import { limits } from '../../../src/engine/limits.ts';
 import type { EnginePorts } from '../../../src/engine/ports.ts';
 import type { FlowFacts } from '../../../src/engine/sip/index.ts';
 import { MemoryKms } from './memory-kms.ts';
@@ -68,6 +69,13 @@ export class World {
     return user;
   }
 
+  /** The KMS answers again, and every account's next attempt is due. */
+  async kmsReturns(): Promise<void> {
+    this.kms.fault = 'none';
+    this.clock.advance(limits.kmsBackOffLongestMilliseconds);
+    await settle();
+  }
+
   #ports(canDoPskTls: boolean): EnginePorts {
     return {
       clock: this.clock,
@@ -76,6 +84,9 @@ export class World {
       sip: { connect: () => Promise.reject(new Error('not used')) },
       msrp: this.msrp.sockets('192.0.2.10', canDoPskTls),
       keyManagement: this.kms,
+      bootstrapping: {
+        open: () => ({ ask: () => Promise.reject(new Error('no BSF here')), close: () => undefined }),
+      },
     };
   }
 
@@ -83,7 +94,7 @@ export class World {
     return {
       address: { url: 'https://kms.lab.test', bodyEncoding: 'base64' },
       identity: this.kms.identity,
-      pskId,
+      credential: { mode: 'static-psk', pskId },
       suite: '256',
     };
   }

@@ -6,6 +6,7 @@ import { secureRandom } from '../../../src/crypto/random.ts';
 import type { EnginePorts } from '../../../src/engine/ports.ts';
 import { sealMessage, type SealedMessage } from '../../../src/engine/psk-mime/index.ts';
 import { SessionKeys, type OfferedKey } from '../../../src/engine/sessions/session-keys.ts';
+import { createKmsCredential } from '../../../src/engine/tickets/kms-credential.ts';
 import { TicketService } from '../../../src/engine/tickets/ticket-service.ts';
 import { startLab, type Lab } from '../../../src/lab/lab.ts';
 import { createEnginePorts } from '../../../src/node/create-engine-ports.ts';
@@ -50,7 +51,9 @@ export class HostileStage {
     this.ports = ports;
     this.logLines = logLines;
     const { config, secrets } = accountFromUeConfig(checkUeConfig(lab.ueConfig('bob')));
-    this.#tickets = new TicketService({ ports, self: config.identity, kms: config.kms, psk: secrets.kmsPsk });
+    const { kms, identity: self } = config;
+    const credential = kms === undefined ? undefined : createKmsCredential(kms, secrets);
+    this.#tickets = new TicketService({ ports, self, kms, credential });
     this.#keys = new SessionKeys(ports, this.#tickets);
   }
 
@@ -84,7 +87,7 @@ export class HostileStage {
     for (const policy of ['require-e2e', 'require-e2ae'] as const) {
       const text = `${secretText} ${policy} ${this.#sent++}`;
       const sent = await this.bob.account.sendMessage({ to: this.alice.uri, text, way: 'message', policy });
-      if (sent.outcome !== 'sent') throw new Error(`honest message: ${sent.refusal.explanation}`);
+      if (sent.outcome !== 'sent') throw new Error(`honest message: ${JSON.stringify(sent)}`);
       await until(() => this.alice.received.some((message) => message.text === text), `${policy} arrives`);
     }
     const { password, kms } = this.lab.ueConfig('alice');

@@ -4,6 +4,7 @@ import { Events } from '../../../src/base/events.ts';
 import type { MessageView } from '../../../src/contract/index.ts';
 import type { AccountEvents, SendRequest } from '../../../src/engine/account.ts';
 import type { ChatMessage, SendOutcome, SessionView } from '../../../src/engine/chat-message.ts';
+import type { KmsState } from '../../../src/engine/tickets/kms-state.ts';
 import { refusal } from '../../../src/engine/refusal.ts';
 import type { HostedAccount } from '../../../src/node/bridge/account-desk.ts';
 import { createAccountHost } from '../../../src/node/bridge/account-host.ts';
@@ -25,6 +26,9 @@ class FakeAccount implements HostedAccount {
   };
   readonly events = new Events<AccountEvents>();
   readonly sends: { request: SendRequest; settle: (outcome: SendOutcome) => void }[] = [];
+  kms: KmsState = { state: 'ready', since: 1, explanation: 'It answers.' };
+  mayCancel = true;
+  readonly cancelled: string[] = [];
   sessions: SessionView[] = [];
   policies: unknown[] = [];
   past: ChatMessage[] = [];
@@ -37,6 +41,13 @@ class FakeAccount implements HostedAccount {
   }
   sendMessage(request: SendRequest) {
     return new Promise<SendOutcome>((settle) => this.sends.push({ request, settle }));
+  }
+  cancelMessage(id: string) {
+    this.cancelled.push(id);
+    return this.mayCancel;
+  }
+  retryKms() {
+    return Promise.resolve(this.kms);
   }
   openSession() {
     const session = sessionTo(bob);
@@ -56,6 +67,7 @@ class FakeAccount implements HostedAccount {
       policy: this.config.policy,
       registration: { state: 'unregistered' as const },
       sessions: this.sessions,
+      kms: this.kms,
       endToEnd: { keyManagementServer: null, pskTls: true },
     };
   }

@@ -1,0 +1,1 @@
+export { SoftwareSim, simName, type SimOutcome, type SoftwareSimParts } from './software-sim.ts';

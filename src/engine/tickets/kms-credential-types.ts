@@ -1,0 +1,30 @@
+import type { SecretBytes } from '../../base/secret-bytes.ts';
+import type { MikeyIdentity } from '../../protocol/mikey/index.ts';
+
+/** Every way to a key that is shared with the KMS. */
+export type KmsCredentialMode = 'static-psk' | 'gba-aka' | 'gba-digest' | 'certificate';
+
+/** What protects one exchange with the KMS. */
+export interface KmsKey {
+  /** Belongs to the credential, which keeps it usable until `dispose`, also when a newer key has taken its place. */
+  readonly psk: SecretBytes;
+  /** IDRpsk: the name of the key, for bootstrapped keys the B-TID (profile 6.3). */
+  readonly pskId: MikeyIdentity;
+  /** Milliseconds since 1970, by the clock that `current` was asked with; absent for a key without an end. */
+  readonly validUntil?: number;
+}
+
+/** How an account proves itself to its KMS. */
+export interface KmsCredential {
+  readonly mode: KmsCredentialMode;
+  /**
+   * The key for the next exchange; made or renewed first where it has to be.
+   * @param now milliseconds since 1970.
+   * @throws RefusalError `kms-unreachable` when the network that makes the key is away, `bootstrapping-refused` when
+   * it refuses, `network-not-proven` when it may be somebody else.
+   */
+  current(now: number): Promise<KmsKey>;
+  /** The KMS answered 401 to `key`, or where it is not said to the one that `current` gave last. `retry`: `current` has a new key that deserves one more try. */
+  rejected(key?: KmsKey): Promise<'retry' | 'give-up'>;
+  dispose(): void;
+}
