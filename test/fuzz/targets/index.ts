@@ -1,8 +1,10 @@
 import type { FuzzTarget } from '../target.ts';
+import { gba } from './gba.ts';
 import { inspector } from './inspector.ts';
 import { mikeyCodec } from './mikey-codec.ts';
 import { mikeyKms } from './mikey-kms.ts';
 import { mikeyAnswers, mikeyTicket, mikeyTransfer } from './mikey-parties.ts';
+import { mikeyUpdate } from './mikey-update.ts';
 import { textTargets } from './text-formats.ts';
 
 export const targets: readonly FuzzTarget[] = [
@@ -11,6 +13,8 @@ export const targets: readonly FuzzTarget[] = [
   mikeyTransfer,
   mikeyAnswers,
   mikeyTicket,
+  mikeyUpdate,
   inspector,
+  gba,
   ...textTargets,
 ];
