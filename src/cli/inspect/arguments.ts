@@ -21,6 +21,7 @@ what they carry is shown inside.
   --mpk KEY             MPKi, MPKr, MPKr' or the MPK of the ticket; may be given more than once
   --tpk KEY             the ticket protection key
   --request INPUT       the message that INPUT answers: the MAC of an answer covers it
+  --exchange INPUT      an earlier message of the same Ticket Transfer, whose keys a CSB update takes; may be given more than once
   --initiator ID        an identity that the message leaves out, and its MAC covers
   --responder ID
   --kms ID
@@ -54,6 +55,7 @@ const options = {
   mpk: { type: 'string', multiple: true },
   tpk: { type: 'string' },
   request: { type: 'string' },
+  exchange: { type: 'string', multiple: true },
   initiator: { type: 'string' },
   responder: { type: 'string' },
   kms: { type: 'string' },
@@ -69,7 +71,8 @@ export function readInspectArguments(args: readonly string[], now: number): Insp
   if (input === undefined) throw new UsageError('INPUT is missing');
   if (more.length > 0) throw new UsageError('More than one INPUT; a text with blanks needs quotes');
   const { psk, mpk, tpk, initiator, responder, kms } = values;
-  const request = values.request === undefined ? undefined : readRequest(values.request);
+  const request = values.request === undefined ? undefined : readMessage('--request', values.request);
+  const exchange = values.exchange?.map((text) => readMessage('--exchange', text));
   const { bytes, where } = readInput(input);
   return {
     input: bytes,
@@ -83,6 +86,7 @@ export function readInspectArguments(args: readonly string[], now: number): Insp
       ...(mpk === undefined ? {} : { mpks: mpk.map((text) => readKey('--mpk', text)) }),
       ...(tpk === undefined ? {} : { tpk: readKey('--tpk', tpk) }),
       ...(request === undefined ? {} : { request }),
+      ...(exchange === undefined ? {} : { exchange }),
       ...(initiator === undefined ? {} : { initiator: utf8(initiator) }),
       ...(responder === undefined ? {} : { responder: utf8(responder) }),
       ...(kms === undefined ? {} : { kms: utf8(kms) }),
@@ -153,10 +157,10 @@ function checkedKey(option: string, bytes: Uint8Array): SecretBytes {
 }
 
 /** The MIKEY message in the input: found in the same ways, also inside an SDP or a SIP message. */
-function readRequest(text: string): Uint8Array {
+function readMessage(option: string, text: string): Uint8Array {
   const { bytes, where } = readInput(text);
   let found: Uint8Array | undefined;
   inspectOctets(bytes, { now: 0 }, where, undefined, (message) => (found ??= message));
-  if (found === undefined) throw new UsageError('--request holds no MIKEY message');
+  if (found === undefined) throw new UsageError(`${option} holds no MIKEY message`);
   return found;
 }

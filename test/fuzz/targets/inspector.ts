@@ -30,6 +30,7 @@ const options = {
   tpk: new SecretBytes(hex(inputs['tpk'])),
   mpks: [new SecretBytes(hex(trace['ticket']!['mpk']))],
   request: hex(messages['transfer_init']),
+  exchange: [hex(messages['transfer_init']), hex(messages['transfer_resp'])],
 };
 
 function checkTree(node: TreeNode, octets: number): number {

@@ -1,7 +1,9 @@
 import { ByteWriter } from '../../../base/byte-writer.ts';
 import { SecretBytes } from '../../../base/secret-bytes.ts';
 import { dataType, idRole, randRole } from '../code-points.ts';
+import { ProtocolError } from '../../../base/errors.ts';
 import { messageLabel, type ExchangeRands, type MessageOrder } from '../derivation.ts';
+import { decodeMessage, type DecodedMessage } from '../message.ts';
 import { identityInRole, optionalPayload, randInRole } from '../payload-access.ts';
 import { protectionKeys, suiteOfPrf } from '../protection.ts';
 import { forkMpkr } from '../ticket-keys.ts';
@@ -80,9 +82,7 @@ function transferInitProtection(exchange: Exchange, inputs: ProofInputs): Protec
   const { payloads } = exchange.message;
   const ticket = optionalPayload(payloads, 'TICKET');
   const initiator = randInRole(payloads, randRole.initiator);
-  if (ticket === undefined || initiator === undefined) {
-    return { unknown: 'no TICKET or RANDRi: a CSB update takes the keys of the last initial message (reading [A20])' };
-  }
+  if (ticket === undefined || initiator === undefined) return updateProtection(exchange, inputs);
   const { mpki } = proveTicket(ticket, inputs);
   return mpki.length === 0 ? { unknown: needsMpk } : withKeys(exchange, mpki, 'initial', { initiator });
 }
@@ -92,7 +92,7 @@ function transferResponseProtection(exchange: Exchange, inputs: ProofInputs): Pr
   if (question === undefined) return { unknown: 'needs TRANSFER_INIT, which its MAC covers (--request)' };
   const ticket = optionalPayload(question.payloads, 'TICKET');
   const initiator = randInRole(question.payloads, randRole.initiator);
-  if (ticket === undefined || initiator === undefined) return { unknown: '--request has no TICKET or RANDRi' };
+  if (ticket === undefined || initiator === undefined) return updateProtection(exchange, inputs);
   const { flags } = ticket.policy;
   const responder = randInRole(message.payloads, randRole.responder);
   // Reading [A31]: RANDRr enters by the G flag.
@@ -100,6 +100,39 @@ function transferResponseProtection(exchange: Exchange, inputs: ProofInputs): Pr
   const { mpki, mpkr } = proveTicket(ticket, inputs);
   const candidates = flags.I ? forkedCandidates(exchange, inputs, mpkr) : mpki;
   return candidates.length === 0 ? { unknown: needsMpk } : withKeys(exchange, candidates, 'response', rands);
+}
+
+/** Reading [A20]: both messages of a CSB update take the keys of the last message of the initial exchange, label and all. */
+function updateProtection({ message }: Exchange, inputs: ProofInputs): Protection {
+  const earlier = (inputs.exchange ?? []).flatMap((bytes) => readEarlier(bytes, message.header.csbId));
+  const initial = earlier.find(isInitialTransfer);
+  const answer = earlier.find(({ header }) => header.dataType === dataType.transferResp);
+  if (initial === undefined) {
+    return { unknown: 'is a CSB update, without TICKET or RANDRi: needs the TRANSFER_INIT that began it (--exchange)' };
+  }
+  const wantsAnswer = optionalPayload(initial.payloads, 'TICKET')?.policy.flags.F === true;
+  if (!wantsAnswer) return protectionOf({ message: initial, question: undefined }, inputs);
+  if (answer === undefined) {
+    return { unknown: 'is a CSB update: needs the TRANSFER_RESP of the initial exchange, too (--exchange)' };
+  }
+  return protectionOf({ message: answer, question: initial }, inputs);
+}
+
+/** What lacks one of the two is an update itself. */
+const isInitialTransfer = ({ header, payloads }: DecodedMessage): boolean =>
+  header.dataType === dataType.transferInit &&
+  payloads.some(({ payload }) => payload === 'TICKET') &&
+  payloads.some((payload) => payload.payload === 'RANDR' && payload.role === randRole.initiator);
+
+/** Nothing for what cannot be read or belongs to another bundle. */
+function readEarlier(bytes: Uint8Array, csbId: number): readonly DecodedMessage[] {
+  try {
+    const message = decodeMessage(bytes);
+    return message.header.csbId === csbId ? [message] : [];
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    return [];
+  }
 }
 
 /** MPKr' (RFC 6043 5.1.1): what --mpk may be itself, or what MPKr is forked to for the responder that answered. */

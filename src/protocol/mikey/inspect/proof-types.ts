@@ -12,6 +12,8 @@ export interface ProofInputs {
   readonly tpk?: SecretBytes;
   /** The message that this one answers. */
   readonly request?: Uint8Array;
+  /** Earlier messages of the same Ticket Transfer: a CSB update takes its keys from the last of the first two (reading [A20]). */
+  readonly exchange?: readonly Uint8Array[];
   /** ID Data of parties that the message leaves out (reading [A34]). */
   readonly initiator?: Uint8Array;
   readonly responder?: Uint8Array;
