@@ -11,7 +11,6 @@ import {
   refusedMedia,
   type MediaSection,
   type MsrpMedia,
-  type SessionDescription,
 } from '../../protocol/sdp/index.ts';
 import type { Fingerprint, SocketAddress } from '../ports.ts';
 import type { RemoteStream } from './remote-stream.ts';
