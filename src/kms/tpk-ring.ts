@@ -36,6 +36,9 @@ export const defaultRotation: TpkRotation = {
   refreshSeconds: 10,
 };
 
+/** For tickets under keys that nobody knows the storage is asked no more often than this. */
+const learnEveryMilliseconds = 1000;
+
 /** Clocks of replicas may differ by this, and the slowest of them may use an old key so much longer. */
 const clockMarginMilliseconds = 300_000;
 
@@ -179,12 +182,22 @@ export class StoredTpkRing implements TpkRing {
     return this.#tpks.find(({ stored }) => equalBytes(stored.id, id.data))?.key;
   }
 
+  /** A replica whose clock is ahead uses a new key before the minute of its announcement has passed here. */
+  async learn(id: MikeyIdentity | undefined): Promise<SecretBytes | undefined> {
+    if (id?.type !== 'bytes') return undefined;
+    await this.#notOlderThan(learnEveryMilliseconds);
+    return this.find(id);
+  }
+
   /** Learns what other replicas added, adds a key when one is due, drops those whose last ticket has ended. */
   keepUp(): Promise<void> {
-    const { now, rotation } = this.#options;
-    const age = now() - this.#refreshedAt;
+    return this.#notOlderThan(this.#options.rotation.refreshSeconds * 1000);
+  }
+
+  #notOlderThan(milliseconds: number): Promise<void> {
+    const age = this.#options.now() - this.#refreshedAt;
     // A clock that was set back must not stop the ring from learning.
-    if (age >= 0 && age < rotation.refreshSeconds * 1000) return Promise.resolve();
+    if (age >= 0 && age < milliseconds) return Promise.resolve();
     this.#refreshing ??= this.#refresh().finally(() => (this.#refreshing = undefined));
     return this.#refreshing;
   }
