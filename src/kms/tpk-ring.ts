@@ -4,7 +4,7 @@ import type { Random } from '../base/random.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
 import { bytesIdentity, sameIdentity, type MikeyIdentity, type TpkRing } from '../protocol/mikey/index.ts';
 import { tpkContext, type KeyEncryptionKey } from './key-encryption-key.ts';
-import { KmsStorageError, type KmsStorage, type StoredTpk } from './ports.ts';
+import { KmsStorageError, replicaClockMilliseconds, type KmsStorage, type StoredTpk } from './ports.ts';
 
 const tpkOctets = 32;
 const tpkIdOctets = 8;
@@ -38,9 +38,6 @@ export const defaultRotation: TpkRotation = {
 
 /** For tickets under keys that nobody knows the storage is asked no more often than this. */
 const learnEveryMilliseconds = 1000;
-
-/** Clocks of replicas may differ by this, and the slowest of them may use an old key so much longer. */
-const clockMarginMilliseconds = 300_000;
 
 export function createTpk(random: Random, now: number): TpkEntry {
   return { id: random.bytes(tpkIdOctets), key: new SecretBytes(random.bytes(tpkOctets)), createdAt: now };
@@ -84,7 +81,7 @@ function currentAt(tpks: readonly StoredTpk[], now: number): StoredTpk | undefin
 
 function dropTime(tpks: readonly StoredTpk[], index: number, keepSeconds: number): number | undefined {
   const successor = tpks[index + 1];
-  return successor === undefined ? undefined : successor.activeFrom + keepSeconds * 1000 + clockMarginMilliseconds;
+  return successor === undefined ? undefined : successor.activeFrom + keepSeconds * 1000 + replicaClockMilliseconds;
 }
 
 /** What is to be told of the keys in a storage. */
