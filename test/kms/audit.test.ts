@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -186,7 +186,7 @@ describe('the head that is kept aside', () => {
     expect(await readHeadFile(path)).toEqual(head);
     expect(await storage.audit.read(4, 10)).toHaveLength(1);
     expect(readFileSync(path, 'utf8')).toBe(`${headText(head!)}\n`);
-    expect(existsSync(`${path}.new`)).toBe(false);
+    expect(readdirSync(folder)).toEqual(['head']);
   });
 
   it('comes into its file by itself while the storage is open', async () => {
