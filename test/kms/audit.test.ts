@@ -167,6 +167,14 @@ describe('the queue of the audit', () => {
     expect(await queue.append(entry('3'))).toMatchObject({ sequence: 1 });
   });
 
+  it('forgets no entry that comes in the moment in which it has just finished', async () => {
+    const queue = new AuditQueue((given) => Promise.resolve(chainLines(chainStart, given)));
+    // The second is appended as soon as the first is told, before anything else happens.
+    const heads = [await queue.append(entry('1')), await queue.append(entry('2'))];
+    await queue.idle();
+    expect(heads.map(({ sequence }) => sequence)).toEqual([1, 1]);
+  });
+
   it('takes a storage that writes less than it was given for a failure', async () => {
     const queue = new AuditQueue(() => Promise.resolve([]));
     await expect(queue.append(entry('1'))).rejects.toThrow(/fewer lines/);
