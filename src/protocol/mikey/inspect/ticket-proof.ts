@@ -1,4 +1,4 @@
-import { ProtocolError } from '../../../base/errors.ts';
+import { assertProtocolError } from '../../../base/errors.ts';
 import { SecretBytes } from '../../../base/secret-bytes.ts';
 import { constantTimeEqual } from '../../../crypto/constant-time.ts';
 import { readInitiatorData, splitMpk, verifyInitiatorData } from '../base-ticket.ts';
@@ -51,7 +51,7 @@ function splitCandidate(
       },
     ];
   } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
+    assertProtocolError(error);
     return [];
   }
 }
@@ -97,7 +97,7 @@ function openTicket(ticket: TicketPayload, tpk: SecretBytes | undefined): Opened
       }),
     };
   } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
+    assertProtocolError(error);
     return { findings: [{ subject, result: 'not checked', detail: error.message }] };
   }
 }
@@ -115,7 +115,7 @@ function decipherTicket(
       ...(mpk === undefined ? {} : { mpk: new SecretBytes(mpk) }),
     };
   } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
+    assertProtocolError(error);
     return { findings: [verified, { subject, result: 'failed', detail: error.message }] };
   }
 }
@@ -131,7 +131,7 @@ export function proveInitiatorData(
     const { vi } = readInitiatorData(ticket.initiatorData);
     return [...(messageMac === undefined ? [] : [viFinding(vi, messageMac)]), vrFinding(ticket, mpkr)];
   } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
+    assertProtocolError(error);
     return [{ subject: 'Initiator Data', result: 'not checked', detail: error.message }];
   }
 }
@@ -155,7 +155,7 @@ function vrFinding(ticket: TicketPayload, mpkr: readonly Candidate[]): Finding {
       secret.use((octets) => verifyInitiatorData(suite, octets, ticket.initiatorData));
       return true;
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
+      assertProtocolError(error);
       return false;
     }
   });
