@@ -1,5 +1,5 @@
 import { concatBytes } from '../../../base/bytes.ts';
-import { assertProtocolError, ProtocolError } from '../../../base/errors.ts';
+import { assertProtocolError, type ProtocolError } from '../../../base/errors.ts';
 import { constantTimeEqual } from '../../../crypto/constant-time.ts';
 import { dataType, encryption } from '../code-points.ts';
 import { decodeMessage, type DecodedMessage } from '../message.ts';
