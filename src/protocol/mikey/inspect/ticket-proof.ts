@@ -93,7 +93,7 @@ function openTicket(ticket: TicketPayload, tpk: SecretBytes | undefined): Opened
         const timestamp = requiredPayload(payloads, 'T');
         const plaintext = openKemac(requiredPayload(payloads, 'KEMAC'), keys, ticketCsbId, timestamp);
         const { mpks } = readKeyList(plaintext, 1, suite);
-        return { plaintext, mpk: mpks[0]?.key };
+        return { plaintext, mpk: mpks[0].key };
       }),
     };
   } catch (error) {
@@ -104,7 +104,7 @@ function openTicket(ticket: TicketPayload, tpk: SecretBytes | undefined): Opened
 
 function decipherTicket(
   verified: Finding,
-  decipher: () => { readonly plaintext: Uint8Array; readonly mpk: Uint8Array | undefined },
+  decipher: () => { readonly plaintext: Uint8Array; readonly mpk: Uint8Array },
 ): OpenedForProof {
   const subject = 'KEMAC of the ticket';
   try {
@@ -112,7 +112,7 @@ function decipherTicket(
     return {
       findings: [verified, { subject, result: 'deciphered', detail: 'with --tpk' }],
       plaintext,
-      ...(mpk === undefined ? {} : { mpk: new SecretBytes(mpk) }),
+      mpk: new SecretBytes(mpk),
     };
   } catch (error) {
     assertProtocolError(error);
