@@ -1,4 +1,4 @@
-import { ProtocolError } from '../../base/errors.ts';
+import { assertProtocolError, ProtocolError } from '../../base/errors.ts';
 import type { SecretBytes } from '../../base/secret-bytes.ts';
 import { sha256 } from '../../crypto/digest.ts';
 import { profile } from '../profile.ts';
@@ -115,7 +115,7 @@ export class KmsMachine {
       if (ticketData !== undefined) subject = { ...subject, ticketDigest: sha256(ticketData) };
       return { outcome: 'answered', message, subscriber, subject };
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
+      assertProtocolError(error);
       if (error instanceof Overloaded) return { outcome: 'overloaded', error };
       if (error instanceof IssuerFailed) return { outcome: 'issuer-failed', subscriber, error, subject };
       if (error instanceof IssuerAway) {
@@ -329,7 +329,7 @@ function refuseReplayed(): never {
  * prove nothing have a number of their own: it tells their owner, and what decides it is no secret.
  */
 function unauthenticatedOutcome(input: Uint8Array, error: unknown, now: number): KmsOutcome {
-  if (!(error instanceof ProtocolError)) throw error;
+  assertProtocolError(error);
   const failed = error.hint.mikey === mikeyError.authenticationFailure ? unauthenticated() : error;
   const isUnproven = failed !== error || error.hint.mikey === mikeyError.invalidCertificate;
   const outcome = isUnproven ? 'not-authenticated' : 'malformed';
