@@ -17,6 +17,7 @@ const storedAccount = ueConfigSchema
     sim: true,
     stateDirectory: true,
     statePassphrase: true,
+    receivedFolder: true,
   })
   .extend({
     authentication: z
@@ -62,9 +63,10 @@ export class Accounts {
   async add(config: UeConfig): Promise<void> {
     const { password, authentication, sim: ownSim, kms, ...rest } = checkUeConfig(config);
     const { identity } = config;
-    // The desktop has a folder and a keychain of its own for its state.
+    // The desktop has folders and a keychain of its own for what it keeps.
     delete rest.stateDirectory;
     delete rest.statePassphrase;
+    delete rest.receivedFolder;
     let stored: StoredAccount = rest;
     await this.#setOrDelete(
       passwordName(identity),

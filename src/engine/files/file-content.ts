@@ -92,6 +92,9 @@ export class FileSink implements MessageSink {
   readonly #start: number;
   readonly #onProgress: (octets: number) => void;
   readonly #onFinished: (result: FinishedFile | Error) => void;
+  readonly #onFailed: (error: unknown) => void;
+  /** Octets of the message so far, wrapper included. */
+  #received = 0;
   /** What came of the wrapper so far; undefined when there is none, or it is over. */
   #wrapper: Uint8Array | undefined;
   #written = 0;
@@ -103,6 +106,8 @@ export class FileSink implements MessageSink {
       readonly isWrapped: boolean;
       readonly onProgress: (octets: number) => void;
       readonly onFinished: (result: FinishedFile | Error) => void;
+      /** It could not be stored, or is not what was announced; nothing more is taken. */
+      readonly onFailed: (error: unknown) => void;
     },
   ) {
     this.#target = target;
@@ -110,9 +115,33 @@ export class FileSink implements MessageSink {
     this.#wrapper = options.isWrapped ? new Uint8Array() : undefined;
     this.#onProgress = options.onProgress;
     this.#onFinished = options.onFinished;
+    this.#onFailed = options.onFailed;
   }
 
-  write(_position: number, bytes: Uint8Array): void | Promise<void> {
+  write(position: number, bytes: Uint8Array): void | Promise<void> {
+    try {
+      const stored = this.#take(position, bytes);
+      if (stored instanceof Promise) {
+        return stored.catch((error: unknown) => {
+          this.#onFailed(error);
+          throw error;
+        });
+      }
+    } catch (error) {
+      this.#onFailed(error);
+      throw error;
+    }
+  }
+
+  #take(position: number, bytes: Uint8Array): void | Promise<void> {
+    // A file is hashed as it comes: octets that come again or too early cannot be put right.
+    if (position !== this.#received) {
+      throw new ProtocolError('peer-misbehaved', `octet ${position} after ${this.#received}`, {
+        field: 'file.position',
+        expected: 'octets in order',
+      });
+    }
+    this.#received += bytes.length;
     if (this.#wrapper === undefined) return this.#store(bytes);
     this.#wrapper = concatBytes(this.#wrapper, bytes);
     const end = wrapperEnd(this.#wrapper);

@@ -32,7 +32,7 @@ export async function sendFile({ ports, transfer, stream, offered, start, self }
       void sip.end(reason);
     },
   };
-  transfer.enter('transferring', { level, evidence, transferred: start });
+  transfer.enter('transferring', { ...transfer.connected(start, level, evidence), transferred: start });
   try {
     const outcome = await channel.send(
       fileContent({
@@ -68,6 +68,7 @@ async function tellFailure(
   const { intent } = transfer;
   if (intent !== undefined) {
     transfer.intent = undefined;
+    transfer.isPausedHere = intent === 'paused';
     transfer.enter(intent);
     return;
   }

@@ -93,7 +93,12 @@ async function negotiate(
   const outcome = await withDeadline(
     ports.clock,
     limits.inviteMilliseconds + 5_000,
-    userAgent.invite({ to: peer, negotiator, timeoutMilliseconds: limits.inviteMilliseconds }),
+    userAgent.invite({
+      to: peer,
+      negotiator,
+      timeoutMilliseconds: limits.inviteMilliseconds,
+      ...(attempt.purpose.related === undefined ? {} : { related: attempt.purpose.related }),
+    }),
     () => refuse('timeout', 'session'),
     (late) => late.outcome === 'established' && void late.session.end('too late'),
   );
@@ -207,6 +212,7 @@ function inviteRefusal(outcome: Exclude<InviteOutcome, { outcome: 'established' 
   if (status === 488 || status === 606 || status === 415 || status === 406) {
     return refuse('peer-incompatible', 'session', {
       happened: `The other side cannot or will not have it this way (${said})`,
+      cause: new ProtocolError('peer-incompatible', said, { field: 'sip.INVITE', hint: { sip: status } }),
     });
   }
   if (status === 404 || status === 410 || status === 480 || status === 604) {

@@ -161,6 +161,7 @@ export class MemoryUserAgent implements SipUserAgent {
         to: this.identity,
         ...(asserted === undefined ? {} : { assertedIdentity: asserted }),
         offer,
+        related: [],
         onRegisteredFlow: true,
         header: () => undefined,
         accept: async (negotiator: SdpNegotiator): Promise<SipSession> => {
