@@ -205,6 +205,17 @@ test.each([
   expect(bob.account.files.views()).toEqual([]);
 });
 
+test('an offer that its sender takes back brings nothing, whenever it is accepted', async () => {
+  const offered = await offer('require-e2e');
+  const [own] = alice.account.files.views();
+  expect(alice.account.files.cancel(own!.id)).toBe(true);
+  expect(await fileThat(alice, inState('cancelled'))).toMatchObject({ id: own!.id });
+  expect(bob.account.files.accept(offered.id)).toBe(true);
+  const ended = await fileThat(bob, inState('failed', 'declined', 'done'));
+  expect(ended).toMatchObject({ id: offered.id, problem: { code: expect.stringMatching(/^peer-/) as string } });
+  expect(await received().catch(() => [])).toEqual([]);
+});
+
 test('files of contacts are taken without a question where the account says so', async () => {
   await bob.stop();
   bob = await start('bob', {

@@ -47,6 +47,13 @@ export class FileReceiving {
   async run(stream: EstablishedStream): Promise<void> {
     const { channel, sip, level, evidence } = stream;
     const transfer = this.#transfer;
+    if (transfer.isOver) {
+      // Cancelled while the connection was made.
+      channel.close();
+      void sip.end(endReasons.cancelled);
+      await this.#target.discard();
+      return;
+    }
     const ended = whyEnded(stream, this.#ports.clock);
     transfer.running = {
       stop: (reason) => {

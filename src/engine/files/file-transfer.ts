@@ -23,6 +23,8 @@ export class FileTransfer {
   /** Hashes of the whole as the sender names them. */
   hashes: readonly FileHash[] = [];
   running: RunningTransfer | undefined;
+  /** Takes back an offer that is not answered yet. */
+  opening: AbortController | undefined;
   /** Under which it was offered, for one that goes out. */
   policy: Policy | undefined;
   /** The user paused it here, and nobody else makes it go on. */

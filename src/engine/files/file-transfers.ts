@@ -102,13 +102,19 @@ export class FileTransfers {
     return transfer.view;
   }
 
-  /** The user wants the file. False when nobody asks. */
+  /** The user wants the file; when its sender does not wait any more it is fetched. False when it is not offered. */
   accept(id: string): boolean {
-    return this.#decide(id, 'accepted');
+    if (this.#decide(id, 'accepted')) return true;
+    const transfer = this.#unanswered(id);
+    if (transfer !== undefined) void this.#fetch(transfer);
+    return transfer !== undefined;
   }
 
   decline(id: string): boolean {
-    return this.#decide(id, 'declined');
+    if (this.#decide(id, 'declined')) return true;
+    const transfer = this.#unanswered(id);
+    transfer?.enter('declined');
+    return transfer !== undefined;
   }
 
   /** Stops for now; either side may go on. False when it is not under way. */
@@ -140,8 +146,16 @@ export class FileTransfers {
     if (this.#stop(id, 'cancelled', endReasons.cancelled)) return true;
     transfer.intent = undefined;
     transfer.enter('cancelled');
+    transfer.opening?.abort();
     void this.#discard(transfer);
     return true;
+  }
+
+  /** A file that came to be offered, and whose sender did not wait for the answer. */
+  #unanswered(id: string): FileTransfer | undefined {
+    const transfer = this.#transfers.get(id);
+    if (transfer?.view.direction !== 'in' || transfer.view.state !== 'offered') return undefined;
+    return this.#questions.has(id) ? undefined : transfer;
   }
 
   /** Answers an invitation that speaks of a file. */
@@ -208,7 +222,10 @@ export class FileTransfers {
       transfer.enter('offered');
       const lines = this.#lines(transfer, { modifiedAt: source.modifiedAt });
       const part = icon === undefined ? undefined : iconPart(icon, this.#options.context.ports.random);
-      const stream = await this.#openStream(peer, policy, sendPurpose(lines, part), sendPurpose(lines));
+      transfer.opening = new AbortController();
+      const { signal } = transfer.opening;
+      const [withIcon, plain] = [sendPurpose(lines, part), sendPurpose(lines)];
+      const stream = await this.#openStream(peer, policy, { ...withIcon, signal }, { ...plain, signal });
       // A peer that has a part of it refuses this and fetches the rest: then that session is the one that counts.
       if (transfer.running !== undefined || isOver(transfer.view)) {
         void stream.sip.end(endReasons.cancelled);
@@ -256,7 +273,8 @@ export class FileTransfers {
     }
     const judged = judgeInvite(context, invite, peer, remote, policies.policyFor(peer));
     const known = this.#known(peer, selector);
-    if (known !== undefined && !['paused', 'interrupted'].includes(known.view.state)) {
+    const isBusy = known !== undefined && !['paused', 'interrupted'].includes(known.view.state);
+    if (isBusy && this.#unanswered(known.id) === undefined) {
       invite.reject(486, { warning: 'this file is on its way already' });
       return;
     }
@@ -270,16 +288,18 @@ export class FileTransfers {
     const icon = findIcon(attributes.icon, invite.related);
     const offered = { ...named, level: judged.level, ...(icon === undefined ? {} : { icon }) };
     // The user has taken this file already, or takes those of contacts; a pause of the user's own is asked about.
-    const isWanted = known === undefined ? config.autoAccept === 'contacts' && isContact(peer) : !known.isPausedHere;
+    const isTaken = known?.view.evidence !== undefined && !known.isPausedHere;
+    const isWanted = isTaken || (known === undefined && config.autoAccept === 'contacts' && isContact(peer));
     const asked = isWanted ? Promise.resolve('accepted' as const) : this.#ask(transfer, invite);
     // Told when the answer can be taken.
     transfer.enter('offered', offered);
     const decision = await asked;
-    if (decision !== 'accepted') {
-      if (decision === 'declined') invite.reject(603);
-      const problem = refusal('timeout', 'file', { happened: 'The other side did not wait for an answer' });
-      transfer.enter(decision === 'declined' ? 'declined' : 'interrupted', decision === 'gone' ? { problem } : {});
-      if (decision === 'declined' && known !== undefined) void this.#discard(transfer);
+    // It stays offered: the user may still take it, by fetching it.
+    if (decision === 'gone') return;
+    if (decision === 'declined') {
+      invite.reject(603);
+      transfer.enter('declined');
+      if (known !== undefined) void this.#discard(transfer);
       return;
     }
     transfer.isPausedHere = false;
@@ -307,12 +327,12 @@ export class FileTransfers {
         throw error;
       });
       await this.#receive(receiving, stream);
-      this.#resumeLater(transfer);
     } catch (error) {
       // Declined, not failed: once there is room the receiver fetches it.
       judged.invite.reject(603, { warning: 'the file cannot be stored now' });
       this.#notOpened(transfer, error);
     }
+    this.#resumeLater(transfer);
   }
 
   /** Fetches what is missing from the side that offered it (RFC 5547 section 8.2.2). */
@@ -451,10 +471,14 @@ export class FileTransfers {
     log.log('warn', 'file.not-opened', { transfer: transfer.id, code: refused.code, reason: refused.happened });
     if (transfer.running !== undefined) return;
     const problem = refused.refusal('file');
-    const { direction } = transfer.view;
+    const { direction, evidence } = transfer.view;
     if (direction === 'in') {
+      const isGone = evidence === undefined && ['peer-incompatible', 'peer-refused'].includes(refused.code);
       // What is there stays good: the same file may be offered again, or fetched once the reason is gone.
-      transfer.enter('interrupted', { problem });
+      transfer.enter(isGone ? 'failed' : 'interrupted', { problem });
+    } else if (refused.code === 'timeout') {
+      const happened = 'The other side has not answered; it can still take the file while Tessera runs here';
+      transfer.enter('interrupted', { problem: refusal('timeout', 'file', { happened }) });
     } else if (isTemporary(refused.code)) transfer.enter('interrupted', { problem });
     else if (refused.code === 'consent-required') transfer.enter('paused', { problem });
     else if (refused.code === 'peer-refused') this.#declined(transfer, problem, refused.happened);

@@ -98,6 +98,7 @@ async function negotiate(
       negotiator,
       timeoutMilliseconds: limits.inviteMilliseconds,
       ...(attempt.purpose.related === undefined ? {} : { related: attempt.purpose.related }),
+      ...(attempt.purpose.signal === undefined ? {} : { signal: attempt.purpose.signal }),
     }),
     () => refuse('timeout', 'session'),
     (late) => late.outcome === 'established' && void late.session.end('too late'),

@@ -14,6 +14,8 @@ export interface StreamPurpose {
   readonly more: readonly SdpLine[];
   /** What travels beside an offer of it. */
   readonly related?: readonly RelatedPart[];
+  /** Takes back an offer of it that is not answered yet. */
+  readonly signal?: AbortSignal;
   readonly channel: Pick<MsrpChannelOptions, 'maxMessageOctets' | 'judge' | 'openSink'>;
   /** Whether the far end's answer fits the purpose. @throws RefusalError or ProtocolError when it does not. */
   readonly checkAnswer?: (remote: RemoteStream) => void;
