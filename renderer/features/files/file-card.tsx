@@ -25,6 +25,7 @@ export const FileCard = memo(function FileCard(props: Props) {
   const { file, sender } = props;
   const { text } = useTexts();
   const texts = useFileTexts();
+  const { act, problem, isBusy } = useFileActions(file);
   const nameId = useId();
   const percent = percentOf(file);
   const isMoving = ['waiting', 'transferring', 'paused', 'interrupted'].includes(file.state);
@@ -44,7 +45,10 @@ export const FileCard = memo(function FileCard(props: Props) {
             </p>
           </div>
         </div>
-        <p className={styles.state}>{texts.state(file)}</p>
+        <div className={styles.row}>
+          <p className={styles.state}>{texts.state(file)}</p>
+          <Actions file={file} nameId={nameId} act={act} isBusy={isBusy} />
+        </div>
         <div className={classes(styles.track, !isMoving && styles.still)}>
           {isMoving && percent !== undefined && (
             <div
@@ -61,8 +65,12 @@ export const FileCard = memo(function FileCard(props: Props) {
           )}
         </div>
         {file.problem !== undefined && <p className={styles.problem}>{file.problem.explanation}</p>}
+        {problem !== undefined && (
+          <p className={styles.problem} role="alert">
+            {problem}
+          </p>
+        )}
         {file.storedAt !== undefined && <StoredAt path={file.storedAt} />}
-        <Actions file={file} nameId={nameId} />
       </div>
       <Caption {...props} />
     </li>
@@ -81,9 +89,13 @@ function StoredAt({ path }: { readonly path: string }) {
   );
 }
 
-function Actions({ file, nameId }: { readonly file: FileView; readonly nameId: string }) {
+interface ActionsProps extends Pick<ReturnType<typeof useFileActions>, 'act' | 'isBusy'> {
+  readonly file: FileView;
+  readonly nameId: string;
+}
+
+function Actions({ file, nameId, act, isBusy }: ActionsProps) {
   const { text } = useTexts();
-  const { act, problem, isBusy } = useFileActions(file);
   const canShow = useRemote((state) => state.files.show);
   const { direction, state, storedAt } = file;
   const offered = state === 'paused' && file.problem?.code === 'consent-required' ? file.problem.offered : undefined;
@@ -95,35 +107,28 @@ function Actions({ file, nameId }: { readonly file: FileView; readonly nameId: s
   const isOver = ['done', 'cancelled', 'declined', 'failed'].includes(state);
   const isAsked = direction === 'in' && state === 'offered';
   return (
-    <>
-      {problem !== undefined && (
-        <p className={styles.problem} role="alert">
-          {problem}
-        </p>
+    <div className={styles.buttons}>
+      {isAsked && button('acceptFile', text('file.accept'), 'primary')}
+      {isAsked && button('declineFile', text('file.decline'))}
+      {state === 'transferring' && button('pauseFile', text('file.pause'))}
+      {offered !== undefined && (
+        <Button
+          size="small"
+          look="primary"
+          isDisabled={isBusy}
+          aria-describedby={nameId}
+          onPress={() => void act('resumeFile', { consent: true })}
+        >
+          {/* End-to-end is never less than what was asked for, so it is never offered; the type allows it. */}
+          {text(`refusal.consent.${offered === 'e2e' ? 'e2ae' : offered}`)}
+        </Button>
       )}
-      <div className={styles.buttons}>
-        {isAsked && button('acceptFile', text('file.accept'), 'primary')}
-        {isAsked && button('declineFile', text('file.decline'))}
-        {state === 'transferring' && button('pauseFile', text('file.pause'))}
-        {offered !== undefined && (
-          <Button
-            size="small"
-            look="primary"
-            isDisabled={isBusy}
-            aria-describedby={nameId}
-            onPress={() => void act('resumeFile', { consent: true })}
-          >
-            {/* End-to-end is never less than what was asked for, so it is never offered; the type allows it. */}
-            {text(`refusal.consent.${offered === 'e2e' ? 'e2ae' : offered}`)}
-          </Button>
-        )}
-        {(state === 'paused' || state === 'interrupted') &&
-          offered === undefined &&
-          button('resumeFile', text('file.resume'))}
-        {!isOver && !isAsked && button('cancelFile', text('file.cancel'), 'quiet')}
-        {state === 'done' && storedAt !== undefined && canShow && button('showFile', text('file.show'))}
-      </div>
-    </>
+      {(state === 'paused' || state === 'interrupted') &&
+        offered === undefined &&
+        button('resumeFile', text('file.resume'))}
+      {!isOver && !isAsked && button('cancelFile', text('file.cancel'), 'quiet')}
+      {state === 'done' && storedAt !== undefined && canShow && button('showFile', text('file.show'))}
+    </div>
   );
 }
 

@@ -10,7 +10,12 @@ export function useFileTexts() {
 
   const size = (octets: number): string => {
     const step = Math.min(Math.floor(Math.log10(Math.max(octets, 1)) / 3), units.length - 1);
-    const options = { style: 'unit', unit: units[step] ?? 'byte', unitDisplay: 'short', maximumFractionDigits: 1 } as const;
+    const options = {
+      style: 'unit',
+      unit: units[step] ?? 'byte',
+      unitDisplay: step === 0 ? 'long' : 'short',
+      maximumFractionDigits: 1,
+    } as const;
     return intl.formatNumber(octets / 1000 ** step, options);
   };
 

@@ -470,8 +470,8 @@ export class FileTransfers {
     const refused = asRefusalError(error, 'connection-lost');
     log.log('warn', 'file.not-opened', { transfer: transfer.id, code: refused.code, reason: refused.happened });
     if (transfer.running !== undefined) return;
-    const problem = refused.refusal('file');
     const { direction, evidence } = transfer.view;
+    const problem = refused.refusal(direction === 'out' && evidence === undefined ? 'session' : 'file');
     if (direction === 'in') {
       const isGone = evidence === undefined && ['peer-incompatible', 'peer-refused'].includes(refused.code);
       // What is there stays good: the same file may be offered again, or fetched once the reason is gone.
