@@ -83,7 +83,9 @@ async function tellFailure(
       status === 413
         ? 'The other side stopped the file: it has no room, does not want it, or found it changed on the way'
         : `The other side refused the file (MSRP status ${status})`;
-    transfer.enter('failed', { problem: refusal('peer-refused', 'file', { happened }) });
+    // Once what stopped it is gone, the receiver may fetch the rest.
+    const state = status === 413 ? 'interrupted' : 'failed';
+    transfer.enter(state, { problem: refusal('peer-refused', 'file', { happened }) });
     return;
   }
   const why = await reason();

@@ -272,6 +272,8 @@ export class FileTransfers {
       throw refuse('peer-refused', 'file-offer', { happened: 'Too many files wait for an answer' });
     }
     const judged = judgeInvite(context, invite, peer, remote, policies.policyFor(peer));
+    // The user is not asked about what cannot be had.
+    if (judged.level === 'e2e') context.keys.requirePossible();
     const known = this.#known(peer, selector);
     const isBusy = known !== undefined && !['paused', 'interrupted'].includes(known.view.state);
     if (isBusy && this.#unanswered(known.id) === undefined) {
