@@ -12,9 +12,9 @@ export interface FileShell {
   readonly choose: 'dialog' | 'upload' | 'none';
   readonly picked: PickedFiles;
   /** Opens the dialog; undefined when the user chose none. */
-  chooseFile?(): Promise<PickedFile | undefined>;
+  readonly chooseFile?: () => Promise<PickedFile | undefined>;
   /** Shows a file in its folder. */
-  showFile?(path: string): void;
+  readonly showFile?: (path: string) => void;
 }
 
 /** What the screens need of an account of the engine. */
