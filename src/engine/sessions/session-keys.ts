@@ -84,7 +84,7 @@ export class SessionKeys {
           pskIdentity: pskIdentity(transfer),
           peer,
           kms: this.#tickets.kmsIdentity,
-          ticket: ticketEvidence(ticket),
+          ticket: ticketEvidence(ticket, this.#tickets.credentialMode),
         };
       },
     };
@@ -123,7 +123,10 @@ export class SessionKeys {
         pskIdentity: pskIdentity(received),
         peer,
         kms: this.#tickets.kmsIdentity,
-        ticket: ticketEvidence({ issuedAt: received.ticketIssuedAt, validUntil: received.validUntil }),
+        ticket: ticketEvidence(
+          { issuedAt: received.ticketIssuedAt, validUntil: received.validUntil },
+          this.#tickets.credentialMode,
+        ),
       },
     };
   }
