@@ -58,6 +58,8 @@ interface Words {
   readonly incoming?: { readonly happened?: string; readonly advice: string };
   /** What stands instead for a message that waits. */
   readonly waiting?: { readonly advice: string };
+  /** What stands instead for a file. */
+  readonly file?: { readonly advice: string };
 }
 
 /** The middle sentence, what it means for the message, is the same for every refusal: see `refusal`. */
@@ -162,6 +164,7 @@ const words: Readonly<Record<RefusalCode, Words>> = {
       happened: 'It is larger than what is taken here',
       advice: 'Ask the other side for something smaller, or raise the limit of this account.',
     },
+    file: { advice: 'Send it in smaller parts.' },
   },
   'storage-failed': {
     happened: 'The file could not be stored on this machine',
@@ -207,6 +210,7 @@ export function refusal(code: RefusalCode, meaning: RefusalMeaning = 'message', 
     ...words[code],
     ...(isIncoming ? words[code].incoming : {}),
     ...(meaning === 'waiting' ? words[code].waiting : {}),
+    ...(meaning === 'file' ? words[code].file : {}),
   };
   const { happened = said.happened, ...rest } = details;
   const explanation = `${happened}. ${meanings[meaning]} ${said.advice}`;

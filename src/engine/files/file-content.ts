@@ -11,6 +11,8 @@ export interface FileContentOptions {
   readonly start: number;
   /** The far end's `a=accept-types`. */
   readonly peerAcceptTypes: readonly string[];
+  /** The far end's `a=max-size`. */
+  readonly peerMaxSize: number | undefined;
   readonly from: string;
   readonly to: string;
   readonly at: number;
@@ -21,14 +23,15 @@ export interface FileContentOptions {
 
 /**
  * The one MSRP message that carries a file or its rest (RFC 5547 section 8.7): plain where the peer takes its type, else
- * wrapped in CPIM. @throws ProtocolError `peer-incompatible` when the peer takes neither.
+ * wrapped in CPIM. @throws ProtocolError `peer-incompatible` when the peer takes neither, or nothing of that length.
  */
 export function fileContent(options: FileContentOptions): OutgoingContent {
-  const { source, start, peerAcceptTypes, messageId, onProgress } = options;
+  const { source, start, peerAcceptTypes, peerMaxSize, messageId, onProgress } = options;
   const octets = source.size - start;
   const disposition = { name: 'Content-Disposition', value: `attachment; filename="${asciiName(source.name)}"` };
   const common = { messageId, successReport: true, other: [disposition] };
   if (accepts(peerAcceptTypes, source.type)) {
+    requireFits(octets, peerMaxSize);
     const stream = counted(source.read(start), onProgress);
     return { ...common, contentType: source.type, stream, octets };
   }
@@ -39,8 +42,19 @@ export function fileContent(options: FileContentOptions): OutgoingContent {
     });
   }
   const head = cpimHead(options);
+  requireFits(head.length + octets, peerMaxSize);
   const stream = after(head, counted(source.read(start), onProgress));
   return { ...common, contentType: 'message/cpim', stream, octets: head.length + octets };
+}
+
+/** RFC 5547 section 8.7: senders MUST NOT exceed the `max-size` of the far end. */
+function requireFits(octets: number, most: number | undefined): void {
+  if (most !== undefined && octets > most) {
+    throw new ProtocolError('peer-incompatible', 'larger than the far end takes', {
+      field: 'sdp.max-size',
+      expected: `at most ${most} octets`,
+    });
+  }
 }
 
 function accepts(acceptTypes: readonly string[], type: string): boolean {

@@ -21,7 +21,7 @@ export interface FileSendingOptions {
 
 /** Sends a file, or its rest, over a stream that stands; ends the session. Never rejects: the transfer tells how it ended. */
 export async function sendFile({ ports, transfer, stream, offered, start, self }: FileSendingOptions): Promise<void> {
-  const { channel, sip, level, evidence, peerAcceptTypes } = stream;
+  const { channel, sip, level, evidence, peerAcceptTypes, peerMaxSize } = stream;
   const messageId = randomId(ports.random, 12);
   const ended = whyEnded(stream, ports.clock);
   transfer.running = {
@@ -39,6 +39,7 @@ export async function sendFile({ ports, transfer, stream, offered, start, self }
         source: offered.source,
         start,
         peerAcceptTypes,
+        peerMaxSize,
         from: self,
         to: offered.peer,
         at: ports.clock.now(),
@@ -100,6 +101,9 @@ async function tellFailure(
 function unsendable(error: unknown): Refusal {
   if (error instanceof ProtocolError && error.field.startsWith('file.')) {
     return refusal('connection-lost', 'file', { happened: `The file cannot be sent (${error.message})` });
+  }
+  if (error instanceof ProtocolError && error.field === 'sdp.max-size') {
+    return refusal('too-large', 'file', { happened: `The other side takes files of ${error.expected ?? 'less'} only` });
   }
   return refusal('peer-incompatible', 'file', { happened: 'The other side takes no files of this type' });
 }

@@ -29,6 +29,8 @@ export interface EstablishedStream extends OpenedStream {
   readonly sip: SipSession;
   readonly channel: MsrpChannel;
   readonly peerAcceptTypes: readonly string[];
+  /** Octets of the largest message that the far end takes; undefined where it named no bound. */
+  readonly peerMaxSize: number | undefined;
 }
 
 interface Attempt {
@@ -183,7 +185,8 @@ export async function establish(
       acceptTypes: purpose.acceptTypes,
       ...purpose.channel,
     });
-    return { ...opened, sip, channel, peerAcceptTypes: stream.remote.media.acceptTypes };
+    const { acceptTypes: peerAcceptTypes, maxSize: peerMaxSize } = stream.remote.media;
+    return { ...opened, sip, channel, peerAcceptTypes, peerMaxSize };
   } catch (error) {
     void sip.end(describeError(error)).catch(() => undefined);
     throw error;

@@ -134,6 +134,15 @@ it('what came under less than the policy demands now is not gone on with', async
   expect(stuck).toMatchObject({ state: 'interrupted', level: 'e2ae' });
 });
 
+it('a file larger than the far end takes in one message is not sent', async () => {
+  world.sip.changeAnswer = (sdp) => `${sdp}a=max-size:299999\r\n`;
+  const { id } = await offer();
+  bob.account.files.accept(id);
+  const stopped = await fileThat(alice, inState('failed', 'done'));
+  expect(stopped).toMatchObject({ state: 'failed', problem: { code: 'too-large' } });
+  expect(stopped.problem?.explanation).toContain('at most 299999 octets');
+});
+
 it('a file that is on its way is not begun a second time', async () => {
   const first = await offer();
   await alice.account.sendFile({ to: 'sip:bob@lab.test', path: 'dot.png' });
@@ -153,4 +162,80 @@ it('consent lets a file that asked for it go to the edge, and nothing else does'
   expect(alice.account.files.resume(asked.id, true)).toBe(true);
   expect(await fileThat(carol, inState('offered'))).toMatchObject({ level: 'e2ae' });
   await carol.account.stop();
+});
+
+describe('the descriptions', () => {
+  const answers: string[] = [];
+  beforeEach(() => {
+    answers.length = 0;
+    world.sip.changeAnswer = (sdp) => {
+      answers.push(sdp);
+      return sdp;
+    };
+  });
+  const attribute = (sdp: string | undefined, name: string): string | undefined =>
+    new RegExp(`^a=${name}:(.*)$`, 'm').exec(sdp ?? '')?.[1]?.trim();
+  const has = (sdp: string | undefined, name: string): boolean => new RegExp(`^a=${name}\\b`, 'm').test(sdp ?? '');
+
+  it('of an offer name one file by name, size, type and hashes, and say who sends', async () => {
+    await offer({ icon: png });
+    const [{ offer: sdp } = { offer: '' }] = world.sip.invites;
+    expect(sdp.match(/^m=message /gm)).toHaveLength(1);
+    expect(attribute(sdp, 'file-selector')).toMatch(/^name:"dot\.png" type:image\/png size:300000 hash:sha-256:/);
+    expect(attribute(sdp, 'file-transfer-id')).toMatch(/^[0-9a-f]{32}$/);
+    expect(attribute(sdp, 'file-disposition')).toBe('attachment');
+    expect(attribute(sdp, 'file-date')).toMatch(/^modification:"[A-Z][a-z]{2}, \d\d .* \+0000"$/);
+    expect([has(sdp, 'sendonly'), has(sdp, 'path'), has(sdp, 'accept-types'), has(sdp, 'file-range')]).toEqual([
+      true,
+      true,
+      true,
+      false,
+    ]);
+  });
+
+  it('of its answer copy selector and transfer id, and leave out what an answer must not have', async () => {
+    const { id } = await offer({ icon: png });
+    bob.account.files.accept(id);
+    await fileThat(bob, inState('done', 'failed'));
+    const [{ offer: sdp } = { offer: '' }] = world.sip.invites;
+    const [answer] = answers;
+    for (const name of ['file-selector', 'file-transfer-id']) {
+      expect(attribute(answer, name)).toBe(attribute(sdp, name));
+    }
+    expect(has(answer, 'recvonly')).toBe(true);
+    expect(['file-icon', 'file-disposition', 'file-date'].filter((name) => has(answer, name))).toEqual([]);
+  });
+
+  it('of a fetch ask for the rest under a new transfer id, and its answer has the same range', async () => {
+    files.bob.room = 150_000;
+    const { id } = await offer();
+    bob.account.files.accept(id);
+    const { transferred } = await fileThat(bob, inState('interrupted'));
+    expect(transferred).toBeLessThanOrEqual(150_000);
+    files.bob.room = Infinity;
+    bob.account.files.resume(id);
+    await fileThat(bob, inState('done', 'failed'));
+    const [push, pull] = world.sip.invites.map(({ offer: sdp }) => sdp);
+    expect(has(pull, 'recvonly')).toBe(true);
+    expect(attribute(pull, 'file-selector')).toBe(attribute(push, 'file-selector'));
+    expect(attribute(pull, 'file-transfer-id')).not.toBe(attribute(push, 'file-transfer-id'));
+    expect(attribute(pull, 'file-range')).toMatch(/^\d+-300000$/);
+    const answer = answers.at(-1);
+    expect(has(answer, 'sendonly')).toBe(true);
+    for (const name of ['file-range', 'file-transfer-id']) expect(attribute(answer, name)).toBe(attribute(pull, name));
+  });
+
+  it('of a file that was not offered are refused', async () => {
+    files.bob.room = 150_000;
+    const { id } = await offer();
+    bob.account.files.accept(id);
+    await fileThat(bob, inState('interrupted'));
+    const [own] = alice.account.files.views();
+    expect(alice.account.files.cancel(own!.id)).toBe(true);
+    files.bob.room = Infinity;
+    bob.account.files.resume(id);
+    const stuck = await fileThat(bob, ({ problem }) => problem?.code === 'peer-incompatible');
+    expect(stuck.problem?.explanation).toContain('This file was not offered, or is no longer');
+    expect(stuck.state).toBe('interrupted');
+  });
 });
