@@ -175,6 +175,8 @@ export async function establish(
       remotePath: stream.remote.media.path,
       active: stream.role === 'active',
       acceptTypes: purpose.acceptTypes,
+      peerAcceptTypes: stream.remote.media.acceptTypes,
+      peerMaxOctets: stream.remote.media.maxSize,
       ...purpose.channel,
     });
     return { ...opened, sip, channel, peerAcceptTypes: stream.remote.media.acceptTypes };
