@@ -4,7 +4,12 @@ import { z } from 'zod';
 import { fromHex, utf8 } from '../base/bytes.ts';
 import { policies } from '../base/protection-level.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
-import type { AccountConfig, AccountSecrets, SipAuthenticationConfig } from '../engine/account-config.ts';
+import type {
+  AccountConfig,
+  AccountSecrets,
+  ReceiptsConfig,
+  SipAuthenticationConfig,
+} from '../engine/account-config.ts';
 import { credentialMode, kmsConfig, kmsProblem, kmsSchema } from './kms-config.ts';
 import { amfField, simFields, simKeys, simProblem } from './sim-config.ts';
 import type { TicketStorage } from '../engine/ports.ts';
@@ -45,6 +50,10 @@ export const ueConfigSchema = z.strictObject({
   stateDirectory: z.string().min(1).optional(),
   /** Enciphers what is kept there. */
   statePassphrase: z.string().min(12, 'expected 12 characters at least').optional(),
+  /** What peers are told of their messages in sessions; all by default. */
+  receipts: z.strictObject({ delivery: z.boolean().optional(), display: z.boolean().optional() }).optional(),
+  /** Whether peers are told, in sessions, that the user is writing. */
+  composing: z.boolean().optional(),
   e2aeInferFromRegistration: z.boolean().optional(),
   mediasecOptionTag: z.boolean().optional(),
 });
@@ -119,6 +128,8 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
     contactPolicies: Object.fromEntries(
       Object.entries(config.contacts ?? {}).map(([contact, { policy: demanded }]) => [contact, demanded]),
     ),
+    ...(config.receipts === undefined ? {} : { receipts: receiptsConfig(config.receipts) }),
+    ...(config.composing === undefined ? {} : { composing: config.composing }),
     ...(config.e2aeInferFromRegistration === undefined
       ? {}
       : { e2aeInferFromRegistration: config.e2aeInferFromRegistration }),
@@ -131,6 +142,10 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
     ...(kms?.psk === undefined ? {} : { kmsPsk: new SecretBytes(fromHex(kms.psk)) }),
   };
   return { config: account, secrets };
+}
+
+function receiptsConfig({ delivery, display }: NonNullable<UeConfig['receipts']>): ReceiptsConfig {
+  return { ...(delivery === undefined ? {} : { delivery }), ...(display === undefined ? {} : { display }) };
 }
 
 function sipAuthentication(authentication: NonNullable<UeConfig['authentication']>): SipAuthenticationConfig {

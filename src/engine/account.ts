@@ -1,6 +1,8 @@
 import { Events } from '../base/events.ts';
+import { utf8 } from '../base/bytes.ts';
 import { randomId } from '../base/random.ts';
-import type { Policy } from '../base/protection-level.ts';
+import type { Policy, ProtectionLevel } from '../base/protection-level.ts';
+import { ReplayCache } from '../protocol/mikey/index.ts';
 import { profile } from '../protocol/profile.ts';
 import { tryKmsUserIdentity } from '../protocol/sip/identities.ts';
 import type { AkaCard } from './bootstrapping/bootstrap-method.ts';
@@ -16,6 +18,7 @@ import type {
 import type {
   AccountEvents,
   AccountStatus,
+  ComposingRequest,
   OpenSessionRequest,
   SendFileOutcome,
   SendFileRequest,
@@ -33,10 +36,11 @@ import type { DeviceCertificate, EnginePorts, TicketStorage } from './ports.ts';
 import { asRefusalError, refusal, refuse, RefusalError, type Refusal } from './refusal.ts';
 import { routeInvite, type InviteTakers } from './sessions/route-invite.ts';
 import { SessionBook } from './sessions/session-book.ts';
+import type { SessionText } from './sessions/session-content.ts';
+import { AwaitedDisplays, SentReceipts } from './sessions/session-receipts.ts';
 import type { SessionContext } from './sessions/session-context.ts';
 import { SessionKeys } from './sessions/session-keys.ts';
 import type { RegistrationState, SipUserAgent } from './sip/index.ts';
-import type { ReadText } from './text-content.ts';
 import { createKmsCredential, type KmsCredential } from './tickets/kms-credential.ts';
 import type { KmsState } from './tickets/kms-state.ts';
 import { credentialBinding } from './tickets/credential-binding.ts';
@@ -47,6 +51,7 @@ import { TicketService } from './tickets/ticket-service.ts';
 export type {
   AccountEvents,
   AccountStatus,
+  ComposingRequest,
   IncomingRefusal,
   OpenSessionRequest,
   SendFileOutcome,
@@ -85,6 +90,9 @@ export class Account {
   readonly #waiting: WaitingMessages;
   readonly #receiver: MessageReceiver;
   readonly #sessions: SessionBook;
+  readonly #receipts: SentReceipts;
+  readonly #awaitedDisplays = new AwaitedDisplays();
+  readonly #seenTexts = new ReplayCache(limits.replayEntries);
   #registering: Promise<RegistrationState> | undefined;
   #sends = 0;
 
@@ -131,9 +139,22 @@ export class Account {
     };
     const onRefused = (peer: string, problem: Refusal): void =>
       this.events.emit('incomingRefused', { way: 'msrp', peer, refusal: problem });
+    this.#receipts = new SentReceipts({
+      log: ports.log,
+      find: (id) => this.#conversations.get(id),
+      change: (id, state) => this.#changeMessage(id, { state }),
+    });
     this.#sessions = new SessionBook({
       context,
       policies: this.#policies,
+      self: this.#self,
+      habits: {
+        tellDelivery: config.receipts?.delivery ?? true,
+        tellDisplay: config.receipts?.display ?? true,
+        tellComposing: config.composing ?? true,
+      },
+      onReceipt: (session, receipt) => this.#receipts.told(session, receipt),
+      onComposing: ({ peer }, isWriting) => this.events.emit('composing', { peer, isWriting }),
       onChange: (change) => this.events.emit('session', change),
       onRefused,
       onText: (session, text) => this.#keepSessionText(session, text),
@@ -192,9 +213,31 @@ export class Account {
         : this.#sendInSession(peer, text, demanded));
       this.#conversations.add(message);
       this.events.emit('messageState', message);
+      this.#receipts.finish(message.id);
       return { outcome: message.state === 'waiting' ? 'waiting' : 'sent', message };
     } catch (error) {
       return { outcome: 'refused', refusal: this.#refusalFor(error, 'message') };
+    }
+  }
+
+  /** The user writes, or writes no more. False when the peer is not told: there is no session, or the account does not tell. */
+  composing({ to, isWriting }: ComposingRequest): boolean {
+    const peer = tryKmsUserIdentity(to);
+    return peer !== undefined && this.#sessions.composing(peer, this.#policies.policyFor(peer), isWriting);
+  }
+
+  /**
+   * The user has seen the conversation with `peer` up to the message `upTo`: senders who asked are told, where the account
+   * allows and a session stands.
+   */
+  markDisplayed(peer: string, upTo: string): void {
+    const messages = this.#conversations.of(peer);
+    const seen = messages.slice(0, messages.findIndex(({ id }) => id === upTo) + 1);
+    for (const display of this.#awaitedDisplays.take(
+      peer,
+      seen.map(({ id }) => id),
+    )) {
+      this.#sessions.tellDisplayed(display);
     }
   }
 
@@ -360,7 +403,13 @@ export class Account {
     const session = await this.#sessions.sessionFor(peer, policy);
     this.#sessions.requireSatisfied(session, policy);
     const messageId = randomId(this.#ports.random, 12);
-    await session.send({ from: this.#self, to: peer, at, messageId, text });
+    this.#receipts.begin(messageId);
+    try {
+      await session.send({ from: this.#self, to: peer, at, messageId, text });
+    } catch (error) {
+      this.#receipts.abandon(messageId);
+      throw error;
+    }
     const { level, evidence } = session.view;
     return this.#outgoing({ id: messageId, peer, text, at, way: 'msrp', level, evidence, state: 'delivered' });
   }
@@ -372,15 +421,36 @@ export class Account {
     return { ...rest, conversation: peer, direction: 'out', from: this.#self, to: peer };
   }
 
-  #keepSessionText(session: SessionView, { text, from }: ReadText): void {
+  #keepSessionText(session: SessionView, { text, from, messageId, subject, sentAt, wants }: SessionText): void {
     const { peer, evidence } = session;
     // A CPIM From that names somebody else makes the sender doubtful, whatever protects the session.
     const honest = from === undefined || tryKmsUserIdentity(from) === peer;
     const level = honest || session.level === 'none' ? session.level : 'unverified';
-    this.#keepArrival('msrp', { peer, text, level, evidence });
+    if (messageId !== undefined && this.#isRepeated(peer, level, messageId)) {
+      this.events.emit('incomingRefused', { way: 'msrp', peer, refusal: refusal('replayed', 'received') });
+      return;
+    }
+    const claims = { ...(subject === undefined ? {} : { subject }), ...(sentAt === undefined ? {} : { sentAt }) };
+    const { id } = this.#keepArrival('msrp', { peer, text, level, evidence }, claims);
+    if (messageId === undefined || !wants.display) return;
+    this.#awaitedDisplays.add({ id, peer, sessionId: session.id, level: session.level, messageId });
   }
 
-  #keepArrival(way: MessageWay, { peer, text, level, evidence, problem }: Arrival): ChatMessage {
+  /**
+   * RFC 4975 section 5.4: what is sent again in a new session comes under the same id and is not shown twice. By level too, so that
+   * what proves less cannot make what proves more look like its copy.
+   */
+  #isRepeated(peer: string, level: ProtectionLevel, messageId: string): boolean {
+    const now = this.#ports.clock.now();
+    const until = now + profile.replay.messageCacheSeconds * 1000;
+    return this.#seenTexts.add(utf8(`${level} ${peer} ${messageId}`), until, now) === 'replayed';
+  }
+
+  #keepArrival(
+    way: MessageWay,
+    { peer, text, level, evidence, problem }: Arrival,
+    claims: Pick<ChatMessage, 'subject' | 'sentAt'> = {},
+  ): ChatMessage {
     const message: ChatMessage = {
       id: randomId(this.#ports.random, 12),
       conversation: peer,
@@ -388,6 +458,7 @@ export class Account {
       from: peer,
       to: this.#self,
       text,
+      ...claims,
       at: this.#ports.clock.now(),
       way,
       level,

@@ -1,14 +1,16 @@
 import { ProtocolError } from '../../base/errors.ts';
-import type { Policy } from '../../base/protection-level.ts';
+import { isAtLeast, type Policy } from '../../base/protection-level.ts';
 import { randomId } from '../../base/random.ts';
 import type { SessionView } from '../chat-message.ts';
 import { limits } from '../limits.ts';
 import { acceptsIncoming, aimOf, judgeSending, type ContactPolicies } from '../policy.ts';
 import { asRefusalError, refuse, type Refusal, type RefusalError } from '../refusal.ts';
 import type { IncomingInvite } from '../sip/index.ts';
-import type { ReadText } from '../text-content.ts';
-import { MessageSession } from './message-session.ts';
+import type { ImdnPayload } from '../../protocol/imdn/index.ts';
+import { MessageSession, type SessionHabits } from './message-session.ts';
 import { chatPurpose } from './chat-purpose.ts';
+import type { SessionText } from './session-content.ts';
+import type { AwaitedDisplay } from './session-receipts.ts';
 import { judgeLevel, openUnderPolicy } from './protection-choice.ts';
 import { answerInvite, judgeInvite, tooManySessions } from './session-answerer.ts';
 import type { SessionContext } from './session-context.ts';
@@ -25,7 +27,12 @@ export interface SessionBookOptions {
   readonly onChange: (change: SessionChange) => void;
   /** An invitation was refused. */
   readonly onRefused: (peer: string, problem: Refusal) => void;
-  readonly onText: (session: SessionView, text: ReadText) => void;
+  /** Our own address. */
+  readonly self: string;
+  readonly habits: SessionHabits;
+  readonly onText: (session: SessionView, text: SessionText) => void;
+  readonly onReceipt: (session: SessionView, receipt: ImdnPayload) => void;
+  readonly onComposing: (session: SessionView, isWriting: boolean) => void;
 }
 
 /** The open sessions of one account: finds one that satisfies a policy or opens it, and answers invitations. */
@@ -92,6 +99,22 @@ export class SessionBook {
     }
   }
 
+  /**
+   * The user writes to `peer`, or has taken away what was written. Told in a session that stands and satisfies `policy`;
+   * none is opened for it. False when the peer is not told.
+   */
+  composing(peer: string, policy: Policy, isWriting: boolean): boolean {
+    return this.#find(peer, policy)?.composing(isWriting) ?? false;
+  }
+
+  /** In the session that brought the text or, when it has ended, in one that protects as well; none is opened for it. */
+  tellDisplayed({ peer, sessionId, level, messageId }: AwaitedDisplay): boolean {
+    const session =
+      this.#sessions.get(sessionId) ??
+      [...this.#sessions.values()].find(({ view }) => view.peer === peer && isAtLeast(view.level, level));
+    return session?.tellDisplayed(messageId) ?? false;
+  }
+
   /** The policy for `peer` changed: what it does not allow ends. */
   enforcePolicy(peer: string): void {
     for (const session of this.#sessions.values()) {
@@ -137,7 +160,7 @@ export class SessionBook {
   }
 
   #add(peer: string, direction: 'in' | 'out', stream: EstablishedStream): MessageSession {
-    const { context, policies, onChange, onText } = this.#options;
+    const { context, policies, onChange, onText, onReceipt, onComposing, self, habits } = this.#options;
     const { ports } = context;
     const view: SessionView = {
       id: randomId(ports.random),
@@ -152,8 +175,13 @@ export class SessionBook {
       view,
       sip: stream.sip,
       channel: stream.channel,
+      self,
+      habits,
       peerAcceptTypes: stream.peerAcceptTypes,
+      peerAcceptWrappedTypes: stream.peerAcceptWrappedTypes,
       onText: (text) => onText(view, text),
+      onReceipt: (receipt) => onReceipt(view, receipt),
+      onComposing: (isWriting) => onComposing(view, isWriting),
       onClosed: (reason) => {
         if (!this.#sessions.delete(view.id)) return;
         ports.log.log('info', 'session.closed', { session: view.id, reason });

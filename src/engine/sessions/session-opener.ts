@@ -29,6 +29,7 @@ export interface EstablishedStream extends OpenedStream {
   readonly sip: SipSession;
   readonly channel: MsrpChannel;
   readonly peerAcceptTypes: readonly string[];
+  readonly peerAcceptWrappedTypes: readonly string[];
 }
 
 interface Attempt {
@@ -179,7 +180,8 @@ export async function establish(
       peerMaxOctets: stream.remote.media.maxSize,
       ...purpose.channel,
     });
-    return { ...opened, sip, channel, peerAcceptTypes: stream.remote.media.acceptTypes };
+    const { acceptTypes: peerAcceptTypes, acceptWrappedTypes: peerAcceptWrappedTypes } = stream.remote.media;
+    return { ...opened, sip, channel, peerAcceptTypes, peerAcceptWrappedTypes };
   } catch (error) {
     void sip.end(describeError(error)).catch(() => undefined);
     throw error;

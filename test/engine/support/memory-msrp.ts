@@ -19,8 +19,9 @@ interface Waiting {
 export class MemoryMsrpNetwork {
   readonly #listeners = new Map<number, MemoryListener>();
   #nextPort = 40_000;
-  /** Everything that went over any connection, for looking into. */
   connections = 0;
+  /** Everything that went over any connection, for looking into. */
+  readonly written: Uint8Array[] = [];
   /** Replaces what a connecting side shows as certificate or key. */
   tamper: ((security: MsrpSecurity) => MsrpSecurity) | undefined;
 
@@ -28,7 +29,11 @@ export class MemoryMsrpNetwork {
     return {
       canDoPskTls,
       listen: async () => {
-        const listener = new MemoryListener({ host, port: this.#nextPort++ }, (port) => this.#listeners.delete(port));
+        const listener = new MemoryListener(
+          { host, port: this.#nextPort++ },
+          (port) => this.#listeners.delete(port),
+          this.written,
+        );
         this.#listeners.set(listener.address.port, listener);
         return listener;
       },
@@ -49,11 +54,13 @@ export class MemoryMsrpNetwork {
 class MemoryListener implements MsrpListener {
   readonly address: SocketAddress;
   readonly #onClose: (port: number) => void;
+  readonly #written: Uint8Array[];
   #arrived: Waiting[] = [];
   #accepting: Waiting | undefined;
 
-  constructor(address: SocketAddress, onClose: (port: number) => void) {
+  constructor(address: SocketAddress, onClose: (port: number) => void, written: Uint8Array[]) {
     this.address = address;
+    this.#written = written;
     this.#onClose = onClose;
   }
 
@@ -90,7 +97,7 @@ class MemoryListener implements MsrpListener {
       server.settle(problem);
       return;
     }
-    const [near, far] = pipe(client, server);
+    const [near, far] = pipe(client, server, this.#written);
     client.settle(near);
     server.settle(far);
   }
@@ -121,9 +128,9 @@ function failure(field: string): ProtocolError {
   return new ProtocolError('peer-misbehaved', 'handshake failed', { field });
 }
 
-function pipe(client: Waiting, server: Waiting): [MsrpConnection, MsrpConnection] {
-  const near = new MemoryConnection(client, server);
-  const far = new MemoryConnection(server, client);
+function pipe(client: Waiting, server: Waiting, written: Uint8Array[]): [MsrpConnection, MsrpConnection] {
+  const near = new MemoryConnection(client, server, written);
+  const far = new MemoryConnection(server, client, written);
   near.other = far;
   far.other = near;
   return [near, far];
@@ -140,7 +147,10 @@ class MemoryConnection implements MsrpConnection {
   readonly #closeListeners: (() => void)[] = [];
   #closed = false;
 
-  constructor(own: Waiting, peer: Waiting) {
+  readonly #written: Uint8Array[];
+
+  constructor(own: Waiting, peer: Waiting, written: Uint8Array[]) {
+    this.#written = written;
     this.security = own.security.mode;
     this.local = own.address;
     this.remote = peer.address;
@@ -149,6 +159,7 @@ class MemoryConnection implements MsrpConnection {
 
   write(bytes: Uint8Array): boolean {
     const copy = Uint8Array.from(bytes);
+    this.#written.push(copy);
     if (!this.#closed) queueMicrotask(() => this.other?.deliver(copy));
     return true;
   }
