@@ -357,11 +357,9 @@ export class Account {
 
   async #sendInSession(peer: string, text: string, policy: Policy): Promise<ChatMessage> {
     const at = this.#ports.clock.now();
-    const session = await this.#sessions.sessionFor(peer, policy);
-    this.#sessions.requireSatisfied(session, policy);
     const messageId = randomId(this.#ports.random, 12);
-    await session.send({ from: this.#self, to: peer, at, messageId, text });
-    const { level, evidence } = session.view;
+    const message = { from: this.#self, to: peer, at, messageId, text };
+    const { level, evidence } = await this.#sessions.send(peer, message, policy);
     return this.#outgoing({ id: messageId, peer, text, at, way: 'msrp', level, evidence, state: 'delivered' });
   }
 

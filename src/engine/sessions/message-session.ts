@@ -5,9 +5,10 @@ import { withDeadline } from '../deadline.ts';
 import { limits } from '../limits.ts';
 import type { MsrpChannel } from '../msrp/msrp-channel.ts';
 import type { EnginePorts } from '../ports.ts';
-import type { MsrpOutcome } from '../../protocol/msrp/index.ts';
+import type { MsrpOutcome, ReceivedMessage } from '../../protocol/msrp/index.ts';
 import { refuse, type RefusalError } from '../refusal.ts';
 import type { SipSession } from '../sip/index.ts';
+import type { SessionEnd } from './session-recovery.ts';
 import { cpimText, plainText, readText, type ReadText, type TextToSend } from '../text-content.ts';
 
 export interface MessageSessionOptions {
@@ -17,9 +18,13 @@ export interface MessageSessionOptions {
   readonly channel: MsrpChannel;
   /** The far end's `a=accept-types`. */
   readonly peerAcceptTypes: readonly string[];
+  /** Whether a message came before, in whichever session: it is confirmed again, and not shown again. */
+  readonly isCopy: (message: ReceivedMessage) => boolean;
   readonly onText: (text: ReadText) => void;
   /** Called once, whoever ended it. */
-  readonly onClosed: (reason: string) => void;
+  readonly onClosed: (reason: string, end: SessionEnd) => void;
+  /** Called once, later: the dialog is over too. */
+  readonly onEnded: () => void;
 }
 
 /** An open session: a SIP dialog and the MSRP connection that it set up. Both end together. */
@@ -27,6 +32,9 @@ export class MessageSession {
   readonly view: SessionView;
   readonly #options: MessageSessionOptions;
   #closed = false;
+  #isEnding = false;
+  #hasEndedThere = false;
+  #stopWaiting: () => void = () => undefined;
   #sending = 0;
   #cancelIdle: CancelTimer = () => undefined;
 
@@ -34,16 +42,27 @@ export class MessageSession {
     this.#options = options;
     this.view = options.view;
     const { channel, sip } = options;
-    channel.events.on('message', ({ contentType, bytes }) => this.#receive(contentType, bytes));
+    channel.events.on('message', (message) => this.#receive(message));
     channel.events.on('closed', ({ error }) => {
-      void this.close(error === undefined ? 'connection closed by the other side' : describeError(error));
+      if (error === undefined) void this.close('connection closed by the other side', 'closed');
+      else void this.close(describeError(error), 'lost');
     });
-    sip.onEnded((why) => void this.close(why));
-    this.#active();
+    sip.onEnded((why) => {
+      if (!this.#isEnding) this.#hasEndedThere = true;
+      this.#stopWaiting();
+      void this.close(why, 'there');
+    });
+    // The connection may have been closed before we listened.
+    if (!this.#closed) this.#active();
   }
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** Whether the other side ended the dialog; after an orderly close of the connection this may come a little later. */
+  get hasEndedThere(): boolean {
+    return this.#hasEndedThere;
   }
 
   /**
@@ -70,18 +89,22 @@ export class MessageSession {
   }
 
   /** Ends both halves; never rejects. */
-  async close(reason: string): Promise<void> {
+  async close(reason: string, end: SessionEnd = 'here'): Promise<void> {
+    if (end === 'here') this.#stopWaiting();
     if (this.#closed) return;
     this.#closed = true;
     this.#cancelIdle();
-    const { ports, channel, sip, onClosed } = this.#options;
+    const { ports, channel, sip, onClosed, onEnded } = this.#options;
     channel.close();
-    onClosed(reason);
+    onClosed(reason, end);
+    if (end !== 'here' && end !== 'there') await this.#byeOfTheOtherSide();
+    this.#isEnding = true;
     try {
       await withDeadline(ports.clock, limits.sessionEndMilliseconds, sip.end(), () => new Error('no answer to BYE'));
     } catch (error) {
       ports.log.log('debug', 'session.end-unconfirmed', { session: this.view.id, reason: describeError(error) });
     }
+    onEnded();
   }
 
   #content(message: TextToSend): { contentType: string; body: Uint8Array } {
@@ -92,11 +115,31 @@ export class MessageSession {
     throw refuse('peer-incompatible', 'message', { happened: 'The other side takes no text in this session' });
   }
 
-  #receive(contentType: string, bytes: Uint8Array): void {
-    this.#active();
-    // An empty message binds the connection to the session (RFC 4975 5.4) and says nothing.
+  /**
+   * Who ends a session closes its connection first: only what follows tells that from a connection that was cut. And our
+   * BYE must not come before the other side has noticed a loss by itself, or it would take the session for ended.
+   */
+  #byeOfTheOtherSide(): Promise<void> {
+    if (this.#hasEndedThere) return Promise.resolve();
+    return new Promise((resolve) => {
+      const cancel = this.#options.ports.clock.after(limits.sessionByeMilliseconds, resolve);
+      this.#stopWaiting = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+
+  #receive(message: ReceivedMessage): void {
+    const { contentType, bytes } = message;
+    // An empty message binds the connection to the session (RFC 4975 5.4), or keeps it alive, and says nothing.
     if (bytes.length === 0) return;
-    const { ports, onText } = this.#options;
+    this.#active();
+    const { ports, onText, isCopy } = this.#options;
+    if (isCopy(message)) {
+      ports.log.log('debug', 'session.copy-dropped', { session: this.view.id });
+      return;
+    }
     try {
       onText(readText(contentType, bytes));
     } catch (error) {
