@@ -2,13 +2,15 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { fromHex, utf8 } from '../base/bytes.ts';
+import { describeError } from '../base/errors.ts';
 import { policies } from '../base/protection-level.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
 import type { AccountConfig, AccountSecrets, SipAuthenticationConfig } from '../engine/account-config.ts';
-import { credentialMode, kmsConfig, kmsProblem, kmsSchema } from './kms-config.ts';
-import { amfField, simFields, simKeys, simProblem } from './sim-config.ts';
 import type { TicketStorage } from '../engine/ports.ts';
 import { createTicketStore } from '../node/ticket-store.ts';
+import { credentialMode, kmsConfig, kmsProblem, kmsSchema } from './kms-config.ts';
+import { privateKeyOf, withCertificateFiles } from './ue-certificate.ts';
+import { amfField, simFields, simKeys, simProblem } from './sim-config.ts';
 
 const policy = z.enum(policies);
 const sipUri = z.string().regex(/^sips?:[^\s@]+@[^\s@]+$/i, 'expected an address like sip:alice@example.org');
@@ -78,9 +80,9 @@ export class UeConfigError extends Error {
   override readonly name = 'UeConfigError';
 }
 
-/** Reads the file and the CA file that it names. @throws UeConfigError */
+/** Reads the file and the CA and certificate files that it names. @throws UeConfigError */
 export async function readUeConfig(file: string): Promise<UeConfig> {
-  const checked = checkUeConfig(parseJson(await readText(file)));
+  const checked = checkUeConfig(await inlined(parseJson(await readText(file)), dirname(file)));
   const { stateDirectory } = checked;
   const config =
     stateDirectory === undefined ? checked : { ...checked, stateDirectory: resolve(dirname(file), stateDirectory) };
@@ -129,6 +131,7 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
     ...(config.password === undefined ? {} : { password: new SecretBytes(utf8(config.password)) }),
     ...(sim === undefined ? {} : { sim: simKeys(sim) }),
     ...(kms?.psk === undefined ? {} : { kmsPsk: new SecretBytes(fromHex(kms.psk)) }),
+    ...(kms?.privateKey === undefined ? {} : { kmsPrivateKey: privateKeyOf(kms.privateKey) }),
   };
   return { config: account, secrets };
 }
@@ -137,6 +140,14 @@ function sipAuthentication(authentication: NonNullable<UeConfig['authentication'
   if (authentication.mode === 'digest') return { mode: 'digest' };
   const { amf } = authentication;
   return { mode: 'aka', ...(amf === undefined ? {} : { amf: fromHex(amf) }) };
+}
+
+async function inlined(config: unknown, folder: string): Promise<unknown> {
+  try {
+    return await withCertificateFiles(config, folder);
+  } catch (error) {
+    throw new UeConfigError(describeError(error));
+  }
 }
 
 /** Where the headless UE keeps its key tickets: never in a file without a passphrase to encipher it. */

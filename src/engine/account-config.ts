@@ -14,7 +14,15 @@ export type KmsCredentialConfig =
       readonly pskId: string;
     }
   /** A key by bootstrapping: with the software SIM, or with the password of the account (GBA_Digest). */
-  | { readonly mode: 'gba-aka' | 'gba-digest'; readonly bsf: BsfAddress };
+  | { readonly mode: 'gba-aka' | 'gba-digest'; readonly bsf: BsfAddress }
+  /** No shared key: a certificate of the account (RFC 6043, the public-key variants). */
+  | {
+      readonly mode: 'certificate';
+      /** DER, the account's own first, each next one certifies the one before. */
+      readonly certificates: readonly Uint8Array[];
+      /** DER of the KMS's certificate, to whose key the envelope keys are enciphered. */
+      readonly kmsCertificate: Uint8Array;
+    };
 
 export interface KmsConfig {
   readonly address: KmsAddress;
@@ -23,6 +31,11 @@ export interface KmsConfig {
   readonly credential: KmsCredentialConfig;
   /** Algorithm set of the exchanges with the KMS and of the keys it makes (profile 3.4). */
   readonly suite: MikeySuite;
+  /**
+   * Makes tickets here instead of asking the KMS for them (RFC 6043 mode 3), under the key that the account shares with it; the KMS
+   * must allow it. Default: no.
+   */
+  readonly ticketsMadeHere?: boolean;
 }
 
 /** How the account proves itself to the registrar; the secrets are in `AccountSecrets`. */
@@ -68,4 +81,6 @@ export interface AccountSecrets {
   readonly sim?: MilenageKeys;
   /** 32 octets shared with the KMS, for credential mode `static-psk`. */
   readonly kmsPsk?: SecretBytes;
+  /** DER of PKCS #8, for credential mode `certificate`. */
+  readonly kmsPrivateKey?: SecretBytes;
 }

@@ -127,6 +127,8 @@ export interface KmsAddress {
   readonly serverName?: string;
   readonly trustedCa?: string;
   readonly bodyEncoding: 'base64' | 'binary';
+  /** Product token of the User-Agent header, by which a NAF knows how the UE bootstraps. */
+  readonly userAgent?: string;
 }
 
 export interface KmsReply {

@@ -138,7 +138,7 @@ export async function importTpks(
 }
 
 export interface StoredTpkRingOptions {
-  readonly storage: Pick<KmsStorage, 'tpks'>;
+  readonly storage: Pick<KmsStorage, 'tpks' | 'keyCheck'>;
   readonly kek: KeyEncryptionKey;
   readonly rotation: TpkRotation;
   readonly random: Random;
@@ -192,6 +192,10 @@ export class StoredTpkRing implements TpkRing {
   async #refresh(): Promise<void> {
     const { storage, kek, rotation, random, now, onRotated } = this.#options;
     const time = now();
+    // A key added under a key-encryption key that was changed meanwhile would open for nobody.
+    await kek.checkAgainst(storage).catch((cause: unknown) => {
+      throw new KmsStorageError(describeError(cause), { cause });
+    });
     let tpks = await storage.tpks.list();
     const newest = tpks.at(-1);
     if (newest === undefined || time - newest.createdAt >= rotation.renewAfterSeconds * 1000) {

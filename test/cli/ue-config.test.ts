@@ -2,7 +2,13 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { toHex } from '../../src/base/bytes.ts';
-import { accountFromUeConfig, checkUeConfig, readUeConfig, type UeConfig } from '../../src/cli/ue-config.ts';
+import {
+  accountFromUeConfig,
+  checkUeConfig,
+  readUeConfig,
+  ticketStorageFromUeConfig,
+  type UeConfig,
+} from '../../src/cli/ue-config.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const config: UeConfig = {
@@ -31,6 +37,16 @@ const k = '465b5ce8b199b49faa5f0a2ee238a6bc';
 const op = 'cdc202d5123e20f62b6d676ac72cb318';
 const opc = 'cd63cb71954a9f4e48a5994e37a02baf';
 
+test('key tickets are sealed under a passphrase, or stay in memory', () => {
+  const kept = (change: object) => ticketStorageFromUeConfig(checkUeConfig({ ...config, ...change }));
+  expect(kept({})).toMatchObject({ kept: 'memory', reason: expect.stringContaining('stateDirectory') as string });
+  expect(kept({ stateDirectory: '/nowhere' })).toMatchObject({ kept: 'memory' });
+  const sealed = kept({ stateDirectory: '/nowhere', statePassphrase: 'twelve letters' });
+  expect(sealed).toMatchObject({ kept: 'sealed', key: { kind: 'passphrase' } });
+  expect(JSON.stringify(sealed)).not.toContain('twelve');
+  expect(() => kept({ statePassphrase: 'short' })).toThrow('statePassphrase: expected 12 characters');
+});
+
 test.each([{ opc }, { op }])('a SIM has K and OPc, given as %j', (given) => {
   const checked = checkUeConfig({ ...withoutPassword, authentication: { mode: 'aka', k, ...given, amf: '8000' } });
   const { config: account, secrets } = accountFromUeConfig(checked);
@@ -51,7 +67,13 @@ const gbaKms = (mode: 'gba-aka' | 'gba-digest'): UeConfig['kms'] => ({
 test('the key of the KMS may come by bootstrapping, with the password or with a SIM', () => {
   const byPassword = accountFromUeConfig(checkUeConfig({ ...config, ca: pem, kms: gbaKms('gba-digest') }));
   expect(byPassword.config.kms).toEqual({
-    address: { url: 'https://127.0.0.1:8443', serverName: 'kms.lab.test', bodyEncoding: 'base64', trustedCa: pem },
+    address: {
+      url: 'https://127.0.0.1:8443',
+      serverName: 'kms.lab.test',
+      bodyEncoding: 'base64',
+      trustedCa: pem,
+      userAgent: '3gpp-gba-digest',
+    },
     identity: 'sip:kms.lab.test',
     credential: {
       mode: 'gba-digest',

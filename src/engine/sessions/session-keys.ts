@@ -78,7 +78,7 @@ export class SessionKeys {
           pskIdentity: pskIdentity(transfer),
           peer,
           kms: this.#tickets.kmsIdentity,
-          ticket: ticketEvidence(ticket),
+          ticket: ticketEvidence(ticket, this.#tickets.credentialMode),
         };
       },
     };
@@ -117,7 +117,10 @@ export class SessionKeys {
         pskIdentity: pskIdentity(received),
         peer,
         kms: this.#tickets.kmsIdentity,
-        ticket: ticketEvidence({ issuedAt: received.ticketIssuedAt, validUntil: received.validUntil }),
+        ticket: ticketEvidence(
+          { issuedAt: received.ticketIssuedAt, validUntil: received.validUntil },
+          this.#tickets.credentialMode,
+        ),
       },
     };
   }

@@ -1,6 +1,6 @@
 import type { MediaDirection, SdpLine } from '../../protocol/sdp/index.ts';
 import type { MsrpChannelOptions } from '../msrp/msrp-channel.ts';
-import type { RemoteStream } from './stream-description.ts';
+import type { RemoteStream } from './remote-stream.ts';
 
 /** What a stream is for: what its SDP says besides the transport and its protection, and how its messages are taken. */
 export interface StreamPurpose {

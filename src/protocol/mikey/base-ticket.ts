@@ -86,6 +86,11 @@ export function ticketIssuedAt(ticket: TicketPayload): number | undefined {
     : timestampMilliseconds(timestamp, 'mikey.TICKET.T', mikeyError.invalidTicket);
 }
 
+/** IDRpsk of the ticket: the name of its TPK. */
+export function ticketTpkId(ticket: TicketPayload): MikeyIdentity | undefined {
+  return identityInRole(decodeTicketData(ticket.ticketData), idRole.psk);
+}
+
 export interface OpenedTicket {
   readonly suite: SuiteParameters;
   readonly mpki: Uint8Array;

@@ -30,6 +30,8 @@ export interface GrantRules {
   readonly suppliedKeys?: boolean;
   /** Tickets may be used again (flag J); they may when absent. */
   readonly reuse?: boolean;
+  /** Users may make tickets themselves, under the key that they share with the KMS (mode 3); not when absent. */
+  readonly ticketsMadeByUsers?: boolean;
 }
 
 export interface GrantContext {

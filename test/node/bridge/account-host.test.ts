@@ -178,7 +178,7 @@ describe('account host', () => {
   it('keeps a waiting message in its place until it goes or is taken back', async () => {
     const { account, call, states, messages, send } = setUp();
     const problem = refusal('kms-unreachable', 'waiting');
-    const { evidence: _none, ...unsent } = chatMessage({ state: 'waiting', level: 'none', problem });
+    const unsent = chatMessage({ state: 'waiting', level: 'none', problem });
     expect(await send('hello').settle({ outcome: 'waiting', message: unsent })).toMatchObject({ outcome: 'waiting' });
     expect(states()).toEqual(['hello waiting']);
     const { id } = messages()[0]!;
