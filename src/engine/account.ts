@@ -1,8 +1,6 @@
 import { Events } from '../base/events.ts';
-import { utf8 } from '../base/bytes.ts';
 import { randomId } from '../base/random.ts';
-import type { Policy, ProtectionLevel } from '../base/protection-level.ts';
-import { ReplayCache } from '../protocol/mikey/index.ts';
+import type { Policy } from '../base/protection-level.ts';
 import { profile } from '../protocol/profile.ts';
 import { tryKmsUserIdentity } from '../protocol/sip/identities.ts';
 import type { AkaCard } from './bootstrapping/bootstrap-method.ts';
@@ -92,7 +90,6 @@ export class Account {
   readonly #sessions: SessionBook;
   readonly #receipts: SentReceipts;
   readonly #awaitedDisplays = new AwaitedDisplays();
-  readonly #seenTexts = new ReplayCache(limits.replayEntries);
   #registering: Promise<RegistrationState> | undefined;
   #sends = 0;
 
@@ -400,18 +397,16 @@ export class Account {
 
   async #sendInSession(peer: string, text: string, policy: Policy): Promise<ChatMessage> {
     const at = this.#ports.clock.now();
-    const session = await this.#sessions.sessionFor(peer, policy);
-    this.#sessions.requireSatisfied(session, policy);
     const messageId = randomId(this.#ports.random, 12);
     this.#receipts.begin(messageId);
     try {
-      await session.send({ from: this.#self, to: peer, at, messageId, text });
+      const message = { from: this.#self, to: peer, at, messageId, text };
+      const { level, evidence } = await this.#sessions.send(peer, message, policy);
+      return this.#outgoing({ id: messageId, peer, text, at, way: 'msrp', level, evidence, state: 'delivered' });
     } catch (error) {
       this.#receipts.abandon(messageId);
       throw error;
     }
-    const { level, evidence } = session.view;
-    return this.#outgoing({ id: messageId, peer, text, at, way: 'msrp', level, evidence, state: 'delivered' });
   }
 
   #outgoing({
@@ -426,24 +421,10 @@ export class Account {
     // A CPIM From that names somebody else makes the sender doubtful, whatever protects the session.
     const honest = from === undefined || tryKmsUserIdentity(from) === peer;
     const level = honest || session.level === 'none' ? session.level : 'unverified';
-    if (messageId !== undefined && this.#isRepeated(peer, level, messageId)) {
-      this.events.emit('incomingRefused', { way: 'msrp', peer, refusal: refusal('replayed', 'received') });
-      return;
-    }
     const claims = { ...(subject === undefined ? {} : { subject }), ...(sentAt === undefined ? {} : { sentAt }) };
     const { id } = this.#keepArrival('msrp', { peer, text, level, evidence }, claims);
     if (messageId === undefined || !wants.display) return;
     this.#awaitedDisplays.add({ id, peer, sessionId: session.id, level: session.level, messageId });
-  }
-
-  /**
-   * RFC 4975 section 5.4: what is sent again in a new session comes under the same id and is not shown twice. By level too, so that
-   * what proves less cannot make what proves more look like its copy.
-   */
-  #isRepeated(peer: string, level: ProtectionLevel, messageId: string): boolean {
-    const now = this.#ports.clock.now();
-    const until = now + profile.replay.messageCacheSeconds * 1000;
-    return this.#seenTexts.add(utf8(`${level} ${peer} ${messageId}`), until, now) === 'replayed';
   }
 
   #keepArrival(

@@ -5,14 +5,14 @@ import { withDeadline } from '../deadline.ts';
 import { limits } from '../limits.ts';
 import type { MsrpChannel } from '../msrp/msrp-channel.ts';
 import type { EnginePorts } from '../ports.ts';
-import { isAcceptable, type MsrpOutcome } from '../../protocol/msrp/index.ts';
+import { randomId } from '../../base/random.ts';
+import { composingContentType, type ComposingStatus } from '../../protocol/composing/index.ts';
+import { imdnContentType, type ImdnKind, type ImdnPayload } from '../../protocol/imdn/index.ts';
+import { isAcceptable, type MsrpOutcome, type ReceivedMessage } from '../../protocol/msrp/index.ts';
+import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
 import { refuse, type RefusalError } from '../refusal.ts';
 import type { SipSession } from '../sip/index.ts';
 import { plainText, type TextContent, type TextToSend } from '../text-content.ts';
-import { composingContentType, type ComposingStatus } from '../../protocol/composing/index.ts';
-import { imdnContentType, type ImdnKind, type ImdnPayload } from '../../protocol/imdn/index.ts';
-import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
-import { randomId } from '../../base/random.ts';
 import { ComposingExchange } from './composing-exchange.ts';
 import {
   readSessionContent,
@@ -22,6 +22,7 @@ import {
   type SessionContent,
   type SessionText,
 } from './session-content.ts';
+import type { SessionEnd } from './session-recovery.ts';
 
 export interface MessageSessionOptions {
   readonly ports: EnginePorts;
@@ -34,12 +35,16 @@ export interface MessageSessionOptions {
   readonly peerAcceptTypes: readonly string[];
   readonly peerAcceptWrappedTypes: readonly string[];
   readonly habits: SessionHabits;
+  /** Whether a message came before, in whichever session: it is confirmed again, and not shown again. */
+  readonly isCopy: (message: ReceivedMessage) => boolean;
   readonly onText: (text: SessionText) => void;
   /** The peer's device tells what became of a text of ours. */
   readonly onReceipt: (receipt: ImdnPayload) => void;
   readonly onComposing: (isWriting: boolean) => void;
   /** Called once, whoever ended it. */
-  readonly onClosed: (reason: string) => void;
+  readonly onClosed: (reason: string, end: SessionEnd) => void;
+  /** Called once, later: the dialog is over too. */
+  readonly onEnded: () => void;
 }
 
 /** What is told to the peers of an account. */
@@ -61,6 +66,9 @@ export class MessageSession {
   readonly view: SessionView;
   readonly #options: MessageSessionOptions;
   #closed = false;
+  #isEnding = false;
+  #hasEndedThere = false;
+  #stopWaiting: () => void = () => undefined;
   #sending = 0;
   #cancelIdle: CancelTimer = () => undefined;
   readonly #composing: ComposingExchange;
@@ -77,16 +85,27 @@ export class MessageSession {
       onChange: options.onComposing,
     });
     channel.events.on('lateFailure', ({ messageId, status }) => this.#asideFailed(messageId, status));
-    channel.events.on('message', ({ contentType, bytes }) => this.#receive(contentType, bytes));
+    channel.events.on('message', (message) => this.#receive(message));
     channel.events.on('closed', ({ error }) => {
-      void this.close(error === undefined ? 'connection closed by the other side' : describeError(error));
+      if (error === undefined) void this.close('connection closed by the other side', 'closed');
+      else void this.close(describeError(error), 'lost');
     });
-    sip.onEnded((why) => void this.close(why));
-    this.#active();
+    sip.onEnded((why) => {
+      if (!this.#isEnding) this.#hasEndedThere = true;
+      this.#stopWaiting();
+      void this.close(why, 'there');
+    });
+    // The connection may have been closed before we listened.
+    if (!this.#closed) this.#active();
   }
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** Whether the other side ended the dialog; after an orderly close of the connection this may come a little later. */
+  get hasEndedThere(): boolean {
+    return this.#hasEndedThere;
   }
 
   /**
@@ -114,19 +133,23 @@ export class MessageSession {
   }
 
   /** Ends both halves; never rejects. */
-  async close(reason: string): Promise<void> {
+  async close(reason: string, end: SessionEnd = 'here'): Promise<void> {
+    if (end === 'here') this.#stopWaiting();
     if (this.#closed) return;
     this.#closed = true;
     this.#cancelIdle();
     this.#composing.close();
-    const { ports, channel, sip, onClosed } = this.#options;
+    const { ports, channel, sip, onClosed, onEnded } = this.#options;
     channel.close();
-    onClosed(reason);
+    onClosed(reason, end);
+    if (end !== 'here' && end !== 'there') await this.#byeOfTheOtherSide();
+    this.#isEnding = true;
     try {
       await withDeadline(ports.clock, limits.sessionEndMilliseconds, sip.end(), () => new Error('no answer to BYE'));
     } catch (error) {
       ports.log.log('debug', 'session.end-unconfirmed', { session: this.view.id, reason: describeError(error) });
     }
+    onEnded();
   }
 
   /** The user writes, or has taken away what was written. False when the peer is not told. */
@@ -204,11 +227,31 @@ export class MessageSession {
     if (status === 415) this.#refusedAsides.add(aside);
   }
 
-  #receive(contentType: string, bytes: Uint8Array): void {
-    this.#active();
-    // An empty message binds the connection to the session (RFC 4975 5.4) and says nothing.
+  /**
+   * Who ends a session closes its connection first: only what follows tells that from a connection that was cut. And our
+   * BYE must not come before the other side has noticed a loss by itself, or it would take the session for ended.
+   */
+  #byeOfTheOtherSide(): Promise<void> {
+    if (this.#hasEndedThere) return Promise.resolve();
+    return new Promise((resolve) => {
+      const cancel = this.#options.ports.clock.after(limits.sessionByeMilliseconds, resolve);
+      this.#stopWaiting = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+
+  #receive(message: ReceivedMessage): void {
+    const { contentType, bytes } = message;
+    // An empty message binds the connection to the session (RFC 4975 5.4), or keeps it alive, and says nothing.
     if (bytes.length === 0) return;
-    const { ports } = this.#options;
+    this.#active();
+    const { ports, isCopy } = this.#options;
+    if (isCopy(message)) {
+      ports.log.log('debug', 'session.copy-dropped', { session: this.view.id });
+      return;
+    }
     try {
       this.#take(readSessionContent(contentType, bytes));
     } catch (error) {
