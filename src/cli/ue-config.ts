@@ -5,7 +5,13 @@ import { fromHex, utf8 } from '../base/bytes.ts';
 import { describeError } from '../base/errors.ts';
 import { policies } from '../base/protection-level.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
-import type { AccountConfig, AccountSecrets, FilesConfig, SipAuthenticationConfig } from '../engine/account-config.ts';
+import type {
+  AccountConfig,
+  AccountSecrets,
+  FilesConfig,
+  ReceiptsConfig,
+  SipAuthenticationConfig,
+} from '../engine/account-config.ts';
 import type { TicketStorage } from '../engine/ports.ts';
 import { createTicketStore } from '../node/ticket-store.ts';
 import { credentialMode, kmsConfig, kmsProblem, kmsSchema } from './kms-config.ts';
@@ -59,6 +65,10 @@ export const ueConfigSchema = z.strictObject({
     .optional(),
   /** Where received files go, relative to the configuration file; the folder `received` beside it when absent. */
   receivedFolder: z.string().min(1).optional(),
+  /** What peers are told of their messages in sessions; all by default. */
+  receipts: z.strictObject({ delivery: z.boolean().optional(), display: z.boolean().optional() }).optional(),
+  /** Whether peers are told, in sessions, that the user is writing. */
+  composing: z.boolean().optional(),
   e2aeInferFromRegistration: z.boolean().optional(),
   mediasecOptionTag: z.boolean().optional(),
 });
@@ -138,6 +148,8 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
       Object.entries(config.contacts ?? {}).map(([contact, { policy: demanded }]) => [contact, demanded]),
     ),
     ...(config.files === undefined ? {} : { files: filesConfig(config.files) }),
+    ...(config.receipts === undefined ? {} : { receipts: receiptsConfig(config.receipts) }),
+    ...(config.composing === undefined ? {} : { composing: config.composing }),
     ...(config.e2aeInferFromRegistration === undefined
       ? {}
       : { e2aeInferFromRegistration: config.e2aeInferFromRegistration }),
@@ -159,6 +171,10 @@ function filesConfig({ maxOctets, refusedTypes, autoAccept }: NonNullable<UeConf
     ...(refusedTypes === undefined ? {} : { refusedTypes }),
     ...(autoAccept === undefined ? {} : { autoAccept }),
   };
+}
+
+function receiptsConfig({ delivery, display }: NonNullable<UeConfig['receipts']>): ReceiptsConfig {
+  return { ...(delivery === undefined ? {} : { delivery }), ...(display === undefined ? {} : { display }) };
 }
 
 function sipAuthentication(authentication: NonNullable<UeConfig['authentication']>): SipAuthenticationConfig {

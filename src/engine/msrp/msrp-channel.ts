@@ -36,6 +36,8 @@ export class MsrpChannel implements LinkedParty {
   /** Sinks that need time: no reading meanwhile. */
   readonly #busySinks = new Set<SinkWriter>();
   #isClosed = false;
+  #heard = 0;
+  #heardAt = 0;
   #cancelTimer: CancelTimer | undefined;
 
   /** Starts at once. @throws ProtocolError `malformed` when a path is not made of MSRP URIs. */
@@ -55,6 +57,8 @@ export class MsrpChannel implements LinkedParty {
       decide: (incoming) => this.#decide(incoming),
       ...(options.judge === undefined ? {} : { judge: options.judge }),
       ...(options.acceptTypes === undefined ? {} : { acceptTypes: options.acceptTypes }),
+      ...(options.peerAcceptTypes === undefined ? {} : { peerAcceptTypes: options.peerAcceptTypes }),
+      ...(options.peerMaxOctets === undefined ? {} : { peerMaxOctets: options.peerMaxOctets }),
       ...(options.maxMessageOctets === undefined ? {} : { maxMessageOctets: options.maxMessageOctets }),
     });
     this.#link.add(this);
@@ -73,12 +77,27 @@ export class MsrpChannel implements LinkedParty {
     return this.#isClosed;
   }
 
+  /** Grows with all that the far end sends in this session: whether it is still there. */
+  get heard(): number {
+    return this.#heard;
+  }
+
+  /** When `heard` last grew; 0 before. */
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
+  /** Asks the far end for a sign of life; the session ends with an error when none comes within 30 s. */
+  keepAlive(): void {
+    if (!this.#isClosed) this.#run({ type: 'keep-alive' });
+  }
+
   /**
    * Sends a message and resolves when the far end has acknowledged all of it, or when that has failed.
    * @throws ProtocolError `local` for an impossible message id or header.
    */
   async send(content: OutgoingContent): Promise<MsrpOutcome> {
-    const { messageId = randomId(this.#random, 12), contentType, other, successReport } = content;
+    const { messageId = randomId(this.#random, 12), contentType, other, successReport, failureReport } = content;
     if (this.#isClosed) {
       if ('stream' in content) await content.stream[Symbol.asyncIterator]().return?.();
       return { outcome: 'failed', status: 481, failure: 'closed' };
@@ -88,6 +107,7 @@ export class MsrpChannel implements LinkedParty {
       contentType,
       ...(other === undefined ? {} : { other }),
       ...(successReport === undefined ? {} : { successReport }),
+      ...(failureReport === undefined ? {} : { failureReport }),
     };
     if (this.#outcomes.has(messageId)) throw impossibleMessageId();
     const outcome = new Promise<MsrpOutcome>((resolve) => this.#outcomes.set(messageId, resolve));
@@ -115,6 +135,8 @@ export class MsrpChannel implements LinkedParty {
   }
 
   take(event: MsrpFramerEvent, now: number): void {
+    this.#heard += 1;
+    this.#heardAt = now;
     for (const action of this.#session.handle({ type: 'frame', event }, now)) this.#perform(action);
     if (event.type !== 'body' && !this.#isClosed) this.#link.ready(this);
   }
@@ -154,6 +176,9 @@ export class MsrpChannel implements LinkedParty {
         return;
       case 'outcome':
         this.#settle(action.messageId, action.result);
+        return;
+      case 'late-failure':
+        this.events.emit('lateFailure', { messageId: action.messageId, status: action.status });
         return;
       case 'closed':
         this.#finish(action.error);

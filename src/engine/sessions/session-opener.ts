@@ -31,6 +31,7 @@ export interface EstablishedStream extends OpenedStream {
   readonly peerAcceptTypes: readonly string[];
   /** Octets of the largest message that the far end takes; undefined where it named no bound. */
   readonly peerMaxSize: number | undefined;
+  readonly peerAcceptWrappedTypes: readonly string[];
 }
 
 interface Attempt {
@@ -183,10 +184,16 @@ export async function establish(
       remotePath: stream.remote.media.path,
       active: stream.role === 'active',
       acceptTypes: purpose.acceptTypes,
+      peerAcceptTypes: stream.remote.media.acceptTypes,
+      peerMaxOctets: stream.remote.media.maxSize,
       ...purpose.channel,
     });
-    const { acceptTypes: peerAcceptTypes, maxSize: peerMaxSize } = stream.remote.media;
-    return { ...opened, sip, channel, peerAcceptTypes, peerMaxSize };
+    const {
+      acceptTypes: peerAcceptTypes,
+      acceptWrappedTypes: peerAcceptWrappedTypes,
+      maxSize: peerMaxSize,
+    } = stream.remote.media;
+    return { ...opened, sip, channel, peerAcceptTypes, peerAcceptWrappedTypes, peerMaxSize };
   } catch (error) {
     void sip.end(describeError(error)).catch(() => undefined);
     throw error;

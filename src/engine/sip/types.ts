@@ -89,6 +89,8 @@ export interface SecurityAgreement {
 export interface FlowFacts {
   readonly protocol: 'tls' | 'tcp';
   readonly tls?: TlsFacts;
+  /** Our own address on it. */
+  readonly localAddress?: string;
   /** Present from the end of a registration in which the server stated its list, over TLS only. */
   readonly securityAgreement?: SecurityAgreement;
 }

@@ -1,4 +1,5 @@
 import { silentLogger, type Logger } from '../../../src/base/log.ts';
+import type { Random } from '../../../src/base/random.ts';
 import { FakeClock } from '../../../src/base/clock.ts';
 import { utf8 } from '../../../src/base/bytes.ts';
 import { SecretBytes } from '../../../src/base/secret-bytes.ts';
@@ -38,12 +39,17 @@ export class World {
   readonly sip = new MemorySipNetwork();
   readonly msrp = new MemoryMsrpNetwork();
   readonly logLines: string[] = [];
+  readonly #random: Random;
   readonly #log: Logger = {
     log: (level, event, fields) => {
       this.logLines.push(JSON.stringify({ level, event, ...fields }));
       silentLogger.log(level, event, fields);
     },
   };
+
+  constructor(random: Random = secureRandom) {
+    this.#random = random;
+  }
 
   /** A registered user `sip:<name>@lab.test`. */
   async user(name: string, options: UserOptions = {}): Promise<User> {
@@ -62,14 +68,28 @@ export class World {
       ...overrides,
     };
     const secrets = { password: new SecretBytes(utf8('secret')), kmsPsk: this.kms.pskOf(identity) };
-    const certificate = createDeviceCertificate({ commonName: 'test', now: this.clock.now() });
-    const account = new Account({ ports, config, secrets, userAgent, certificate: () => certificate });
+    const certificate = await createDeviceCertificate({ commonName: 'test', now: this.clock.now() });
+    const account = new Account({
+      ports,
+      config,
+      secrets,
+      userAgent,
+      certificate: () => Promise.resolve(certificate),
+    });
     const user: User = { account, userAgent, received: [], states: [], refused: [] };
     account.events.on('messageReceived', (message) => user.received.push(message));
     account.events.on('messageState', (message) => user.states.push(message));
     account.events.on('incomingRefused', (refused) => user.refused.push(refused));
     await account.register();
     return user;
+  }
+
+  /** Lets time pass in steps that are shorter than every wait for an answer. */
+  async pass(milliseconds: number): Promise<void> {
+    for (let left = milliseconds; left > 0; left -= 2_500) {
+      this.clock.advance(Math.min(left, 2_500));
+      await settle();
+    }
   }
 
   /** The KMS answers again, and every account's next attempt is due. */
@@ -82,7 +102,7 @@ export class World {
   #ports(canDoPskTls: boolean): EnginePorts {
     return {
       clock: this.clock,
-      random: secureRandom,
+      random: this.#random,
       log: this.#log,
       sip: { connect: () => Promise.reject(new Error('not used')) },
       msrp: this.msrp.sockets('192.0.2.10', canDoPskTls),
