@@ -23,9 +23,10 @@ const protocolContains = {
   xml: [],
   imdn: ['cpim', 'xml'],
   composing: ['xml'],
-  msrp: [],
+  digest: ['gba'],
+  msrp: ['digest'],
   sdp: ['mikey'],
-  sip: ['gba'],
+  sip: ['gba', 'digest'],
   gba: ['xml'],
 };
 

@@ -25,6 +25,7 @@ import { Conversations } from './conversations.ts';
 import { withDeadline } from './deadline.ts';
 import { FileTransfers } from './files/file-transfers.ts';
 import { limits } from './limits.ts';
+import { createRelayClient, type RelayClient } from './msrp/relay-client.ts';
 import { MessageReceiver, type Arrival } from './messages/message-receiver.ts';
 import { MessageSender } from './messages/message-sender.ts';
 import { ContactPolicies } from './policy.ts';
@@ -74,6 +75,7 @@ export class Account {
   readonly #sender: MessageSender;
   readonly #receiver: MessageReceiver;
   readonly #sessions: SessionBook;
+  readonly #relay: RelayClient | undefined;
   #registering: Promise<RegistrationState> | undefined;
 
   constructor({ ports, config, secrets, userAgent, certificate, sim }: AccountParts) {
@@ -103,8 +105,11 @@ export class Account {
       onLateArrival: (id, arrival) => this.#lateArrival(id, arrival),
       onRefused: (peer, problem) => this.events.emit('incomingRefused', { way: 'message', peer, refusal: problem }),
     });
+    this.#relay = createRelayClient(ports, config, secrets);
     const context: SessionContext = {
       ports,
+      ...(this.#relay === undefined ? {} : { relay: this.#relay }),
+      ...relayTrust(config),
       userAgent,
       keys: new SessionKeys(ports, this.#tickets),
       certificate,
@@ -219,6 +224,7 @@ export class Account {
     const ending = this.#sessions.stop().then(() => this.#userAgent.stop());
     const late = () => new Error('still ending');
     await withDeadline(this.#ports.clock, limits.stopMilliseconds, ending, late).catch(() => undefined);
+    this.#relay?.close();
     this.#tickets.clear();
   }
 
@@ -318,4 +324,10 @@ export class Account {
     }
     return known.meaning === 'uncertain' ? known.refusal() : known.refusal(meaning);
   }
+}
+
+/** Who may sign the relay of a far end: those who sign ours, or the network's servers. */
+function relayTrust({ msrpRelay, server }: AccountConfig): { readonly relayTrust?: string } {
+  const trusted = msrpRelay?.trustedCa ?? server.trustedCa;
+  return trusted === undefined ? {} : { relayTrust: trusted };
 }

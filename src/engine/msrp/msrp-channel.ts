@@ -16,6 +16,7 @@ import {
 } from '../../protocol/msrp/index.ts';
 import { HeldEvents } from './held-events.ts';
 import type { MsrpChannelEvents, MsrpChannelOptions, OutgoingContent } from './msrp-channel-types.ts';
+import type { MsrpCarrier } from './msrp-carrier.ts';
 import { MsrpLinkDriver, type LinkedParty } from './msrp-link-driver.ts';
 import { SinkWriter, type MessageSink } from './sink-writer.ts';
 import { StreamSource } from './stream-source.ts';
@@ -25,7 +26,8 @@ export type { MsrpChannelEvents, MsrpChannelOptions, OutgoingContent } from './m
 /** An MSRP session on a live connection, its own or a shared one: gives the machine its frames and its time. */
 export class MsrpChannel implements LinkedParty {
   readonly events: Events<MsrpChannelEvents> = new HeldEvents<MsrpChannelEvents>();
-  readonly #link: MsrpLinkDriver;
+  readonly #link: MsrpCarrier;
+  readonly #chunkOctets: number | undefined;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #session: MsrpSession;
@@ -41,8 +43,8 @@ export class MsrpChannel implements LinkedParty {
   /** Starts at once. @throws ProtocolError `malformed` when a path is not made of MSRP URIs. */
   constructor(options: MsrpChannelOptions) {
     const { connection } = options;
-    this.#link =
-      connection instanceof MsrpLinkDriver ? connection : new MsrpLinkDriver({ connection, clock: options.clock });
+    this.#link = 'add' in connection ? connection : new MsrpLinkDriver({ connection, clock: options.clock });
+    this.#chunkOctets = options.chunkOctets;
     this.#clock = options.clock;
     this.#random = options.random;
     this.#openSink = options.openSink ?? ((): undefined => undefined);
@@ -88,6 +90,7 @@ export class MsrpChannel implements LinkedParty {
       contentType,
       ...(other === undefined ? {} : { other }),
       ...(successReport === undefined ? {} : { successReport }),
+      ...(this.#chunkOctets === undefined ? {} : { chunkOctets: this.#chunkOctets }),
     };
     if (this.#outcomes.has(messageId)) throw impossibleMessageId();
     const outcome = new Promise<MsrpOutcome>((resolve) => this.#outcomes.set(messageId, resolve));
