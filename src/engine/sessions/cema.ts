@@ -62,19 +62,24 @@ export function addressOfPath(media: Pick<MsrpMedia, 'path'>): SocketAddress {
   return { host: host.replace(/^\[|\]$/g, ''), port };
 }
 
-async function matchesPath(
-  { path, address, port }: MsrpMedia,
-  { lookUp }: Pick<MsrpSockets, 'lookUp'>,
-): Promise<boolean> {
-  const signalled = bracketed(address);
-  const samePort = path.map((uri) => parseMsrpUri(uri, 'path')).filter((uri) => (uri.port ?? 2855) === port);
-  if (samePort.some(({ host }) => sameHost(host, signalled))) return true;
+/** Whether the c= and m= lines name a URI of the path letter for letter, so that nothing need be looked up. */
+export function matchesAsWritten({ path, address, port }: MsrpMedia): boolean {
+  return withPort(path, port).some((host) => sameHost(host, bracketed(address)));
+}
+
+async function matchesPath(media: MsrpMedia, { lookUp }: Pick<MsrpSockets, 'lookUp'>): Promise<boolean> {
+  if (matchesAsWritten(media)) return true;
   if (lookUp === undefined) return false;
-  for (const { host } of samePort) {
-    const [ours, theirs] = await Promise.all([found(host, lookUp), found(signalled, lookUp)]);
-    if (ours.some((one) => theirs.some((other) => sameHost(one, other)))) return true;
+  for (const host of withPort(media.path, media.port)) {
+    const [named, signalled] = await Promise.all([found(host, lookUp), found(bracketed(media.address), lookUp)]);
+    if (named.some((one) => signalled.some((other) => sameHost(one, other)))) return true;
   }
   return false;
+}
+
+function withPort(path: readonly string[], port: number): string[] {
+  const uris = path.map((uri) => parseMsrpUri(uri, 'path'));
+  return uris.filter((uri) => (uri.port ?? 2855) === port).map(({ host }) => host);
 }
 
 async function found(host: string, lookUp: NonNullable<MsrpSockets['lookUp']>): Promise<readonly string[]> {
