@@ -16,8 +16,8 @@ export const limits = {
   relayAuthMilliseconds: 60_000,
   /** A connection to our relay without sessions (RFC 4976 section 5.4). */
   relayIdleMilliseconds: 60 * 60_000,
-  /** Octets of a chunk that goes through a relay; some hold a frame whole, and none larger than 64 KiB. */
-  relayChunkOctets: 16 * 1024,
+  /** Octets of a chunk that goes through a relay: Kamailio holds a frame whole, and none of 12 KiB. */
+  relayChunkOctets: 8 * 1024,
   /** From the SEND of a text to its 200 and report. */
   sessionSendMilliseconds: 30_000,
   sessionIdleMilliseconds: 10 * 60_000,
