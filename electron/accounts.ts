@@ -10,15 +10,23 @@ import type { AccountConfig, AccountSecrets } from '../src/engine/account-config
 import type { SecretStore } from '../src/engine/ports.ts';
 
 /** A UE configuration without its secrets, which are in the keychain under the account's identity. */
-const storedAccount = ueConfigSchema.omit({ password: true, authentication: true, sim: true }).extend({
-  authentication: z
-    .discriminatedUnion('mode', [
-      z.strictObject({ mode: z.literal('digest') }),
-      z.strictObject({ mode: z.literal('aka'), amf: amfField }),
-    ])
-    .optional(),
-  kms: ueConfigSchema.shape.kms.unwrap().omit({ psk: true }).optional(),
-});
+const storedAccount = ueConfigSchema
+  .omit({
+    password: true,
+    authentication: true,
+    sim: true,
+    stateDirectory: true,
+    statePassphrase: true,
+  })
+  .extend({
+    authentication: z
+      .discriminatedUnion('mode', [
+        z.strictObject({ mode: z.literal('digest') }),
+        z.strictObject({ mode: z.literal('aka'), amf: amfField }),
+      ])
+      .optional(),
+    kms: ueConfigSchema.shape.kms.unwrap().omit({ psk: true }).optional(),
+  });
 const accountsFile = z.strictObject({ version: z.literal(1), accounts: z.array(storedAccount) });
 type StoredAccount = z.infer<typeof storedAccount>;
 
@@ -54,6 +62,9 @@ export class Accounts {
   async add(config: UeConfig): Promise<void> {
     const { password, authentication, sim: ownSim, kms, ...rest } = checkUeConfig(config);
     const { identity } = config;
+    // The desktop has a folder and a keychain of its own for its state.
+    delete rest.stateDirectory;
+    delete rest.statePassphrase;
     let stored: StoredAccount = rest;
     await this.#setOrDelete(
       passwordName(identity),

@@ -17,6 +17,7 @@ import { declareScheme, serveScreens } from './app-protocol.ts';
 import { bindIpc } from './ipc.ts';
 import { Keychain } from './keychain.ts';
 import { menuTemplate } from './menu.ts';
+import { ticketStorage } from './ticket-storage.ts';
 import { confineContents, confineSession, openWindow } from './window.ts';
 
 const here = import.meta.dirname;
@@ -50,7 +51,7 @@ async function run(): Promise<void> {
   const importFile = importArgument();
   if (importFile !== undefined) await accounts.add(await readUeConfig(importFile));
   const loaded = await accounts.load();
-  const { engines, hosted } = await startEngines(loaded, log);
+  const { engines, hosted } = await startEngines(loaded, keychain, log);
 
   const bridge = createBridge({ host: createAccountHost(hosted), log });
   bindIpc({ ipcMain, bridge, log, contents: () => BrowserWindow.getAllWindows().map((window) => window.webContents) });
@@ -66,7 +67,7 @@ async function run(): Promise<void> {
 }
 
 /** One engine for each account: accounts of different networks are reached from different addresses of this machine. */
-async function startEngines({ ready }: LoadedAccounts, logger: Logger) {
+async function startEngines({ ready }: LoadedAccounts, keychain: Keychain, logger: Logger) {
   const simDirectory = join(app.getPath('userData'), 'sim-state');
   const engines: Engine[] = [];
   const hosted: Account[] = [];
@@ -74,7 +75,8 @@ async function startEngines({ ready }: LoadedAccounts, logger: Logger) {
     const host = await localAddressTowards(config.server.host);
     const engine = new Engine(await createEnginePorts({ log: logger, host, simDirectory }));
     engines.push(engine);
-    hosted.push(engine.addAccount(config, secrets));
+    const storage = await ticketStorage(app.getPath('userData'), config.identity, keychain);
+    hosted.push(engine.addAccount(config, secrets, storage));
   }
   return { engines, hosted };
 }

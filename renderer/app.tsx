@@ -3,6 +3,7 @@ import { useAccount, useRemote, useScreen } from './app-context.tsx';
 import styles from './app.module.css';
 import { keyText } from './bridge/state.ts';
 import { AccountHeader } from './features/accounts/account-header.tsx';
+import { KmsNotice } from './features/accounts/kms-notice.tsx';
 import { RegistrationNotice } from './features/accounts/registration-notice.tsx';
 import { ConversationList } from './features/conversations/conversation-list.tsx';
 import { ConversationPane } from './features/conversations/conversation-pane.tsx';
@@ -25,6 +26,7 @@ export function App() {
       <LinkBanner />
       <div className={styles.side}>
         <AccountHeader />
+        <KmsNotice />
         <ConversationList />
         <RegistrationNotice />
       </div>

@@ -43,12 +43,28 @@ export const en = {
   'account.signalling.tcp': 'Not encrypted (TCP)',
   'account.kms': 'Key server',
   'account.kms.none': 'None, so nothing can be protected end to end',
+  'account.kms.state': 'State of the key server',
+  'account.tickets': 'Key tickets',
   'account.policy': 'Protection demanded',
   'account.register': 'Register',
   'account.unregister': 'Unregister',
   'account.switch': 'Other accounts',
   'account.none': 'No account',
   'account.none.meaning': 'Start Tessera with --import and an account file to add one.',
+
+  'kms.ready': 'No problem is known',
+  'kms.unreachable': 'The key server does not answer',
+  'kms.refused': 'The key server refuses',
+  'kms.bootstrapping': 'Getting a key from the network…',
+  'kms.not-configured': 'None',
+  'kms.next': 'It is tried again at {time}.',
+  'kms.retry': 'Try now',
+  'kms.back': 'The key server answers again.',
+  'kms.clock': 'The clock of this device is wrong',
+  'kms.clock.behind':
+    'The clock of this device is {minutes, plural, one {# minute} other {# minutes}} behind the key server’s. Keys are judged by the key server’s time. Set it, so that the times shown here are right.',
+  'kms.clock.ahead':
+    'The clock of this device is {minutes, plural, one {# minute} other {# minutes}} ahead of the key server’s. Keys are judged by the key server’s time. Set it, so that the times shown here are right.',
 
   'conversations.title': 'Conversations',
   'conversations.empty': 'No conversations yet',
@@ -92,6 +108,7 @@ export const en = {
   'message.you': 'You',
   'message.proof': '{level}. Why?',
   'message.via.msrp': 'in session',
+  'message.state.waiting': 'Waits for the key server',
   'message.state.sending': 'Sending…',
   'message.state.accepted': 'Sent',
   'message.state.delivered': 'Delivered',
@@ -118,6 +135,10 @@ export const en = {
   'refusal.discard': 'Remove',
   'refusal.offered': 'Possible now',
 
+  'waiting.meaning':
+    'It is sent end-to-end as soon as the key server answers, and not with less. It is kept only while Tessera runs.',
+  'waiting.cancel': 'Do not send',
+
   'composer.label': 'Message to {peer}',
   'composer.placeholder': 'Write to {peer}',
   'composer.send': 'Send',
@@ -134,6 +155,7 @@ export const en = {
   'announce.undecryptable': 'A message from {from} could not be decrypted.',
   'announce.refused': 'A message from {from} was not taken.',
   'announce.sent': 'Sent to {to}, {level}.',
+  'announce.waiting': 'The message to {to} waits for the key server.',
   'announce.failed': 'Not sent to {to}. {explanation}',
 
   'proof.title.e2e': 'Why is this end-to-end?',

@@ -9,6 +9,7 @@ const numbers = {
   'invalid-params': -32602,
   internal: -32603,
   'no-such-session': -32001,
+  'no-such-message': -32002,
 } as const;
 export type RpcErrorCode = keyof typeof numbers;
 

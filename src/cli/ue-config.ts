@@ -12,6 +12,8 @@ import type {
 } from '../engine/account-config.ts';
 import { credentialMode, kmsConfig, kmsProblem, kmsSchema } from './kms-config.ts';
 import { amfField, simFields, simKeys, simProblem } from './sim-config.ts';
+import type { TicketStorage } from '../engine/ports.ts';
+import { createTicketStore } from '../node/ticket-store.ts';
 
 const policy = z.enum(policies);
 const relayUri = z
@@ -57,6 +59,10 @@ export const ueConfigSchema = z.strictObject({
   msrpRelay: relaySchema.optional(),
   policy: policy.optional(),
   contacts: z.record(sipUri, z.strictObject({ policy })).optional(),
+  /** Folder for what outlives the program, relative to the configuration file. */
+  stateDirectory: z.string().min(1).optional(),
+  /** Enciphers what is kept there. */
+  statePassphrase: z.string().min(12, 'expected 12 characters at least').optional(),
   e2aeInferFromRegistration: z.boolean().optional(),
   mediasecOptionTag: z.boolean().optional(),
 });
@@ -95,7 +101,10 @@ export class UeConfigError extends Error {
 
 /** Reads the file and the CA file that it names. @throws UeConfigError */
 export async function readUeConfig(file: string): Promise<UeConfig> {
-  const config = checkUeConfig(parseJson(await readText(file)));
+  const checked = checkUeConfig(parseJson(await readText(file)));
+  const { stateDirectory } = checked;
+  const config =
+    stateDirectory === undefined ? checked : { ...checked, stateDirectory: resolve(dirname(file), stateDirectory) };
   if (config.ca === undefined || isPem(config.ca)) return config;
   return { ...config, ca: await readText(resolve(dirname(file), config.ca)) };
 }
@@ -167,6 +176,18 @@ function sipAuthentication(authentication: NonNullable<UeConfig['authentication'
   if (authentication.mode === 'digest') return { mode: 'digest' };
   const { amf } = authentication;
   return { mode: 'aka', ...(amf === undefined ? {} : { amf: fromHex(amf) }) };
+}
+
+/** Where the headless UE keeps its key tickets: never in a file without a passphrase to encipher it. */
+export function ticketStorageFromUeConfig({ identity, stateDirectory, statePassphrase }: UeConfig): TicketStorage {
+  if (stateDirectory === undefined) return { kept: 'memory', reason: 'The configuration names no stateDirectory' };
+  if (statePassphrase === undefined) return { kept: 'memory', reason: 'The configuration has no statePassphrase' };
+  const passphrase = new SecretBytes(utf8(statePassphrase));
+  return {
+    kept: 'sealed',
+    store: createTicketStore(stateDirectory, identity),
+    key: { kind: 'passphrase', passphrase },
+  };
 }
 
 async function readText(file: string): Promise<string> {

@@ -16,7 +16,15 @@ import type { Line } from './bounded-lines.ts';
 
 export type UeAccount = Pick<
   Account,
-  'events' | 'register' | 'unregister' | 'sendMessage' | 'openSession' | 'closeSession' | 'status'
+  | 'events'
+  | 'register'
+  | 'unregister'
+  | 'sendMessage'
+  | 'cancelMessage'
+  | 'retryKms'
+  | 'openSession'
+  | 'closeSession'
+  | 'status'
 >;
 
 export interface UeRpcOptions {
@@ -44,6 +52,8 @@ const params = {
     policy,
     consent: z.boolean().optional(),
   }),
+  'message.cancel': z.strictObject({ id: z.string() }),
+  'kms.retry': nothing,
   'session.open': z.strictObject({ to: address, policy, consent: z.boolean().optional() }),
   'session.close': z.strictObject({ id: z.string() }),
 } as const;
@@ -66,6 +76,8 @@ export class UeRpc {
         // A message that could not be read at first is received only now.
         if (message.direction === 'in' && message.state === 'received') this.#notify('message.received', message);
       }),
+      events.on('messageCancelled', (message) => this.#notify('message.cancelled', message)),
+      events.on('kms', (state) => this.#notify('kms', state)),
       events.on('session', (change) => this.#notify('session', change)),
       events.on('incomingRefused', (refused) => this.#notify('incoming.refused', refused)),
     ];
@@ -123,6 +135,14 @@ export class UeRpc {
         if (outcome.outcome === 'refused') return outcome;
         return { outcome: outcome.outcome, level: outcome.message.level, message: outcome.message };
       }
+      case 'message.cancel': {
+        const { id } = checkParams(params[method], given);
+        if (!account.cancelMessage(id)) throw new RpcError('no-such-message', 'No message of this id waits.', 'id');
+        return {};
+      }
+      case 'kms.retry':
+        checkParams(params[method], given);
+        return account.retryKms();
       case 'session.open': {
         const outcome = await account.openSession(withoutUndefined(checkParams(params[method], given)));
         if (outcome.outcome === 'refused') return outcome;

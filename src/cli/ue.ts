@@ -6,7 +6,7 @@ import { localAddressTowards } from '../node/local-address.ts';
 import { createJsonLogger } from '../node/json-logger.ts';
 import { BoundedLines } from './bounded-lines.ts';
 import { readOptions } from './command-line.ts';
-import { accountFromUeConfig, readUeConfig, UeConfigError } from './ue-config.ts';
+import { accountFromUeConfig, readUeConfig, ticketStorageFromUeConfig, UeConfigError } from './ue-config.ts';
 import { UeRpc } from './ue-rpc.ts';
 
 const maxLineOctets = 1024 * 1024;
@@ -31,11 +31,12 @@ async function main(): Promise<void> {
   // Without a reader the log is lost, not the UE.
   process.stderr.on('error', () => undefined);
   const log = createJsonLogger((line) => process.stderr.write(line), levelNamed(options.log));
-  const { config, secrets } = accountFromUeConfig(await readUeConfig(options.config));
+  const given = await readUeConfig(options.config);
+  const { config, secrets } = accountFromUeConfig(given);
   const host = await localAddressTowards(config.server.host);
   const simDirectory = join(dirname(options.config), 'sim-state');
   const engine = new Engine(await createEnginePorts({ log, host, simDirectory }));
-  const account = engine.addAccount(config, secrets);
+  const account = engine.addAccount(config, secrets, ticketStorageFromUeConfig(given));
 
   await new Promise<void>((resolve) => {
     const rpc = new UeRpc({

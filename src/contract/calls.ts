@@ -22,7 +22,8 @@ export const calls = {
   },
   /**
    * `policy` demands for this message alone. `consent` accepts, for this contact from now on, the lower level that a
-   * `consent-required` refusal offered. `replaces` names a refused attempt that this one takes the place of.
+   * `consent-required` refusal or a waiting message offered. `replaces` names a refused or waiting attempt that this one takes
+   * the place of.
    */
   sendMessage: {
     input: z.strictObject({
@@ -36,7 +37,7 @@ export const calls = {
     }),
     output: views.sendOutcome,
   },
-  /** Removes a refused or failed attempt from the conversation. */
+  /** Removes a refused or failed attempt from the conversation, or takes back one that waits. */
   discardMessage: { input: z.strictObject({ ...conversationKey, messageId: id }), output: nothing },
   openSession: {
     input: z.strictObject({ accountId, to: uri, policy: views.policy.optional() }),
@@ -51,6 +52,8 @@ export const calls = {
     input: z.strictObject({ ...conversationKey, policy: views.policy.nullable() }),
     output: nothing,
   },
+  /** Asks a key server that is away at once, instead of at the next attempt. */
+  retryKms: { input: z.strictObject({ accountId }), output: views.kmsState },
   register: { input: z.strictObject({ accountId }), output: views.registrationState },
   unregister: { input: z.strictObject({ accountId }), output: views.registrationState },
 } as const;

@@ -50,6 +50,8 @@ export const refusal = z.object({
   required: policy.optional(),
   /** For `consent-required`: the level that a send with consent would reach. */
   offered: protectionLevel.optional(),
+  /** For `kms-unreachable`: when the key server is tried again by itself, milliseconds since the epoch. */
+  nextAttempt: z.number().optional(),
   /** True when it may have been done all the same: a message may have arrived. */
   uncertain: z.literal(true).optional(),
 });
@@ -72,6 +74,19 @@ export const registrationState = z.discriminatedUnion('state', [
 ]);
 export type RegistrationState = z.infer<typeof registrationState>;
 
+/** Whether keys for end-to-end protection can be had. Times in milliseconds since the epoch. */
+export const kmsState = z.object({
+  state: z.enum(['ready', 'unreachable', 'refused', 'not-configured', 'bootstrapping']),
+  since: z.number(),
+  /** When it is tried again by itself; with `unreachable`. */
+  nextAttempt: z.number().optional(),
+  /** What happened, what it means, what can be done. */
+  explanation: z.string(),
+  /** Seconds by which this device's clock is behind the key server's (negative: ahead), when that is worth telling. */
+  clockOffsetSeconds: z.number().optional(),
+});
+export type KmsState = z.infer<typeof kmsState>;
+
 export const accountView = z.object({
   id: z.string(),
   /** Public identity, a sip: URI. */
@@ -84,10 +99,15 @@ export const accountView = z.object({
   transport: z.enum(['tls', 'tcp']),
   /** URI of the key management server; absent when the account has none, and then nothing can be end-to-end. */
   kms: z.string().optional(),
+  kmsState,
+  /** Where key tickets are kept. */
+  tickets: z.object({ kept: z.enum(['sealed', 'memory']), explanation: z.string() }),
 });
 export type AccountView = z.infer<typeof accountView>;
 
 export const messageState = z.enum([
+  /** For the key server; `problem` tells why. It is sent end to end or not at all. */
+  'waiting',
   'sending',
   'accepted',
   'delivered',
@@ -110,7 +130,7 @@ export const messageView = z.object({
   /** Milliseconds since the epoch. */
   at: z.number(),
   way: messageWay,
-  /** The level reached. Says nothing while `state` is `sending` or `refused`. */
+  /** The level reached. Says nothing while `state` is `waiting`, `sending` or `refused`. */
   level: protectionLevel,
   /** What proves `level`; absent for a message that never left. */
   evidence: evidence.optional(),
@@ -142,6 +162,8 @@ export type ConversationView = z.infer<typeof conversationView>;
 
 export const sendOutcome = z.discriminatedUnion('outcome', [
   z.object({ outcome: z.literal('sent'), message: messageView }),
+  /** It leaves when the key server can give a key, unless it is taken back before; message events tell what becomes of it. */
+  z.object({ outcome: z.literal('waiting'), message: messageView }),
   /** Nothing left. The attempt stays in the conversation as a message in state `refused` until replaced or discarded. */
   z.object({ outcome: z.literal('refused'), refusal, message: messageView }),
 ]);

@@ -3,6 +3,8 @@ import type { ChatMessage, MessageWay, SessionView } from './chat-message.ts';
 import type { FileView } from './files/file-view.ts';
 import type { Refusal } from './refusal.ts';
 import type { SessionChange } from './sessions/session-book.ts';
+import type { TicketKeeping } from './tickets/ticket-archive.ts';
+import type { KmsState } from './tickets/kms-state.ts';
 import type { FlowFacts, RegistrationState } from './sip/index.ts';
 
 export interface AccountEvents {
@@ -11,9 +13,13 @@ export interface AccountEvents {
   readonly messageReceived: ChatMessage;
   /** A message of this account changed or, for an own one, came to be. */
   readonly messageState: ChatMessage;
+  /** A message that waited was taken back by the user. */
+  readonly messageCancelled: ChatMessage;
   readonly session: SessionChange;
   /** A file was offered, moved on, or ended. */
   readonly file: FileView;
+  /** Whether keys for end-to-end protection can be had. */
+  readonly kms: KmsState;
   /** Something came in and was dropped or refused: a copy, a message or an invitation that the policy forbids. */
   readonly incomingRefused: IncomingRefusal;
 }
@@ -59,6 +65,9 @@ export interface AccountStatus {
   /** The connection to the SIP server; absent while there is none. */
   readonly flow?: FlowFacts;
   readonly sessions: readonly SessionView[];
+  readonly kms: KmsState;
+  /** Where key tickets are kept. */
+  readonly tickets: TicketKeeping;
   /** What end-to-end protection lacks on this device, if anything. */
   readonly endToEnd: { readonly keyManagementServer: string | null; readonly pskTls: boolean };
 }

@@ -21,23 +21,28 @@ import type {
   SendFileRequest,
   SendRequest,
 } from './account-types.ts';
-import { Conversations } from './conversations.ts';
+import { Conversations, type MessagePatch } from './conversations.ts';
 import { withDeadline } from './deadline.ts';
 import { FileTransfers } from './files/file-transfers.ts';
 import { limits } from './limits.ts';
 import { createRelayClient, type RelayClient } from './msrp/relay-client.ts';
 import { MessageReceiver, type Arrival } from './messages/message-receiver.ts';
 import { MessageSender } from './messages/message-sender.ts';
-import { ContactPolicies } from './policy.ts';
-import type { DeviceCertificate, EnginePorts } from './ports.ts';
-import { asRefusalError, refusal, refuse, type Refusal } from './refusal.ts';
+import { WaitingMessages, type WaitingMessage, type WaitingOutcome } from './messages/waiting-messages.ts';
+import { aimOf, ContactPolicies } from './policy.ts';
+import type { DeviceCertificate, EnginePorts, TicketStorage } from './ports.ts';
+import { asRefusalError, refusal, refuse, RefusalError, type Refusal } from './refusal.ts';
 import { routeInvite, type InviteTakers } from './sessions/route-invite.ts';
 import { SessionBook } from './sessions/session-book.ts';
 import type { SessionContext } from './sessions/session-context.ts';
 import { SessionKeys } from './sessions/session-keys.ts';
 import type { RegistrationState, SipUserAgent } from './sip/index.ts';
 import type { ReadText } from './text-content.ts';
-import { createKmsCredential } from './tickets/kms-credential.ts';
+import { createKmsCredential, type KmsCredential } from './tickets/kms-credential.ts';
+import type { KmsState } from './tickets/kms-state.ts';
+import { credentialBinding } from './tickets/credential-binding.ts';
+import { TicketPrefetch } from './tickets/ticket-prefetch.ts';
+import { TicketArchive } from './tickets/ticket-archive.ts';
 import { TicketService } from './tickets/ticket-service.ts';
 
 export type {
@@ -58,6 +63,8 @@ export interface AccountParts {
   readonly certificate: () => Promise<DeviceCertificate>;
   /** Where the account has one. */
   readonly sim?: AkaCard | undefined;
+  /** Key tickets live in memory only when absent. */
+  readonly ticketStorage?: TicketStorage | undefined;
 }
 
 /** One identity at one operator: registers, sends and receives under its policies, and keeps its conversations. */
@@ -71,14 +78,19 @@ export class Account {
   readonly #userAgent: SipUserAgent;
   readonly #policies: ContactPolicies;
   readonly #conversations = new Conversations();
+  readonly #credential: KmsCredential | undefined;
+  readonly #archive: TicketArchive;
   readonly #tickets: TicketService;
+  readonly #prefetch: TicketPrefetch;
   readonly #sender: MessageSender;
+  readonly #waiting: WaitingMessages;
   readonly #receiver: MessageReceiver;
   readonly #sessions: SessionBook;
   readonly #relay: RelayClient | undefined;
   #registering: Promise<RegistrationState> | undefined;
+  #sends = 0;
 
-  constructor({ ports, config, secrets, userAgent, certificate, sim }: AccountParts) {
+  constructor({ ports, config, secrets, userAgent, certificate, sim, ticketStorage }: AccountParts) {
     this.config = config;
     this.#ports = ports;
     this.#userAgent = userAgent;
@@ -89,15 +101,22 @@ export class Account {
       this.#policies.setPolicy(tryKmsUserIdentity(contact) ?? contact, policy);
     }
     const { kms, privateIdentity, domain } = config;
+    this.#credential =
+      kms === undefined ? undefined : createKmsCredential(kms, secrets, { ports, privateIdentity, domain, sim });
+    const storage = ticketStorage ?? { kept: 'memory', reason: 'No place for key tickets is configured' };
+    this.#archive = new TicketArchive({ ports, storage, binding: credentialBinding(config, secrets) });
     this.#tickets = new TicketService({
       ports,
       self: this.#self,
       kms,
-      credential:
-        kms === undefined ? undefined : createKmsCredential(kms, secrets, { ports, privateIdentity, domain, sim }),
+      credential: this.#credential,
+      archive: this.#archive,
     });
+    this.#prefetch = new TicketPrefetch(ports, this.#tickets);
+    for (const contact of this.#policies.contactsWith('require-e2e')) this.#prefetch.want(contact);
     const shared = { ports, userAgent, tickets: this.#tickets, self: this.#self };
     this.#sender = new MessageSender({ ...shared, policies: this.#policies });
+    this.#waiting = new WaitingMessages((message) => this.#deliverWaiting(message));
     this.#receiver = new MessageReceiver({
       ...shared,
       policyFor: (peer) => this.#policies.policyFor(peer),
@@ -141,21 +160,44 @@ export class Account {
     return this.#registering;
   }
 
-  unregister(): Promise<RegistrationState> {
+  /** Signs out: what waits is not sent, and no key ticket stays. */
+  async unregister(): Promise<RegistrationState> {
+    this.#giveUpWaiting(refusal('not-registered'));
+    await this.dropTickets();
     return this.#userAgent.unregister();
+  }
+
+  /** No key ticket stays, neither in memory nor at rest. */
+  dropTickets(): Promise<void> {
+    this.#prefetch.stop();
+    return this.#tickets.signOut();
+  }
+
+  /** Asks a key management server that is away or refused at once, instead of at the next attempt. Resolves with what came of it. */
+  retryKms(): Promise<KmsState> {
+    return this.#tickets.retry();
+  }
+
+  /** Takes back a message that waits. False when there is none of this id, or it is on its way. */
+  cancelMessage(id: string): boolean {
+    if (!this.#waiting.cancel(id)) return false;
+    const cancelled = this.#conversations.remove(id);
+    if (cancelled !== undefined) this.events.emit('messageCancelled', cancelled);
+    return true;
   }
 
   /** Never rejects: what could not be sent is a refusal that says why. */
   async sendMessage({ to, text, way, policy, consent }: SendRequest): Promise<SendOutcome> {
+    const sequence = this.#sends++;
     try {
       const peer = await this.#prepare(to, consent);
       const demanded = policy ?? this.#policies.policyFor(peer);
       const message = await (way === 'message'
-        ? this.#sendImmediate(peer, text, demanded)
+        ? this.#sendImmediate(peer, text, demanded, sequence)
         : this.#sendInSession(peer, text, demanded));
       this.#conversations.add(message);
       this.events.emit('messageState', message);
-      return { outcome: 'sent', message };
+      return { outcome: message.state === 'waiting' ? 'waiting' : 'sent', message };
     } catch (error) {
       return { outcome: 'refused', refusal: this.#refusalFor(error, 'message') };
     }
@@ -195,6 +237,8 @@ export class Account {
       registration,
       ...(flow === undefined ? {} : { flow }),
       sessions: this.#sessions.views(),
+      kms: this.#tickets.state,
+      tickets: this.#archive.keeping,
       endToEnd: {
         keyManagementServer: this.#tickets.configured ? this.#tickets.kmsIdentity : null,
         pskTls: this.#ports.msrp.canDoPskTls,
@@ -214,6 +258,8 @@ export class Account {
   setContactPolicy(contact: string, policy: Policy | undefined): void {
     const peer = tryKmsUserIdentity(contact) ?? contact;
     this.#policies.setPolicy(peer, policy);
+    if (policy === 'require-e2e') this.#prefetch.want(peer);
+    else this.#prefetch.unwant(peer);
     this.#sessions.enforcePolicy(peer);
   }
 
@@ -221,11 +267,12 @@ export class Account {
   async stop(): Promise<void> {
     this.#receiver.stop();
     this.files.stop();
-    const ending = this.#sessions.stop().then(() => this.#userAgent.stop());
+    this.#prefetch.stop();
+    const ending = Promise.all([this.#tickets.stop(), this.#sessions.stop().then(() => this.#userAgent.stop())]);
     const late = () => new Error('still ending');
     await withDeadline(this.#ports.clock, limits.stopMilliseconds, ending, late).catch(() => undefined);
     this.#relay?.close();
-    this.#tickets.clear();
+    this.#credential?.dispose();
   }
 
   #listen(context: SessionContext, onRefused: (peer: string, problem: Refusal) => void): void {
@@ -235,7 +282,14 @@ export class Account {
       file: (invite, peer, remote) => this.files.answer(invite, peer, remote),
       onRefused,
     };
-    events.on('registration', (state) => this.events.emit('registration', state));
+    events.on('registration', (state) => {
+      this.events.emit('registration', state);
+      if (state.state !== 'registered') return;
+      this.#waiting.release();
+      this.#prefetch.start();
+    });
+    this.#tickets.events.on('state', (state) => this.events.emit('kms', state));
+    this.#tickets.events.on('available', () => this.#waiting.release());
     events.on('message', (message) => this.#receiver.receive(message));
     events.on('invite', (invite) => {
       const claimed = invite.assertedIdentity ?? invite.from;
@@ -254,10 +308,57 @@ export class Account {
     return peer;
   }
 
-  async #sendImmediate(peer: string, text: string, policy: Policy): Promise<ChatMessage> {
+  async #sendImmediate(peer: string, text: string, policy: Policy, sequence: number): Promise<ChatMessage> {
     const at = this.#ports.clock.now();
-    const { messageId, level, evidence } = await this.#sender.send(peer, text, policy);
-    return this.#outgoing({ id: messageId, peer, text, at, way: 'message', level, evidence, state: 'accepted' });
+    const written = { peer, text, at, way: 'message' } as const;
+    try {
+      this.#requireTurn(peer, policy);
+      const { messageId, level, evidence } = await this.#sender.send(peer, text, policy);
+      return this.#outgoing({ ...written, id: messageId, level, evidence, state: 'accepted' });
+    } catch (error) {
+      if (!(error instanceof RefusalError) || error.code !== 'kms-unreachable' || !this.#waiting.hasRoom) throw error;
+      const id = randomId(this.#ports.random, 12);
+      this.#waiting.add({ id, peer, text, sequence });
+      const problem = error.refusal('waiting');
+      return { ...this.#outgoing({ ...written, id, level: 'none', state: 'waiting' }), problem };
+    }
+  }
+
+  /** A message that must be end-to-end does not overtake those that wait for the same. */
+  #requireTurn(peer: string, policy: Policy): void {
+    const needsKey =
+      aimOf(policy) === 'e2e' && (policy === 'require-e2e' || this.#policies.agreedLevel(peer) === undefined);
+    if (!needsKey || !this.#waiting.hasAny(peer)) return;
+    const { nextAttempt } = this.#tickets.state;
+    const offer = policy === 'prefer-e2e' ? { offered: this.#sender.offerLess(peer), required: policy } : {};
+    throw refuse('kms-unreachable', 'message', {
+      happened: 'Earlier messages to this contact wait for the key management server',
+      ...offer,
+      ...(nextAttempt === undefined ? {} : { nextAttempt }),
+    });
+  }
+
+  /** End to end or not at all, whatever the policy allows meanwhile. */
+  async #deliverWaiting({ id, peer, text }: WaitingMessage): Promise<WaitingOutcome> {
+    if (this.#userAgent.registration.state !== 'registered') return 'waiting';
+    try {
+      const { level, evidence } = await this.#sender.sendEndToEnd(peer, text, id);
+      this.#changeMessage(id, { level, evidence, state: 'accepted', problem: undefined });
+    } catch (error) {
+      const problem = this.#refusalFor(error, 'message');
+      if (problem.code === 'kms-unreachable') return 'waiting';
+      this.#changeMessage(id, { state: problem.uncertain === true ? 'failed' : 'refused', problem });
+    }
+    return 'done';
+  }
+
+  #giveUpWaiting(problem: Refusal): void {
+    for (const { id } of this.#waiting.clear()) this.#changeMessage(id, { state: 'refused', problem });
+  }
+
+  #changeMessage(id: string, patch: MessagePatch): void {
+    const changed = this.#conversations.change(id, patch);
+    if (changed !== undefined) this.events.emit('messageState', changed);
   }
 
   async #sendInSession(peer: string, text: string, policy: Policy): Promise<ChatMessage> {
@@ -306,14 +407,8 @@ export class Account {
   }
 
   #lateArrival(id: string, { text, level, evidence, problem }: Arrival): void {
-    const changed = this.#conversations.change(id, {
-      text,
-      level,
-      evidence,
-      state: problem === undefined ? 'received' : 'undecryptable',
-      problem,
-    });
-    if (changed !== undefined) this.events.emit('messageState', changed);
+    const state = problem === undefined ? 'received' : 'undecryptable';
+    this.#changeMessage(id, { text, level, evidence, state, problem });
   }
 
   #refusalFor(error: unknown, meaning: 'message' | 'session'): Refusal {

@@ -6,10 +6,11 @@ import type { Refusal } from './refusal.ts';
 export type MessageWay = 'message' | 'msrp';
 
 /**
- * Outgoing: `sending`, then `accepted` (the network or the peer's device took it), `delivered` (the peer's device said so) or `failed`.
+ * Outgoing: `waiting` (for the key management server, see `problem`; it is sent end to end or not at all), `sending`, then `accepted` (the network or the peer's device took it), `delivered` (the peer's device said so) or `failed`.
  * Incoming: `received`; `undecryptable` (kept, see `problem`, may become `received` later); `refused` (text dropped by policy).
  */
-export type MessageState = 'sending' | 'accepted' | 'delivered' | 'failed' | 'received' | 'undecryptable' | 'refused';
+export type MessageState =
+  'waiting' | 'sending' | 'accepted' | 'delivered' | 'failed' | 'received' | 'undecryptable' | 'refused';
 
 export interface ChatMessage {
   /** Unique within the account. */
@@ -24,14 +25,18 @@ export interface ChatMessage {
   /** Milliseconds since 1970: when it was sent or came in, by the clock of this device. */
   readonly at: number;
   readonly way: MessageWay;
+  /** Says nothing while `state` is `waiting`, nor when the message was refused after it had waited. */
   readonly level: ProtectionLevel;
-  readonly evidence: Evidence;
+  /** What proves `level`; absent for a message that never left. */
+  readonly evidence?: Evidence;
   readonly state: MessageState;
   readonly problem?: Refusal;
 }
 
 export type SendOutcome =
   | { readonly outcome: 'sent'; readonly message: ChatMessage }
+  /** It needs a key that the KMS cannot give now; `messageState` tells when it went. */
+  | { readonly outcome: 'waiting'; readonly message: ChatMessage }
   | { readonly outcome: 'refused'; readonly refusal: Refusal };
 
 export interface SessionView {

@@ -2,7 +2,7 @@ import type { ChatMessage } from './chat-message.ts';
 import { limits } from './limits.ts';
 
 /** `problem: undefined` takes the problem away. */
-type MessagePatch = Partial<Pick<ChatMessage, 'state' | 'level' | 'evidence' | 'text'>> & {
+export type MessagePatch = Partial<Pick<ChatMessage, 'state' | 'level' | 'evidence' | 'text'>> & {
   readonly problem?: ChatMessage['problem'] | undefined;
 };
 
@@ -35,6 +35,16 @@ export class Conversations {
     const list = this.#messages.get(before.conversation) ?? [];
     list[list.lastIndexOf(before)] = after;
     return after;
+  }
+
+  /** Returns the removed message, or undefined when it is no longer kept. */
+  remove(id: string): ChatMessage | undefined {
+    const message = this.#byId.get(id);
+    if (message === undefined) return undefined;
+    this.#forget(message);
+    const list = this.#messages.get(message.conversation) ?? [];
+    list.splice(list.lastIndexOf(message), 1);
+    return message;
   }
 
   get(id: string): ChatMessage | undefined {

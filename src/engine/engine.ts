@@ -1,7 +1,7 @@
 import { createDeviceCertificate } from '../crypto/certificate.ts';
 import { Account } from './account.ts';
 import type { AccountConfig, AccountSecrets } from './account-config.ts';
-import type { DeviceCertificate, EnginePorts } from './ports.ts';
+import type { DeviceCertificate, EnginePorts, TicketStorage } from './ports.ts';
 import { SoftwareSim } from './sim/index.ts';
 import { createSipUserAgent, type SipAuthentication } from './sip/index.ts';
 
@@ -19,8 +19,11 @@ export class Engine {
     return [...this.#accounts.values()];
   }
 
-  /** The account does nothing before `register`. @throws Error when the id is taken, or the secrets of its mode are missing. */
-  addAccount(config: AccountConfig, secrets: AccountSecrets): Account {
+  /**
+   * The account does nothing before `register`.
+   * @param ticketStorage where its key tickets outlive the program; in memory only when absent.
+   * @throws Error when the id is taken, or the secrets of its mode are missing. */
+  addAccount(config: AccountConfig, secrets: AccountSecrets, ticketStorage?: TicketStorage): Account {
     if (this.#accounts.has(config.id)) throw new Error('an account with this id exists');
     const sim = this.#sim(config, secrets);
     const userAgent = createSipUserAgent({
@@ -42,6 +45,7 @@ export class Engine {
       userAgent,
       certificate: () => this.#deviceCertificate(),
       sim,
+      ticketStorage,
     });
     this.#accounts.set(config.id, account);
     return account;
@@ -57,6 +61,7 @@ export class Engine {
   async removeAccount(id: string): Promise<void> {
     const account = this.#accounts.get(id);
     this.#accounts.delete(id);
+    await account?.dropTickets();
     await account?.stop();
   }
 

@@ -33,9 +33,31 @@ export const limits = {
   fileTransfers: 500,
   messagesPerConversation: 5_000,
   conversations: 2_000,
-  cachedTickets: 500,
+  cachedTickets: 2_000,
+  /** Of all tickets of an account as they are kept at rest. */
+  cachedTicketOctets: 2 * 1024 * 1024,
+  /** Changes of the ticket cache are written together, this long after the first. */
+  ticketSaveMilliseconds: 1_000,
+  /** Full-jitter back-off towards a KMS that is away: up to 2, 4, 8, ... 300 s. */
+  kmsBackOffFirstMilliseconds: 2_000,
+  kmsBackOffLongestMilliseconds: 300_000,
+  kmsBackOffLeastMilliseconds: 250,
+  /** No answer of a KMS keeps us away for longer. */
+  kmsRetryAfterSeconds: 3_600,
+  /** Questions that a KMS left unanswered, of which one is asked again to learn whether it is back. */
+  kmsOpenQuestions: 16,
+  /** Questions of one account to its KMS at a time. */
+  kmsExchangesAtOnce: 8,
+  /** A clock that differs from the KMS's by more is told to the user. */
+  clockReportMilliseconds: 2 * 60_000,
   replayEntries: 20_000,
   undecryptableMessages: 100,
-  /** Waiting times before a message that could not be decrypted for want of its KMS is tried again. */
-  decryptionRetryMilliseconds: [3_000, 10_000, 30_000, 120_000, 600_000, 3_600_000],
+  /** Contacts for whom tickets are kept ready, how many are asked for at a time, and the mean gap between two. */
+  prefetchedContacts: 1_500,
+  prefetchesAtOnce: 2,
+  prefetchGapMilliseconds: 500,
+  /** Messages that wait for the KMS, of all conversations together. */
+  waitingMessages: 500,
+  /** Conversations whose waiting messages are sent side by side once the KMS is back. */
+  waitingConversationsAtOnce: 4,
 } as const;

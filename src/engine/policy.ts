@@ -46,6 +46,11 @@ export class ContactPolicies {
     return this.#policies.get(contact) ?? this.#default;
   }
 
+  /** Contacts whose own policy, not the account's, is this one. */
+  contactsWith(policy: Policy): readonly string[] {
+    return [...this.#policies].flatMap(([contact, own]) => (own === policy ? [contact] : []));
+  }
+
   /** Undefined returns the contact to the account's policy. A new policy is a new decision: earlier consent ends. */
   setPolicy(contact: string, policy: Policy | undefined): void {
     if (policy === undefined) this.#policies.delete(contact);

@@ -145,6 +145,8 @@ export interface KmsReply {
   readonly status: number;
   /** The MIKEY message, decoded from base64 where needed; absent when the answer carries none. */
   readonly message: Uint8Array | undefined;
+  /** How long the KMS asks not to be asked again (Retry-After, RFC 9110 10.2.3). */
+  readonly retryAfterSeconds?: number;
 }
 
 /** The road to a KMS (profile 6.1). Rejects with `ProtocolError` (field `kms.*`) when no answer could be had. */
@@ -209,6 +211,28 @@ export interface SimStateStore {
   /** Returns when it is durable. @throws Error when it cannot be kept */
   save(name: string, window: readonly number[]): void;
 }
+
+/** The tickets of one account at rest. What comes here is sealed already, and what it gives back is trusted by nobody. */
+export interface TicketStore {
+  /** Undefined when there is nothing. Rejects when it is longer than `maxOctets` or cannot be read. */
+  read(maxOctets: number): Promise<Uint8Array | undefined>;
+  /** Whole or not at all: a crash leaves what was there before. */
+  write(sealed: Uint8Array): Promise<void>;
+  /** Moves what is there out of the way, for an expert to look at; one at most is kept so. */
+  setAside(): Promise<void>;
+  remove(): Promise<void>;
+}
+
+/** A key of 32 octets, or a passphrase from which one is made. */
+export type TicketStoreKey =
+  | { readonly kind: 'key'; readonly key: SecretBytes }
+  | { readonly kind: 'passphrase'; readonly passphrase: SecretBytes };
+
+/** Where an account's tickets outlive the program; without a key they do not. */
+export type TicketStorage =
+  | { readonly kept: 'sealed'; readonly store: TicketStore; readonly key: TicketStoreKey }
+  /** `reason`: a sentence without its full stop, for the user. */
+  | { readonly kept: 'memory'; readonly reason: string };
 
 /** What every part of the engine may use. */
 export interface EnginePorts {

@@ -41,6 +41,8 @@ export interface Refusal {
   readonly required?: Policy;
   /** For `consent-required`: the level to which the user may agree. */
   readonly offered?: ProtectionLevel;
+  /** For `kms-unreachable`: when the key management server is tried again by itself, milliseconds since 1970. */
+  readonly nextAttempt?: number;
   /** True when it may have been done all the same: a message may have arrived. */
   readonly uncertain?: true;
 }
@@ -55,6 +57,8 @@ interface Words {
   readonly advice: string;
   /** What stands instead when the refused thing came from the other side: there is nothing that one could send again. */
   readonly incoming?: { readonly happened?: string; readonly advice: string };
+  /** What stands instead for a message that waits. */
+  readonly waiting?: { readonly advice: string };
 }
 
 /** The middle sentence, what it means for the message, is the same for every refusal: see `refusal`. */
@@ -83,6 +87,7 @@ const words: Readonly<Record<RefusalCode, Words>> = {
     happened: 'The key management server gave no usable answer',
     advice: 'Check the network and try again.',
     incoming: { advice: 'Check the network: without this server nothing that is protected end to end can be read.' },
+    waiting: { advice: 'Nothing needs to be done; you can also take it back.' },
   },
   'kms-refused': {
     happened: 'The key management server refused to give a key',
@@ -190,6 +195,7 @@ const meanings = {
   session: 'No session was opened and nothing was sent.',
   received: 'The message is not shown.',
   invitation: 'The session that the other side wanted was not opened.',
+  waiting: 'The message waits here and is sent, end to end, when that server answers again, as long as Tessera runs.',
   uncertain: 'It is not known whether the message arrived.',
   file: 'The file has not arrived whole.',
 } as const;
@@ -197,7 +203,11 @@ export type RefusalMeaning = keyof typeof meanings;
 
 export function refusal(code: RefusalCode, meaning: RefusalMeaning = 'message', details: RefusalDetails = {}): Refusal {
   const isIncoming = meaning === 'received' || meaning === 'invitation';
-  const said = { ...words[code], ...(isIncoming ? words[code].incoming : {}) };
+  const said = {
+    ...words[code],
+    ...(isIncoming ? words[code].incoming : {}),
+    ...(meaning === 'waiting' ? words[code].waiting : {}),
+  };
   const { happened = said.happened, ...rest } = details;
   const explanation = `${happened}. ${meanings[meaning]} ${said.advice}`;
   return { code, explanation, ...rest, ...(meaning === 'uncertain' ? { uncertain: true } : {}) };

@@ -18,6 +18,8 @@ export interface LabFaults {
   akaSequence?: 'ahead' | 'repeated';
   /** The bootstrapping server cannot prove that it knows what the subscriber and the network share. */
   bsfForgedProof?: boolean;
+  /** The KMS is away: connections to its port are closed before anything is said. Its keys and its port stay as they are. */
+  kmsAway?: boolean;
   /** Each MESSAGE vanishes inside the network, unanswered. */
   dropMessages?: boolean;
   /** Milliseconds that each MESSAGE waits inside the network. */

@@ -57,7 +57,13 @@ export async function startLabKms(options: LabKmsOptions): Promise<LabKms> {
       (faults.kmsWrongKey === true ? await falseKms(question, systemClock.now()) : undefined) ?? answer,
   });
   try {
-    const forwarder = await RecordingForwarder.start('KMS', options.port, { host, port: server.port }, recorder);
+    const forwarder = await RecordingForwarder.start(
+      'KMS',
+      options.port,
+      { host, port: server.port },
+      recorder,
+      () => faults.kmsAway === true,
+    );
     return {
       url: `https://${host}:${forwarder.port}`,
       identity: config.identity,

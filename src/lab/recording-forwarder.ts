@@ -11,16 +11,21 @@ export class RecordingForwarder {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
-  /** @param name for the record. Rejects when the port is taken. */
+  /** @param name for the record. @param isAway while true, connections are closed at once. Rejects when the port is taken. */
   static async start(
     name: string,
     port: number,
     target: SocketAddress,
     recorder: WireRecorder,
+    isAway: () => boolean = () => false,
   ): Promise<RecordingForwarder> {
     const server = createServer({ allowHalfOpen: true });
     const forwarder = new RecordingForwarder((await listenOnLoopback(server, port)).port, server);
-    server.on('connection', (socket) => forwarder.#forward(socket, name, target, recorder));
+    server.on('connection', (socket) => {
+      // The port stays taken: closed for good, it could be somebody else's by the time it is wanted back.
+      if (isAway()) socket.destroy();
+      else forwarder.#forward(socket, name, target, recorder);
+    });
     return forwarder;
   }
 

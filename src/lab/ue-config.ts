@@ -24,6 +24,8 @@ export interface LabUeConfig {
     bodyEncoding?: 'base64' | 'binary';
   };
   policy?: Policy;
+  stateDirectory?: string;
+  statePassphrase?: string;
   contacts?: Record<string, { policy: Policy }>;
   e2aeInferFromRegistration?: boolean;
   mediasecOptionTag?: boolean;

@@ -26,8 +26,9 @@ async function exchange(kind: KmsExchange, kms: KmsAddress, message: Uint8Array,
   try {
     const response = await post(url, kms, body, signal);
     const status = response.statusCode ?? 0;
-    const answer = await readBoundedBody(response, profile.kms.maxBodyOctets, 'kms.body');
-    return { status, message: decodeAnswer(response, answer) };
+    const answer = decodeAnswer(response, await readBoundedBody(response, profile.kms.maxBodyOctets, 'kms.body'));
+    const retryAfterSeconds = readRetryAfter(response.headers['retry-after'], Date.now());
+    return { status, message: answer, ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) };
   } catch (error) {
     throw explainHttpsFailure(error, signal.aborted, 'kms');
   }
@@ -66,4 +67,13 @@ function decodeAnswer({ headers }: IncomingMessage, body: Uint8Array): Uint8Arra
   const mediaType = headers['content-type']?.split(';')[0]?.trim().toLowerCase();
   if (mediaType !== profile.kms.contentType || body.length === 0) return undefined;
   return body[0] === rawMikeyVersion ? body : fromBase64(fromAscii(body, 'kms.body'), 'kms.body');
+}
+
+/** RFC 9110 10.2.3: seconds, or a date. Undefined for anything else. */
+export function readRetryAfter(value: string | undefined, now: number): number | undefined {
+  const text = value?.trim() ?? '';
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  // Every form of HTTP-date begins with the name of a day.
+  const at = /^[A-Z][a-z]{2,8},? /.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(at) ? undefined : Math.max(0, Math.ceil((at - now) / 1000));
 }

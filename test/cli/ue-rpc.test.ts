@@ -77,11 +77,29 @@ describe('methods', () => {
   });
 
   test('a refused message is a result', async () => {
-    world.kms.fault = 'down';
+    world.kms.fault = 'unauthorised';
     const answer = await call('message.send', { to: 'sip:bob@lab.test', text: 'hello', way: 'message' });
     expect(answer.result).toMatchObject({ outcome: 'refused', refusal: { code: 'consent-required', offered: 'e2ae' } });
     const agreed = await call('message.send', { to: 'sip:bob@lab.test', text: 'hello', way: 'message', consent: true });
     expect(agreed.result).toMatchObject({ outcome: 'sent', level: 'e2ae' });
+  });
+
+  test('a message waits for the KMS, and can be taken back', async () => {
+    world.kms.fault = 'down';
+    const answer = await call('message.send', { to: 'sip:bob@lab.test', text: 'hello', way: 'message' });
+    expect(answer.result).toMatchObject({
+      outcome: 'waiting',
+      message: { state: 'waiting', problem: { code: 'kms-unreachable', offered: 'e2ae' } },
+    });
+    expect(notifications('kms')).toMatchObject([{ state: 'unreachable', nextAttempt: expect.any(Number) as number }]);
+    expect(await call('status')).toMatchObject({ result: { kms: { state: 'unreachable' } } });
+    const { id } = answer.result?.['message'] as { id: string };
+    expect(await call('message.cancel', { id })).toMatchObject({ result: {} });
+    expect(notifications('message.cancelled')).toMatchObject([{ id }]);
+    expect(await call('message.cancel', { id })).toMatchObject({ error: { data: { code: 'no-such-message' } } });
+    world.kms.fault = 'none';
+    expect(await call('kms.retry')).toMatchObject({ result: { state: 'ready' } });
+    expect(notifications('message.state').map((params) => params?.['state'])).toEqual(['waiting']);
   });
 
   test('session.open, status and session.close', async () => {

@@ -19,7 +19,16 @@ function everything(host: ScriptedHost): void {
   const mine = { direction: 'out', from: host.account.identity, to: bob } as const;
   host.receive(bob, 'mine', 'e2e', { ...mine, state: 'delivered' });
   host.receive(bob, 'question', 'none', { ...mine, state: 'refused', problem: offer });
+  const waits = refusal('kms-unreachable', 'waiting', { offered: 'e2ae', nextAttempt: Date.now() + 20_000 });
+  host.receive(bob, 'waits', 'none', { ...mine, state: 'waiting', problem: waits });
   host.receive(bob, 'refused', 'none', { ...mine, state: 'refused', problem: refusal('no-kms') });
+  host.setKmsState({
+    state: 'unreachable',
+    since: Date.now(),
+    nextAttempt: Date.now() + 20_000,
+    explanation: 'The key management server could not be reached. Messages that must be end-to-end wait.',
+    clockOffsetSeconds: 600,
+  });
   host.setRegistration({ state: 'failed', code: 'timeout', explanation: 'The server did not answer.' });
 }
 

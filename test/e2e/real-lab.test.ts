@@ -97,6 +97,29 @@ describe.skipIf(chromiumPath === undefined)('the screens of two UEs in the runni
     expect(lab.recorder.find(text).insideEdge.count).toBe(0);
   });
 
+  it('has a message wait while the key server is away, and sends it end to end when it is back', async () => {
+    lab.faults.kmsAway = true;
+    const [first, second] = [newMarker(), newMarker()];
+    await alice.screens.choosePolicy('Only end-to-end');
+    await alice.screens.send(first);
+    await alice.screens.message(first).getByRole('group', { name: 'Waits for the key server' }).waitFor();
+    await alice.screens.send(second);
+    const cancel = alice.screens.message(second).getByRole('button', { name: 'Do not send' });
+    const notice = alice.screens.page.getByRole('region', { name: 'The key server does not answer' });
+    await notice.waitFor();
+    await cancel.click();
+    await alice.screens.message(second).waitFor({ state: 'detached' });
+    expect(await alice.screens.accessibilityViolations()).toEqual([]);
+    lab.faults.kmsAway = false;
+    await notice.getByRole('button', { name: 'Try now' }).click();
+    expect(await alice.screens.waitForMessage(first, 'Sent')).toMatchObject({ level: 'End-to-end' });
+    await notice.waitFor({ state: 'detached' });
+    await bob.screens.openConversation('alice');
+    expect(await bob.screens.waitForMessage(first)).toMatchObject({ level: 'End-to-end' });
+    expect(await bob.screens.message(second).count()).toBe(0);
+    expect(lab.recorder.find(first).insideEdge.count).toBe(0);
+  });
+
   it('asks before it sends to the edge what should have gone end to end', async () => {
     const carol = await takeSeat('carol', { withoutKms: true });
     try {

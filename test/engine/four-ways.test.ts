@@ -47,7 +47,7 @@ describe.each<[MessageWay, Policy, string, string]>([
         state: 'received',
         evidence: { kind },
       });
-      expect(outcome.outcome === 'sent' && outcome.message.evidence.kind).toBe(kind);
+      expect(outcome.outcome === 'sent' && outcome.message.evidence?.kind).toBe(kind);
     }
     expect(world.logLines.filter((line) => line.includes('eagle'))).toEqual([]);
   });
@@ -109,7 +109,7 @@ test('a ticket serves several messages, each under its own key', async () => {
   }
   await settle();
   expect(world.kms.requests).toBe(1);
-  const keys = bob.received.map(({ evidence }) => evidence.kind === 'message-psk-mime' && evidence.keyId);
+  const keys = bob.received.map(({ evidence }) => evidence?.kind === 'message-psk-mime' && evidence.keyId);
   expect(new Set(keys).size).toBe(3);
 });
 

@@ -61,8 +61,7 @@ describe('who wrote a protected message', () => {
     await bob.userAgent.receiveMessage(alice, message);
     await settle();
     expect(bob.received).toMatchObject([{ from: alice, state: 'undecryptable', evidence: { vouchedBy: 'nobody' } }]);
-    world.kms.fault = 'none';
-    world.clock.advance(3_000);
+    await world.kmsReturns();
     await settle();
     expect(bob.states).toMatchObject([{ from: alice, state: 'undecryptable', text: '' }]);
   });

@@ -82,6 +82,12 @@ describe('before anything is sent', () => {
 });
 
 describe('the KMS fails', () => {
+  /** A single message waits for a KMS that is away; a session does not. */
+  const unanswered = (way: MessageWay): object =>
+    way === 'message'
+      ? { outcome: 'waiting', message: { state: 'waiting', level: 'none', problem: { code: 'kms-unreachable' } } }
+      : refused('kms-unreachable', { nextAttempt: expect.any(Number) as number });
+
   const faults: readonly [NonNullable<MemoryKms['fault']>, string][] = [
     ['down', 'kms-unreachable'],
     ['server-error', 'kms-unreachable'],
@@ -95,7 +101,9 @@ describe('the KMS fails', () => {
     async (way, fault, code) => {
       await start();
       world.kms.fault = fault;
-      expect(await send(way, 'require-e2e')).toMatchObject(refused(code));
+      expect(await send(way, 'require-e2e')).toMatchObject(
+        code === 'kms-unreachable' ? unanswered(way) : refused(code),
+      );
       expect([world.sip.messages.length, world.sip.invites.length]).toEqual([0, 0]);
     },
   );
@@ -106,7 +114,7 @@ describe('the KMS fails', () => {
     const sending = send(way, 'require-e2e');
     await settle();
     world.clock.advance(15_000);
-    expect(await sending).toMatchObject(refused('kms-unreachable'));
+    expect(await sending).toMatchObject(unanswered(way));
   });
 
   test.each(ways)('%s: a user who may not', async (way) => {
@@ -115,12 +123,12 @@ describe('the KMS fails', () => {
     expect(await send(way, 'require-e2e')).toMatchObject(refused('kms-refused'));
   });
 
-  test('each refusal is asked for again: nothing is cached but tickets', async () => {
+  test.each(ways)('%s: a refusal is asked for again: nothing is cached but tickets', async (way) => {
     await start();
-    world.kms.fault = 'down';
-    await send('message', 'require-e2e');
+    world.kms.fault = 'unauthorised';
+    expect(await send(way, 'require-e2e')).toMatchObject(refused('kms-refused'));
     world.kms.fault = 'none';
-    expect(await send('message', 'require-e2e')).toMatchObject({ outcome: 'sent' });
+    expect(await send(way, 'require-e2e')).toMatchObject({ outcome: 'sent' });
   });
 });
 
@@ -130,7 +138,11 @@ describe('prefer-e2e', () => {
   test.each(ways)('%s: asks the first time, remembers, and goes no lower than was agreed', async (way) => {
     await start();
     world.kms.fault = 'down';
-    const question = refused('consent-required', { offered: 'e2ae', required: 'prefer-e2e' });
+    const offer = { offered: 'e2ae', required: 'prefer-e2e' };
+    const question =
+      way === 'message'
+        ? { outcome: 'waiting', message: { problem: { code: 'kms-unreachable', ...offer } } }
+        : refused('consent-required', offer);
     expect(await send(way)).toMatchObject(question);
     expect(await send(way)).toMatchObject(question);
     expect(await send(way, undefined, true)).toMatchObject({ outcome: 'sent', message: { level: 'e2ae' } });
@@ -138,7 +150,11 @@ describe('prefer-e2e', () => {
     expect(await alice.account.sendMessage({ to: 'sip:carol@lab.test', text, way })).toMatchObject(question);
     alice.userAgent.flow = flows.clear;
     for (const { id } of alice.account.status().sessions) await alice.account.closeSession(id);
-    expect(await send(way)).toMatchObject(refused('consent-required', { offered: 'none' }));
+    expect(await send(way)).toMatchObject(
+      way === 'message'
+        ? { outcome: 'waiting', message: { problem: { offered: 'none' } } }
+        : refused('consent-required', { offered: 'none' }),
+    );
   });
 
   test.each(ways)('%s: goes back to e2e by itself when that can be had', async (way) => {
@@ -146,7 +162,7 @@ describe('prefer-e2e', () => {
     world.kms.fault = 'down';
     await send(way);
     await send(way, undefined, true);
-    world.kms.fault = 'none';
+    await world.kmsReturns();
     for (const { id } of alice.account.status().sessions) await alice.account.closeSession(id);
     expect(await send(way)).toMatchObject({ outcome: 'sent', message: { level: 'e2e' } });
   });

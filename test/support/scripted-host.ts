@@ -2,6 +2,7 @@ import type {
   AccountView,
   CheckedInput,
   Evidence,
+  KmsState,
   MessageView,
   ProtectionLevel,
   Refusal,
@@ -15,7 +16,7 @@ import { evidenceFor } from './evidence.ts';
 
 export interface Script {
   /** What happens to a send: the level it reaches, or the refusal. */
-  send(input: CheckedInput<'sendMessage'>): ProtectionLevel | Refusal;
+  send(input: CheckedInput<'sendMessage'>): ProtectionLevel | Refusal | { readonly waits: Refusal };
   /** Milliseconds until it happens. */
   readonly delay: number;
   /** What the peer writes back, if anything. */
@@ -43,6 +44,8 @@ export class ScriptedHost implements BridgeHost {
       registration: { state: 'registered', expires: 600 },
       transport: 'tls',
       kms: 'sip:kms.lab.test',
+      tickets: { kept: 'sealed', explanation: 'Key tickets are kept on this device, encrypted.' },
+      kmsState: { state: 'ready', since: now(), explanation: 'The key management server answers.' },
       ...account,
     };
     this.script = { send: () => 'e2e', delay: 0, ...script };
@@ -94,6 +97,11 @@ export class ScriptedHost implements BridgeHost {
     this.book.putMessage(sending);
     await wait(this.script.delay);
     const result = input.consent === true ? 'e2ae' : this.script.send(input);
+    if (typeof result !== 'string' && 'waits' in result) {
+      const waiting: MessageView = { ...sending, state: 'waiting', problem: result.waits };
+      this.book.putMessage(waiting);
+      return { outcome: 'waiting', message: waiting };
+    }
     if (typeof result !== 'string') {
       const refused: MessageView = { ...sending, state: 'refused', problem: result };
       this.book.putMessage(refused);
@@ -122,6 +130,7 @@ export class ScriptedHost implements BridgeHost {
     await wait(this.script.delay);
     const result = this.script.send({ accountId, to, text: '', way: 'msrp' });
     if (typeof result !== 'string') {
+      if ('waits' in result) throw new Error('sessions do not wait');
       this.book.setSession(key, undefined);
       return { outcome: 'refused', refusal: result };
     }
@@ -146,6 +155,18 @@ export class ScriptedHost implements BridgeHost {
   setContactPolicy({ policy, ...key }: CheckedInput<'setContactPolicy'>) {
     this.book.setPolicy(key, policy ?? undefined);
     return {};
+  }
+
+  setKmsState(kmsState: KmsState): KmsState {
+    this.account = { ...this.account, kmsState };
+    this.#emit({ event: 'account', account: this.account });
+    return kmsState;
+  }
+
+  async retryKms({ accountId }: CheckedInput<'retryKms'>) {
+    this.#checkAccount(accountId);
+    await wait(this.script.delay);
+    return this.setKmsState({ state: 'ready', since: now(), explanation: 'The key management server answers.' });
   }
 
   async register({ accountId }: CheckedInput<'register'>) {

@@ -16,6 +16,12 @@ export function AccountDetails({ account }: { readonly account: AccountView }) {
     ['account.address', plainAddress(account.identity)],
     ['account.signalling', text(`account.signalling.${account.transport}`)],
     ['account.kms', account.kms === undefined ? text('account.kms.none') : plainAddress(account.kms)],
+    ...(account.kms === undefined
+      ? []
+      : [
+          ['account.kms.state', text(`kms.${account.kmsState.state}`)] as const,
+          ['account.tickets', account.tickets.explanation] as const,
+        ]),
     ['account.policy', text(`policy.${account.policy}`)],
   ] as const;
   return (

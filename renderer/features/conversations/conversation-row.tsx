@@ -70,7 +70,8 @@ function usePreview(conversation: ConversationView): Preview {
 }
 
 function snippet(message: MessageView, text: Texts['text']): string {
-  if (message.state === 'undecryptable' || message.state === 'failed') return text(`message.state.${message.state}`);
+  if (message.state === 'undecryptable' || message.state === 'failed' || message.state === 'waiting')
+    return text(`message.state.${message.state}`);
   if (message.state === 'refused') {
     return text(message.direction === 'in' ? 'message.refused.in' : 'message.state.refused');
   }

@@ -2,7 +2,8 @@ import type { MessageView } from '../../../src/contract/index.ts';
 
 /** Whether `level` says something: a message that is still going, never went, or could not be opened has none. */
 export function hasLevel(message: MessageView): boolean {
-  return message.state !== 'sending' && message.state !== 'undecryptable' && message.state !== 'refused';
+  const isUnderWay = message.state === 'waiting' || message.state === 'sending';
+  return !isUnderWay && message.state !== 'undecryptable' && message.state !== 'refused';
 }
 
 /** Outgoing, and not gone: the conversation shows why and what can be done. */

@@ -9,6 +9,7 @@ import { hasLevel, isStranded } from './message-facts.ts';
 import styles from './message-item.module.css';
 import { moveBetweenMarks } from './move-between-marks.ts';
 import { StrandedMessage } from './stranded-message.tsx';
+import { WaitingMessage } from './waiting-message.tsx';
 
 interface Props {
   readonly message: MessageView;
@@ -21,6 +22,7 @@ interface Props {
 
 export const MessageItem = memo(function MessageItem(props: Props) {
   const { message, sender, onSettled } = props;
+  if (message.state === 'waiting') return <WaitingMessage message={message} onSettled={onSettled} />;
   if (isStranded(message)) return <StrandedMessage message={message} onSettled={onSettled} />;
   return (
     <li className={styles.item}>

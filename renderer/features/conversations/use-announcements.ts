@@ -35,7 +35,11 @@ function lineFor(message: MessageView, before: MessageView['state'] | undefined,
       return text('announce.failed', { to: peer, explanation: message.problem?.explanation ?? '' });
     case 'accepted':
     case 'delivered':
-      return before === 'sending' || before === undefined ? text('announce.sent', { to: peer, level }) : undefined;
+      return before === 'sending' || before === 'waiting' || before === undefined
+        ? text('announce.sent', { to: peer, level })
+        : undefined;
+    case 'waiting':
+      return text('announce.waiting', { to: peer });
     case 'sending':
       return undefined;
   }

@@ -33,7 +33,7 @@ export async function deliver(
     to: receiver.name,
     levelSent: sent?.level,
     levelReceived: received?.level,
-    evidence: received === undefined ? '' : describeEvidence(received.evidence),
+    evidence: received?.evidence === undefined ? '' : describeEvidence(received.evidence),
     proof,
     ok: problem === undefined,
     ...(problem === undefined ? {} : { problem }),

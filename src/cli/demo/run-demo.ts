@@ -45,7 +45,7 @@ async function unprotectedControl({ lab, ports, kms, bob }: DemoStage): Promise<
     lab.recorder.clear();
     const text = newMarker();
     const { outcome, received } = await exchange(carol, bob, { text, way: 'message', policy: 'any' });
-    const level = outcome.outcome === 'sent' ? outcome.message.level : outcome.refusal.code;
+    const level = outcome.outcome === 'refused' ? outcome.refusal.code : outcome.message.level;
     const proof = wireProof(lab, text);
     return {
       description: `a MESSAGE over TCP, shown to its sender as ${level}`,

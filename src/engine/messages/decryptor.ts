@@ -2,10 +2,10 @@ import { ProtocolError } from '../../base/errors.ts';
 import type { ProtectionLevel } from '../../base/protection-level.ts';
 import { identityText } from '../../protocol/mikey/index.ts';
 import { notProtectedBy, type MessagePskMimeEvidence } from '../evidence.ts';
-import { limits } from '../limits.ts';
 import type { EnginePorts } from '../ports.ts';
 import { openMessage, type OpenedMessage, type ReceivedMessage } from '../psk-mime/index.ts';
 import { asRefusalError, refusal, type Refusal } from '../refusal.ts';
+import { FullJitter } from '../tickets/full-jitter.ts';
 import { ticketEvidence } from '../tickets/ticket-evidence.ts';
 import type { TicketService } from '../tickets/ticket-service.ts';
 
@@ -54,16 +54,20 @@ export class Decryptor {
   }
 
   /**
-   * Tries at growing distances until it can be read or is refused for good.
-   * @returns undefined when the tries are used up, or at a stop. Never rejects.
+   * Tries again when the KMS is back, or at growing distances where only the road to the ticket's own KMS is blocked, until the
+   * message can be read or is refused for good.
+   * @returns undefined when the ticket has ended meanwhile, or at a stop. Never rejects.
    */
   async decryptLater(received: ReceivedMessage, asserted: string, peer: string): Promise<Decrypted | undefined> {
-    for (const wait of limits.decryptionRetryMilliseconds) {
-      await this.#wait(wait);
-      const decrypted = this.#stopped ? undefined : await this.decrypt(received, asserted, peer);
-      if (decrypted?.retry !== true) return decrypted;
+    const backOff = new FullJitter(this.#ports.random);
+    for (;;) {
+      const isAway = this.#tickets.state.state === 'unreachable';
+      await this.#nextChance(isAway ? undefined : backOff.next());
+      const { validUntil = Infinity } = received.transfer;
+      if (this.#stopped || this.#tickets.now() > validUntil) return undefined;
+      const decrypted = await this.decrypt(received, asserted, peer);
+      if (!decrypted.retry) return decrypted;
     }
-    return undefined;
   }
 
   stop(): void {
@@ -71,15 +75,18 @@ export class Decryptor {
     for (const end of [...this.#waits]) end();
   }
 
-  /** Ends early at a stop. */
-  #wait(milliseconds: number): Promise<void> {
+  /** When the KMS is back, after `milliseconds` where given, or at a stop. */
+  #nextChance(milliseconds: number | undefined): Promise<void> {
+    if (this.#stopped) return Promise.resolve();
     return new Promise((resolve) => {
       const end = (): void => {
         cancel();
+        unsubscribe();
         this.#waits.delete(end);
         resolve();
       };
-      const cancel = this.#ports.clock.after(milliseconds, end);
+      const cancel = milliseconds === undefined ? () => undefined : this.#ports.clock.after(milliseconds, end);
+      const unsubscribe = this.#tickets.events.on('available', end);
       this.#waits.add(end);
     });
   }

@@ -79,7 +79,7 @@ export class MessageReceiver {
   }
 
   #receivePlain(message: IncomingMessage): void {
-    const { ports, userAgent, policyFor, onArrival, onRefused } = this.#options;
+    const { ports, userAgent, tickets, policyFor, onArrival, onRefused } = this.#options;
     const read = readText(message.contentType, message.body);
     const peer = senderOf(message);
     const flow = signallingProtection(message.onRegisteredFlow ? userAgent.flow : undefined, ports.clock.now());
@@ -92,7 +92,7 @@ export class MessageReceiver {
       return;
     }
     message.respond(200);
-    const until = ports.clock.now() + profile.replay.messageCacheSeconds * 1000;
+    const until = tickets.now() + profile.replay.messageCacheSeconds * 1000;
     if (this.#isDuplicate({ peer, level, messageId: read.messageId }, until)) {
       onRefused(peer, refusal('replayed', 'received'));
       return;
@@ -109,7 +109,7 @@ export class MessageReceiver {
       onRefused(peer, refusal('no-kms', 'received'));
       return;
     }
-    const now = ports.clock.now();
+    const now = tickets.now();
     const received = readProtectedMessage(message.contentType, message.body, { now, self: [self] });
     const key = replayKey(received.transfer);
     const isCopy = this.#opening.has(toHex(key)) || this.#seenTransfers.has(key, now);
@@ -154,7 +154,7 @@ export class MessageReceiver {
     const seen = this.#seenTransfers.add(
       replayKey(received.transfer),
       received.rememberUntil,
-      this.#options.ports.clock.now(),
+      this.#options.tickets.now(),
     );
     if (seen !== 'fresh') return refusal('replayed', 'received', seen === 'full' ? { happened: tooManyToTell } : {});
     const policy = this.#options.policyFor(peer);
@@ -170,7 +170,7 @@ export class MessageReceiver {
   #isDuplicate({ peer, level, messageId }: Pick<Decrypted, 'peer' | 'level'> & MessageId, until: number): boolean {
     if (messageId === undefined) return false;
     const key = utf8(`${level} ${peer} ${messageId}`);
-    return this.#seenIds.add(key, until, this.#options.ports.clock.now()) === 'replayed';
+    return this.#seenIds.add(key, until, this.#options.tickets.now()) === 'replayed';
   }
 
   #answerError(message: IncomingMessage, error: ProtocolError): void {

@@ -41,11 +41,14 @@ export class MessageSender {
     this.#options = options;
   }
 
-  /** Resolves when the network or the peer took the message. @throws RefusalError */
+  /**
+   * Resolves when the network or the peer took the message.
+   * @throws RefusalError `kms-unreachable` for a message that could wait; `offered` is then the level that the user may choose instead.
+   */
   async send(peer: string, text: string, policy: Policy): Promise<SentMessage> {
     if (aimOf(policy) === 'e2ae') return this.#sendBySignalling(peer, text, policy);
     try {
-      return await this.#sendEndToEnd(peer, text);
+      return await this.sendEndToEnd(peer, text);
     } catch (error) {
       const problem = asRefusalError(error, 'connection-lost');
       if (policy !== 'prefer-e2e' || !mayOfferLess(problem.code)) throw problem;
@@ -53,20 +56,21 @@ export class MessageSender {
     }
   }
 
-  async #sendEndToEnd(peer: string, text: string): Promise<SentMessage> {
+  /** End to end or not at all. @throws RefusalError */
+  async sendEndToEnd(peer: string, text: string, id?: string): Promise<SentMessage> {
     const { ports, tickets, self } = this.#options;
     const ticket = await tickets.ticketFor(peer, 'message');
-    const messageId = randomId(ports.random, 12);
+    const messageId = id ?? randomId(ports.random, 12);
     const sealed = sealMessage({
       ticket,
       self,
       recipient: peer,
       text,
       messageId,
-      now: ports.clock.now(),
+      now: tickets.now(),
       random: ports.random,
     });
-    const reply = await this.#request(peer, sealed, lifeOf(ticket, ports.clock.now()));
+    const reply = await this.#request(peer, sealed, lifeOf(ticket, tickets.now()));
     if (!isAccepted(reply)) {
       // The next message starts from a fresh ticket: this one may be what the peer could not read.
       if (reply.status === 493) tickets.drop(peer, 'message');
@@ -86,6 +90,14 @@ export class MessageSender {
     return { messageId, level: 'e2e', evidence };
   }
 
+  /** The level that the user may agree to instead of end-to-end; from now on consent means this one. */
+  offerLess(peer: string): ProtectionLevel {
+    const { ports, userAgent, policies } = this.#options;
+    const { level } = signallingProtection(userAgent.flow, ports.clock.now());
+    policies.noteOffer(peer, level);
+    return level;
+  }
+
   async #sendBySignalling(peer: string, text: string, policy: Policy, why?: RefusalError): Promise<SentMessage> {
     const { ports, userAgent, policies, self } = this.#options;
     const { level, evidence } = signallingProtection(userAgent.flow, ports.clock.now());
@@ -93,6 +105,10 @@ export class MessageSender {
     if (verdict === 'not-met') throw refuse('policy-not-met', 'message', { reached: level, required: policy });
     if (verdict === 'consent-required') {
       policies.noteOffer(peer, level);
+      // Its keys may be had later: the message can wait for them instead.
+      if (why?.code === 'kms-unreachable') {
+        throw refuse(why.code, 'message', { ...why.details, offered: level, required: policy, cause: why });
+      }
       const because = why === undefined ? {} : { happened: why.happened };
       throw refuse('consent-required', 'message', { offered: level, required: policy, ...because });
     }

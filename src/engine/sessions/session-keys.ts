@@ -57,7 +57,7 @@ export class SessionKeys {
   /** @param peer KMS user identity. @throws RefusalError as `TicketService.ticketFor`, or `psk-tls-unavailable`. */
   async offer(peer: string): Promise<OfferedKey> {
     this.#requirePskTls();
-    const { clock, random } = this.#ports;
+    const { random } = this.#ports;
     const ticket = await this.#tickets.ticketFor(peer, 'session');
     const transfer = createTransfer({
       ticket,
@@ -66,13 +66,13 @@ export class SessionKeys {
       protType: profile.mikey.protTypeTls,
       csId: profile.mikey.crypto.csId,
       sdpIds: 'mikey',
-      now: clock.now(),
+      now: this.#tickets.now(),
       random,
     });
     return {
       message: transfer.message,
       acceptResponse: (message) => {
-        const tek = this.#checked(() => transfer.accept(message, clock.now()).tek);
+        const tek = this.#checked(() => transfer.accept(message, this.#tickets.now()).tek);
         return {
           psk: tek,
           pskIdentity: pskIdentity(transfer),
@@ -92,24 +92,24 @@ export class SessionKeys {
   async answer(message: Uint8Array, offeredProtocols: readonly string[], peer: string): Promise<AnsweredKey> {
     this.#requirePskTls();
     if (!this.#tickets.configured) throw refuse('no-kms', 'session');
-    const { clock, random } = this.#ports;
+    const { random } = this.#ports;
     const received = this.#checked(() =>
       receiveTransfer(message, {
-        now: clock.now(),
+        now: this.#tickets.now(),
         self: [this.#tickets.self],
         protTypes: [profile.mikey.protTypeTls, profile.mikey.protTypeTlsAlsoAccepted],
         checkFreshness: 'window',
       }),
     );
     this.#requireBinding(received, offeredProtocols, peer);
-    if (this.#seen.has(replayKey(received), clock.now())) throw refuse('replayed', 'session');
+    if (this.#seen.has(replayKey(received), this.#tickets.now())) throw refuse('replayed', 'session');
     const resolved = await this.#tickets.resolve(received);
     if (!resolved.originProven) {
       throw refuse('ticket-invalid', 'session', { happened: 'The key ticket does not prove who is calling' });
     }
     // Not before its MAC was verified: what proves nothing must not fill this memory.
     this.#requireNew(received);
-    const { message: response, tek } = this.#checked(() => resolved.respond({ now: clock.now(), random }));
+    const { message: response, tek } = this.#checked(() => resolved.respond({ now: this.#tickets.now(), random }));
     return {
       message: response,
       key: {
@@ -145,7 +145,7 @@ export class SessionKeys {
 
   #requireNew(received: ReceivedTransfer): void {
     const until = received.timestamp + 2 * profile.replay.clockSkewSeconds * 1000;
-    if (this.#seen.add(replayKey(received), until, this.#ports.clock.now()) !== 'fresh')
+    if (this.#seen.add(replayKey(received), until, this.#tickets.now()) !== 'fresh')
       throw refuse('replayed', 'session');
   }
 

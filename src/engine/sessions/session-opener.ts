@@ -230,6 +230,8 @@ export async function establish(
       ...(security.mode === 'relay' || security.mode === 'peer-relay' ? { chunkOctets: limits.relayChunkOctets } : {}),
       active: stream.role === 'active',
       acceptTypes: purpose.acceptTypes,
+      peerAcceptTypes: stream.remote.media.acceptTypes,
+      peerMaxOctets: stream.remote.media.maxSize,
       ...purpose.channel,
     });
     if (place !== undefined) endWithPlace(ports, place, channel);

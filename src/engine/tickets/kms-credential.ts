@@ -1,5 +1,5 @@
 import { utf8 } from '../../base/bytes.ts';
-import type { SecretBytes } from '../../base/secret-bytes.ts';
+import { SecretBytes } from '../../base/secret-bytes.ts';
 import { bytesIdentity } from '../../protocol/mikey/index.ts';
 import type { AccountSecrets, KmsConfig } from '../account-config.ts';
 import { createAkaMethod, createDigestMethod, type AkaCard } from '../bootstrapping/bootstrap-method.ts';
@@ -10,12 +10,14 @@ export type { KmsCredential, KmsCredentialMode, KmsKey } from './kms-credential-
 
 /** A key that both sides were given by hand (profile 6.3, mode `static-psk`): nobody but the user can replace it. */
 export function createStaticPskCredential(pskId: string, psk: SecretBytes): KmsCredential {
-  const key: KmsKey = { psk, pskId: bytesIdentity(utf8(pskId)) };
+  // A copy: the one that was given stays its owner's.
+  const own = psk.use((octets) => new SecretBytes(octets));
+  const key: KmsKey = { psk: own, pskId: bytesIdentity(utf8(pskId)) };
   return {
     mode: 'static-psk',
     current: () => Promise.resolve(key),
     rejected: () => Promise.resolve('give-up'),
-    dispose: () => psk.dispose(),
+    dispose: () => own.dispose(),
   };
 }
 

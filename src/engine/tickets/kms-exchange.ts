@@ -3,8 +3,19 @@ import { withDeadline } from '../deadline.ts';
 import { limits } from '../limits.ts';
 import type { EnginePorts, KmsAddress, KmsExchange, KmsReply } from '../ports.ts';
 import { refuse, RefusalError } from '../refusal.ts';
+import type { KmsClock } from './kms-clock.ts';
 
 const errorDataType = 6;
+const invalidTimestamp = 1;
+
+/** A question to the KMS, made with one key at one time, and how its answer is taken. */
+export interface KmsQuestion<Result> {
+  readonly message: Uint8Array;
+  /** @throws ProtocolError */
+  accept(response: Uint8Array, now: number): Result;
+  /** The KMS's time, when the answer proves it. */
+  answerTime?(response: Uint8Array): number | undefined;
+}
 
 /** The KMS answered 401: it does not take the key that the question was made with. A fresh key may be taken (profile 6.2). */
 export class KmsKeyRejected extends RefusalError {
@@ -15,27 +26,60 @@ export class KmsKeyRejected extends RefusalError {
   }
 }
 
+/** The account has no key for the KMS, and whoever makes such keys refused to make one. */
+export class KmsKeyRefused extends RefusalError {}
+
+/** No answer, or none that could be used now: later there may be one. */
+export class KmsUnavailable extends RefusalError {
+  readonly retryAfterSeconds: number | undefined;
+  /** HTTP status, when there was an answer. */
+  readonly status: number | undefined;
+
+  constructor(happened: string, reply?: KmsReply, cause?: unknown) {
+    super('kms-unreachable', 'message', { happened }, cause);
+    this.status = reply?.status;
+    this.retryAfterSeconds = reply?.retryAfterSeconds;
+  }
+}
+
+/** The KMS proved another time than ours and refused for that: with its time it may not. */
+export class KmsTimeDiffers extends RefusalError {
+  constructor(cause: ProtocolError) {
+    super(
+      'kms-refused',
+      'message',
+      { happened: 'The clock of this device differs too much from that of the key management server' },
+      cause,
+    );
+  }
+}
+
 /**
- * One exchange with the KMS; its failures by profile 6.2.
- * @throws RefusalError `kms-unreachable`, `kms-refused` (`KmsKeyRejected` where the key is why) or `kms-answer-invalid`.
+ * One exchange with the KMS; its failures by profile 6.2. Learns the KMS's time from a proven answer before it judges it.
+ * @throws RefusalError `kms-unreachable` (`KmsUnavailable`), `kms-refused` (`KmsKeyRejected`, `KmsTimeDiffers` where that is
+ * why) or `kms-answer-invalid`.
  */
 export async function exchangeWithKms<Result>(
-  ports: EnginePorts,
+  ports: Pick<EnginePorts, 'clock' | 'log' | 'keyManagement'>,
   kms: KmsAddress,
   kind: KmsExchange,
-  message: Uint8Array,
-  accept: (response: Uint8Array, now: number) => Result,
+  question: KmsQuestion<Result>,
+  kmsClock: KmsClock,
 ): Promise<Result> {
-  const reply = await askKms(ports, kms, kind, message);
+  const sentAt = ports.clock.now();
+  const reply = await askKms(ports, kms, kind, question.message);
   const answer = requireMessage(reply);
+  const told = question.answerTime?.(answer);
+  if (told !== undefined) kmsClock.learn(told, sentAt, ports.clock.now());
   try {
-    return accept(answer, ports.clock.now());
+    return question.accept(answer, kmsClock.now());
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
     ports.log.log('warn', 'kms.answer-refused', { kind, field: error.field, reason: error.message });
     // An Error message may come without a MAC (RFC 3830 5.1.2): then TLS alone vouches for it. One whose MAC is wrong, or that
     // answers another question, is no refusal.
     if (answer[1] === errorDataType && error.kind === 'policy-denied') {
+      if (told !== undefined && error.hint.mikey === invalidTimestamp) throw new KmsTimeDiffers(error);
       throw refuse('kms-refused', 'message', {
         happened: `The key management server refused to give a key (${error.message})`,
         cause: error,
@@ -45,7 +89,12 @@ export async function exchangeWithKms<Result>(
   }
 }
 
-async function askKms(ports: EnginePorts, kms: KmsAddress, kind: KmsExchange, message: Uint8Array): Promise<KmsReply> {
+async function askKms(
+  ports: Pick<EnginePorts, 'clock' | 'log' | 'keyManagement'>,
+  kms: KmsAddress,
+  kind: KmsExchange,
+  message: Uint8Array,
+): Promise<KmsReply> {
   try {
     return await withDeadline(
       ports.clock,
@@ -55,22 +104,20 @@ async function askKms(ports: EnginePorts, kms: KmsAddress, kind: KmsExchange, me
     );
   } catch (error) {
     ports.log.log('warn', 'kms.unreachable', { kind, reason: describeError(error) });
-    throw refuse('kms-unreachable', 'message', {
-      happened: `The key management server could not be reached (${describeError(error)})`,
-      cause: error,
-    });
+    const happened = `The key management server could not be reached (${describeError(error)})`;
+    throw new KmsUnavailable(happened, undefined, error);
   }
 }
 
 function requireMessage(reply: KmsReply): Uint8Array {
-  if (reply.status === 200 && reply.message !== undefined) return reply.message;
-  if (reply.status === 401) throw new KmsKeyRejected();
-  if (reply.status >= 400 && reply.status < 500 && reply.status !== 408 && reply.status !== 429) {
+  const { status, message } = reply;
+  if (status === 200 && message !== undefined) return message;
+  if (status === 401) throw new KmsKeyRejected();
+  if (status === 429) throw new KmsUnavailable('The key management server asks this account to wait', reply);
+  if (status >= 400 && status < 500 && status !== 408) {
     throw refuse('kms-refused', 'message', {
-      happened: `The key management server refused to give a key (HTTP status ${reply.status})`,
+      happened: `The key management server refused to give a key (HTTP status ${status})`,
     });
   }
-  throw refuse('kms-unreachable', 'message', {
-    happened: `The key management server gave no usable answer (HTTP status ${reply.status})`,
-  });
+  throw new KmsUnavailable(`The key management server gave no usable answer (HTTP status ${status})`, reply);
 }

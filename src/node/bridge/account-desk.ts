@@ -4,6 +4,7 @@ import { randomId, type Random } from '../../base/random.ts';
 import type {
   AccountView,
   CheckedInput,
+  KmsState,
   MessageView,
   RegistrationState,
   SendOutcome,
@@ -15,7 +16,7 @@ import type { ChatMessage, SessionView as EngineSession } from '../../engine/cha
 import type { RegistrationState as EngineRegistration } from '../../engine/sip/index.ts';
 import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
 import type { ConversationBook } from './conversation-book.ts';
-import type { HostEvent } from './host.ts';
+import { BridgeFault, type HostEvent } from './host.ts';
 
 /** What the screens need of an account of the engine. */
 export type HostedAccount = Pick<
@@ -25,6 +26,8 @@ export type HostedAccount = Pick<
   | 'register'
   | 'unregister'
   | 'sendMessage'
+  | 'cancelMessage'
+  | 'retryKms'
   | 'openSession'
   | 'closeSession'
   | 'status'
@@ -64,6 +67,8 @@ export class AccountDesk {
       account.events.on('registration', () => parts.emit({ event: 'account', account: this.view() })),
       account.events.on('messageReceived', (message) => book.putMessage(this.#shown(message))),
       account.events.on('messageState', (message) => this.#messageChanged(message)),
+      account.events.on('messageCancelled', (message) => this.#messageCancelled(message)),
+      account.events.on('kms', () => parts.emit({ event: 'account', account: this.view() })),
       account.events.on('session', ({ session }) => this.#sessionChanged(session.peer)),
       account.events.on('incomingRefused', (refused) => this.#incomingRefused(refused)),
     ];
@@ -79,15 +84,18 @@ export class AccountDesk {
 
   view(): AccountView {
     const { config } = this.#parts.account;
+    const { registration, kms, tickets } = this.#parts.account.status();
     return {
       id: config.id,
       identity: config.identity,
       displayName: config.displayName,
       domain: config.domain,
       policy: config.policy,
-      registration: shownRegistration(this.#parts.account.status().registration),
+      registration: shownRegistration(registration),
       transport: config.server.protocol,
       kms: config.kms?.identity,
+      kmsState: kms,
+      tickets,
     };
   }
 
@@ -104,12 +112,27 @@ export class AccountDesk {
     return shownRegistration(await this.#parts.account.unregister());
   }
 
+  retryKms(): Promise<KmsState> {
+    return this.#parts.account.retryKms();
+  }
+
+  /** Takes back a message that waits. @throws BridgeFault when it is on its way. */
+  cancelWaiting(messageId: string): void {
+    const engineId = [...this.#shownAs].find(([, shown]) => shown === messageId)?.[0] ?? messageId;
+    if (!this.#parts.account.cancelMessage(engineId)) {
+      throw new BridgeFault('invalid-input', 'This message does not wait any more: it is on its way.');
+    }
+  }
+
   async sendMessage(input: CheckedInput<'sendMessage'>): Promise<SendOutcome> {
     const { account, book } = this.#parts;
     const { text, way, policy, consent, replaces } = input;
     const peer = this.peerOf(input.to);
     const key = { accountId: this.id, peer };
-    if (replaces !== undefined) book.removeMessage(key, replaces);
+    if (replaces !== undefined) {
+      if (book.findMessage(key, replaces)?.state === 'waiting') this.cancelWaiting(replaces);
+      else book.removeMessage(key, replaces);
+    }
     const sending = this.#begun(peer, text, way);
     book.putMessage(sending);
     this.#count(peer, 1);
@@ -120,17 +143,17 @@ export class AccountDesk {
       ...(policy === undefined ? {} : { policy }),
       ...(consent === undefined ? {} : { consent }),
     });
-    if (outcome.outcome === 'sent') this.#shownAs.set(outcome.message.id, sending.id);
+    if (outcome.outcome !== 'refused') this.#shownAs.set(outcome.message.id, sending.id);
     this.#count(peer, -1);
     const message: MessageView =
-      outcome.outcome === 'sent'
-        ? this.#shown(this.#latest(peer, outcome.message))
-        : { ...sending, state: 'refused', problem: outcome.refusal };
+      outcome.outcome === 'refused'
+        ? { ...sending, state: 'refused', problem: outcome.refusal }
+        : this.#shown(this.#latest(peer, outcome.message));
     book.putMessage(message);
     this.#release(peer);
-    return outcome.outcome === 'sent'
-      ? { outcome: 'sent', message }
-      : { outcome: 'refused', refusal: outcome.refusal, message };
+    return outcome.outcome === 'refused'
+      ? { outcome: 'refused', refusal: outcome.refusal, message }
+      : { outcome: outcome.outcome, message };
   }
 
   async openSession({ to, policy }: CheckedInput<'openSession'>): Promise<SessionOutcome> {
@@ -175,6 +198,13 @@ export class AccountDesk {
     } else {
       this.#parts.book.putMessage(this.#shown(message));
     }
+  }
+
+  #messageCancelled(message: ChatMessage): void {
+    const shownId = this.#shown(message).id;
+    const key = { accountId: this.id, peer: message.conversation };
+    if (this.#parts.book.findMessage(key, shownId) !== undefined) this.#parts.book.removeMessage(key, shownId);
+    this.#shownAs.delete(message.id);
   }
 
   /** What the engine last said of a message, which may be more than the outcome of the send. */

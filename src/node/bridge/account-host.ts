@@ -52,6 +52,10 @@ export class AccountHost implements BridgeHost {
 
   discardMessage({ messageId, ...key }: CheckedInput<'discardMessage'>) {
     const message = this.#book.findMessage(key, messageId);
+    if (message?.state === 'waiting') {
+      this.#desk(key.accountId).cancelWaiting(messageId);
+      return {};
+    }
     if (message !== undefined && message.state !== 'refused' && message.state !== 'failed') {
       throw new BridgeFault('invalid-input', 'Only an attempt that did not arrive can be removed.');
     }
@@ -85,6 +89,10 @@ export class AccountHost implements BridgeHost {
   setContactPolicy(input: CheckedInput<'setContactPolicy'>) {
     this.#desk(input.accountId).setContactPolicy(input);
     return {};
+  }
+
+  retryKms({ accountId }: CheckedInput<'retryKms'>) {
+    return this.#desk(accountId).retryKms();
   }
 
   register({ accountId }: CheckedInput<'register'>) {

@@ -1,9 +1,10 @@
 import { ProtocolError } from '../../base/errors.ts';
 import type { SecretBytes } from '../../base/secret-bytes.ts';
 import { constantTimeEqual } from '../../crypto/constant-time.ts';
-import { idRole, mikeyError } from './code-points.ts';
+import { idRole, macAlgorithm, mikeyError } from './code-points.ts';
 import { derivation, deriveKey, initiatorDataLabel, ticketCsbId, ticketLabel } from './derivation.ts';
 import type { MikeyIdentity } from './identity.ts';
+import type { TicketProtectionKey } from './key-types.ts';
 import { identityInRole, identityPayload, requiredPayload } from './payload-access.ts';
 import type { KeyDataPayload, Payload, TicketPayload, TicketPolicy, TimestampPayload } from './payloads.ts';
 import {
@@ -23,14 +24,9 @@ import {
   encodeInitiatorData,
   encodeTicketData,
 } from './ticket-codec.ts';
+import { refuseShortRands } from './rand-length.ts';
 import { readKeyList, spiOf } from './ticket-keys.ts';
-import { timestampMilliseconds } from './timestamp.ts';
-
-/** A ticket protection key and its name. */
-export interface TicketProtectionKey {
-  readonly id: MikeyIdentity;
-  readonly key: SecretBytes;
-}
+import { isCounter, timestampMilliseconds } from './timestamp.ts';
 
 export interface BaseTicketContent {
   readonly policy: TicketPolicy;
@@ -79,10 +75,15 @@ export function splitMpk(
   return { mpki: derive(derivation.mpki), mpkr: derive(derivation.mpkr) };
 }
 
-/** T of the ticket, milliseconds since 1970: readable without any key, authentic only to who holds the TPK. */
-export function ticketIssuedAt(ticket: TicketPayload): number {
+/**
+ * T of the ticket, milliseconds since 1970: readable without any key, authentic only to who holds the TPK.
+ * @returns `undefined` for a ticket that counts instead (RFC 6043 A.1).
+ */
+export function ticketIssuedAt(ticket: TicketPayload): number | undefined {
   const timestamp = requiredPayload(decodeTicketData(ticket.ticketData), 'T');
-  return timestampMilliseconds(timestamp, 'mikey.TICKET.T', mikeyError.invalidTicket);
+  return isCounter(timestamp)
+    ? undefined
+    : timestampMilliseconds(timestamp, 'mikey.TICKET.T', mikeyError.invalidTicket);
 }
 
 export interface OpenedTicket {
@@ -117,6 +118,8 @@ export function openBaseTicket(
   verifyTicket(ticket, payloads, protection);
   const { mpks, keys } = readKeyList(openKemac(kemac, protection, ticketCsbId, timestamp), 1, suite);
   const mpk = mpks[0] ?? refuseTicket('no MPK', 'KEMAC');
+  const longest = [mpk, ...tpk.use((octets) => [{ key: new Uint8Array(octets.length) }])];
+  refuseShortRands(rand, longest, 'mikey.TICKET.RAND', mikeyError.invalidTicket);
   return { suite, ...splitMpk(suite.prf, mpk.key, rand), mpkSpi: spiOf(mpk), keys };
 }
 
@@ -134,32 +137,55 @@ function verifyTicket(ticket: TicketPayload, payloads: readonly Payload[], keys:
  * Vi and Vr (RFC 6043 6.10). Readings [A3] and [A4]: Vi repeats algorithm and MAC of the message's V with a Next Payload of its own;
  * Vr is made under MPKr, never forked, with the PRF of the ticket.
  */
-export function makeInitiatorData(suite: SuiteParameters, mpkr: Uint8Array, messageMac: Uint8Array): Uint8Array {
-  const empty = emptyVerification(suite);
-  const data = encodeInitiatorData([{ payload: 'V', macAlgorithm: suite.mac, mac: messageMac }, empty]);
+export function makeInitiatorData(
+  ticketSuite: SuiteParameters,
+  mpkr: Uint8Array,
+  messageMac: Uint8Array,
+  messageSuite: SuiteParameters = ticketSuite,
+): Uint8Array {
+  const { mac } = messageSuite;
+  const empty = emptyVerification(messageSuite);
+  const data = encodeInitiatorData([{ payload: 'V', macAlgorithm: mac, mac: messageMac }, empty]);
   const covered = data.subarray(0, data.length - empty.mac.length);
-  data.set(computeMac(suite.mac, initiatorDataKey(suite, mpkr), covered), covered.length);
+  data.set(
+    computeMac(mac, initiatorDataKey(ticketSuite, mpkr, messageSuite.authenticationBits), covered),
+    covered.length,
+  );
   return data;
 }
 
-/** The key of Vr. */
-export function initiatorDataKey(suite: SuiteParameters, mpkr: Uint8Array): Uint8Array {
-  return deriveKey(suite.prf, mpkr, initiatorDataLabel(), suite.authenticationBits);
+/** The key of Vr. Reading [A4]: made with the ticket's PRF, which alone the KMS knows; as long as the MAC algorithm wants. */
+export function initiatorDataKey(
+  suite: SuiteParameters,
+  mpkr: Uint8Array,
+  bits: number = suite.authenticationBits,
+): Uint8Array {
+  return deriveKey(suite.prf, mpkr, initiatorDataLabel(), bits);
 }
 
-/** Splits Initiator Data in its two V payloads. */
-export function readInitiatorData(initiatorData: Uint8Array): { readonly vi: Uint8Array; readonly vr: Uint8Array } {
-  const [vi, vr, ...more] = decodeInitiatorData(initiatorData);
-  if (vi?.payload !== 'V' || vr?.payload !== 'V' || more.length > 0)
+/** Splits Initiator Data in its two V payloads, which use one algorithm (RFC 6043 6.10). */
+export function readInitiatorData(initiatorData: Uint8Array): {
+  readonly vi: Uint8Array;
+  readonly vr: Uint8Array;
+  readonly macAlgorithm: number;
+} {
+  // "Unexpected payloads in the Initiator Data SHOULD be ignored": only Vr as the last one covers them.
+  const payloads = decodeInitiatorData(initiatorData);
+  const [vi, vr, ...more] = payloads.filter(({ payload }) => payload === 'V');
+  if (vi?.payload !== 'V' || vr?.payload !== 'V' || more.length > 0 || payloads.at(-1) !== vr)
     return refuseTicket('not Vi and Vr', 'initiatorData');
-  return { vi: vi.mac, vr: vr.mac };
+  if (vi.macAlgorithm !== vr.macAlgorithm || vr.macAlgorithm === macAlgorithm.null)
+    return refuseTicket('Vi and Vr differ in their algorithm', 'initiatorData');
+  return { vi: vi.mac, vr: vr.mac, macAlgorithm: vr.macAlgorithm };
 }
 
 /** What the KMS checks on resolve: only the holder of MPKr, the ticket's own initiator, can have made Vr. */
 export function verifyInitiatorData(suite: SuiteParameters, mpkr: Uint8Array, initiatorData: Uint8Array): void {
-  const { vr } = readInitiatorData(initiatorData);
+  const { vr, macAlgorithm: algorithm } = readInitiatorData(initiatorData);
+  if (vr.length * 8 < suite.authenticationBits) refuseTicket('a MAC weaker than the ticket', 'Vr');
   const covered = initiatorData.subarray(0, initiatorData.length - vr.length);
-  if (!constantTimeEqual(computeMac(suite.mac, initiatorDataKey(suite, mpkr), covered), vr)) {
+  const key = initiatorDataKey(suite, mpkr, vr.length * 8);
+  if (!constantTimeEqual(computeMac(algorithm, key, covered), vr)) {
     refuseTicket('the ticket was not sent by its initiator', 'Vr');
   }
 }

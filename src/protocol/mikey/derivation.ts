@@ -53,6 +53,14 @@ export interface ExchangeRands {
   readonly responder?: Uint8Array;
 }
 
+/** RANDRs that enter the keys of a session by the flags G and H (RFC 6043 5.1.3). */
+export function sessionRands(flags: { readonly G: boolean; readonly H: boolean }, rands: ExchangeRands): ExchangeRands {
+  return {
+    ...(flags.H && rands.initiator !== undefined ? { initiator: rands.initiator } : {}),
+    ...(flags.G && rands.responder !== undefined ? { responder: rands.responder } : {}),
+  };
+}
+
 export type MessageOrder = 'initial' | 'response';
 
 /** Label of a key that protects a message (RFC 6043 5.1.2). */

@@ -1,9 +1,11 @@
-export type { TicketProtectionKey } from './base-ticket.ts';
 export { dataTypeName, mikeyError, mikeyErrorText } from './code-points.ts';
 export { answerWithError, encodeErrorMessage, errorNumberOf, readErrorMessage } from './error-message.ts';
 export type { ErrorAnswer, ErrorMessageOptions } from './error-message.ts';
+export { CounterMemory } from './counter-memory.ts';
+export type * from './bundle-types.ts';
 export { messageTicketFlags, msrpTicketFlags, type TicketFlags } from './flags.ts';
 export { bytesIdentity, identityText, sameIdentity, uriIdentity, type MikeyIdentity } from './identity.ts';
+export { acceptsStricter, neverGranted, type GrantDifference, type GrantJudge } from './grant-judge.ts';
 export type { GrantRules } from './kms-grant.ts';
 export { KmsMachine } from './kms-machine.ts';
 export { forwardResolve } from './kms-forward.ts';
@@ -30,8 +32,11 @@ export type {
 export { decodeMessage, encodeMessage } from './message.ts';
 export type { CryptoSession, DecodedMessage, MikeyHeader, MikeyMessage } from './message.ts';
 export type * from './payloads.ts';
+export { makeTicket } from './make-ticket.ts';
 export { receiveTransfer } from './receive-transfer.ts';
 export { ReplayCache } from './replay-cache.ts';
+export { decodeGrantedTicket, encodeGrantedTicket } from './stored-ticket.ts';
 export { createTransfer } from './transfer.ts';
 export { createTicketRequest } from './ticket-request.ts';
+export type { MessageTime, TimestampChoice } from './timestamp.ts';
 export type * from './types.ts';

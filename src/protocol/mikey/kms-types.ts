@@ -1,9 +1,9 @@
 import type { ProtocolError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
 import type { SecretBytes } from '../../base/secret-bytes.ts';
-import type { TicketProtectionKey } from './base-ticket.ts';
 import type { MikeyIdentity } from './identity.ts';
 import type { ForeignTicket, IssuerAnswer } from './kms-forward.ts';
+import type { TicketProtectionKey } from './key-types.ts';
 import type { GrantRules } from './kms-grant.ts';
 
 /** Somebody who shares a key with the KMS. */

@@ -18,7 +18,7 @@ import { macOctets } from './payload-codec.ts';
 import type { KemacPayload, KeyDataPayload, TimestampPayload, VerificationPayload } from './payloads.ts';
 import { encodeKeyData } from './ticket-codec.ts';
 import { timestampForIv } from './timestamp.ts';
-import type { MikeySuite } from './types.ts';
+import type { MikeySuite } from './key-types.ts';
 
 /** What a suite name stands for, and the lengths of RFC 3830 4.1.4 and RFC 6043 6.1. */
 export interface SuiteParameters {

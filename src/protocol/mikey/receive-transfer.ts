@@ -2,16 +2,25 @@ import { ProtocolError } from '../../base/errors.ts';
 import { sha256 } from '../../crypto/digest.ts';
 import { profile } from '../profile.ts';
 import { checkInitiatorDataPresence, readInitiatorData, ticketIssuedAt } from './base-ticket.ts';
+import type { CheckedTransfer } from './checked-transfer.ts';
 import { dataType, extensionType, idRole, mikeyError, randRole } from './code-points.ts';
 import { sameIdentity, type MikeyIdentity } from './identity.ts';
-import { decodeMessage, type CryptoSession, type DecodedMessage } from './message.ts';
+import { decodeMessage, type DecodedMessage } from './message.ts';
+import { openTransfer } from './open-ticket.ts';
 import { identityInRole, requiredPayload, requiredRand, sdpIdsOf } from './payload-access.ts';
-import type { Payload, SecurityPolicyPayload, TicketPayload } from './payloads.ts';
+import type { Payload, TicketPayload, TimestampPayload } from './payloads.ts';
 import { suiteOfPrf, type SuiteParameters } from './protection.ts';
 import { createTicketResolve } from './resolve.ts';
-import type { CheckedTransfer } from './checked-transfer.ts';
-import { readPolicy, refuseOutsideLife, type PolicyContent } from './ticket-policy.ts';
-import { refuseStale, timestampMilliseconds } from './timestamp.ts';
+import { checkOffer, sessionsOf } from './session-negotiation.ts';
+import { refuseForbiddenKeys } from './supplied-keys.ts';
+import {
+  checkPlainProcessing,
+  readPolicy,
+  refuseAfterRekeying,
+  refuseOutsideLife,
+  type PolicyContent,
+} from './ticket-policy.ts';
+import { readMessageTime, refuseStale } from './timestamp.ts';
 import type { MikeyExtension, ReceivedTransfer, ReceiveOptions } from './types.ts';
 
 function refuse(problem: string, field: string, mikey: number, expected?: string): never {
@@ -28,14 +37,18 @@ function refuse(problem: string, field: string, mikey: number, expected?: string
  */
 export function receiveTransfer(input: Uint8Array, options: ReceiveOptions): ReceivedTransfer {
   const checked = checkTransfer(decodeMessage(input), options);
-  const { message, session, policy, ticket } = checked;
+  const { message, sessions, policy } = checked;
+  const [{ session }] = sessions;
   const sdpIds = sdpIdsOf(message.payloads);
+  const messageTime = readMessageTime(checked.timestamp, 'mikey.T');
   return {
     csbId: message.header.csbId,
     csId: session.csId,
     protType: session.protType,
     spi: session.spi,
-    timestamp: checked.timestamp,
+    sessions: sessions.map((negotiated) => negotiated.session),
+    timestamp: 'milliseconds' in messageTime ? messageTime.milliseconds : options.now,
+    messageTime,
     suite: checked.suite.name,
     initiator: checked.initiator,
     responder: checked.responder,
@@ -46,8 +59,11 @@ export function receiveTransfer(input: Uint8Array, options: ReceiveOptions): Rec
     macHash: sha256(checked.verification.mac),
     ...(policy.validFrom === undefined ? {} : { validFrom: policy.validFrom }),
     ...(policy.validUntil === undefined ? {} : { validUntil: policy.validUntil }),
-    ticketIssuedAt: ticketIssuedAt(ticket),
+    ...(policy.rekeyingSeconds === undefined ? {} : { rekeyingSeconds: policy.rekeyingSeconds }),
+    applications: policy.applications,
+    ticketIssuedAt: checked.ticketIssuedAt,
     createResolve: (resolveOptions) => createTicketResolve(checked, resolveOptions),
+    openTicket: (openOptions) => openTransfer(checked, openOptions),
   };
 }
 
@@ -65,78 +81,91 @@ function checkTransfer(message: DecodedMessage, options: ReceiveOptions): Checke
     refuse(`data type ${header.dataType}`, 'dataType', mikeyError.invalidDataType, `${dataType.transferInit}`);
   }
   const suite = suiteOfPrf(header.prf, 'mikey.HDR.prf');
-  const session = onlySession(message, options.protTypes);
+  const sessions = offeredSessions(message, options);
   const ticket = requiredPayload(payloads, 'TICKET');
   const policy = readPolicy(ticket.policy);
-  checkTicket(ticket, policy, suite, payloads);
+  checkTicket(ticket, policy, suite, message);
   refuseOutsideLife(policy, options.now);
-  const timestamp = timestampMilliseconds(requiredPayload(payloads, 'T'), 'mikey.T');
-  checkFreshness(timestamp, policy, options);
+  const issuedAt = ticketIssuedAt(ticket) ?? policy.validFrom ?? options.now;
+  checkRekeying(policy, issuedAt, options);
+  const initiator = initiatorOf(payloads, policy);
+  const timestamp = requiredPayload(payloads, 'T');
+  checkFreshness(timestamp, initiator, policy, options);
   const verification = payloads.at(-1);
   if (verification?.payload !== 'V') return refuse('not the last payload', 'V', mikeyError.unparseable);
   if (verification.macAlgorithm !== suite.mac) refuse('MAC does not fit the PRF', 'V', mikeyError.invalidMac);
   return {
     message,
     suite,
-    session,
-    chosenPolicy: chosenPolicy(payloads, session),
+    sessions,
     ticket,
     policy,
     verification,
     rand: requiredRand(payloads, randRole.initiator),
     timestamp,
-    initiator: initiatorOf(payloads, policy),
-    responder: responderOf(payloads, options.self),
+    ticketIssuedAt: issuedAt,
+    initiator,
+    responder: responderOf(payloads, options),
+    rules: options.peer ?? {},
   };
 }
 
-/** A single crypto session of a protocol that fits where the message stood (profile 3.1). */
-function onlySession({ header }: DecodedMessage, protTypes: readonly number[]): CryptoSession {
-  // RFC 6043 4.2.2.1: map type SRTP-ID shall not be used.
-  if (header.map.type !== 'generic') {
-    return refuse(`map type ${header.map.type}`, 'mapType', mikeyError.unspecified, 'GENERIC-ID');
-  }
-  const [session, ...more] = header.map.sessions;
-  if (session === undefined || more.length > 0) {
-    return refuse(`${header.map.sessions.length} sessions`, 'sessions', mikeyError.unspecified, 'one');
-  }
-  if (!protTypes.includes(session.protType)) {
-    refuse(`Prot type ${session.protType}`, 'protType', mikeyError.invalidSecurityPolicy, protTypes.join(' or '));
-  }
-  return session;
-}
-
-function chosenPolicy(payloads: readonly Payload[], session: CryptoSession): SecurityPolicyPayload | undefined {
-  const [wanted] = session.policies;
-  if (wanted === undefined) return undefined;
-  const found = payloads.find(
-    (payload): payload is SecurityPolicyPayload => payload.payload === 'SP' && payload.policyNumber === wanted,
-  );
-  return found?.protType === session.protType
-    ? found
-    : refuse(`no policy ${wanted} for the session`, 'SP', mikeyError.invalidSecurityPolicy);
+/** Crypto sessions of a protocol that fits where the message stood: one, unless more are allowed (profile 3.1). */
+function offeredSessions(
+  message: DecodedMessage,
+  { protTypes, peer, maxSessions = 1 }: ReceiveOptions,
+): CheckedTransfer['sessions'] {
+  const count = sessionsOf(message).length;
+  const expected = maxSessions === 1 ? 'one' : `1 to ${maxSessions}`;
+  if (count > maxSessions) refuse(`${count} sessions`, 'sessions', mikeyError.unspecified, expected);
+  const [first, ...more] = checkOffer(message, { protTypes, peer });
+  return first === undefined ? refuse('no session', 'sessions', mikeyError.unspecified, expected) : [first, ...more];
 }
 
 function checkTicket(
   ticket: TicketPayload,
   policy: PolicyContent,
   suite: SuiteParameters,
-  payloads: readonly Payload[],
+  message: DecodedMessage,
 ): void {
   if (policy.wantedKeys !== undefined) refuse('key wishes in a ticket', 'TICKET', mikeyError.invalidTicketPolicy);
-  if (policy.suite.name !== suite.name) refuse('PRFs of message and ticket differ', 'prf', mikeyError.invalidPrf);
-  if (payloads.some(({ payload }) => payload === 'KEMAC')) {
-    refuse('keys from the initiator are not supported', 'KEMAC', mikeyError.invalidTicketPolicy);
-  }
+  // Reading [A17]: each has algorithms of one strength; a message weaker than its ticket would be the way in.
+  if (suite.keyBits < policy.suite.keyBits) refuse('a suite weaker than the ticket', 'prf', mikeyError.invalidPrf);
+  checkPlainProcessing(policy.flags, 'responder');
+  refuseForbiddenKeys(message, policy.flags.L);
   checkInitiatorDataPresence(ticket);
   if (policy.flags.I) readInitiatorData(ticket.initiatorData);
+}
+
+/** TRr: a session that starts later than this would start with keys that are due to be replaced. */
+function checkRekeying(
+  { rekeyingSeconds }: PolicyContent,
+  issuedAt: number,
+  { now, checkFreshness: rule }: ReceiveOptions,
+): void {
+  // A stored message was sent earlier than it is read; TRr binds who sends (profile 5.5).
+  if (rekeyingSeconds === undefined || rule === 'ticket') return;
+  const skew = profile.replay.clockSkewSeconds * 1000;
+  refuseAfterRekeying({ rekeyBy: issuedAt + rekeyingSeconds * 1000 + skew }, now);
 }
 
 /**
  * Profile 5.5: a stored message may be old, but neither older than its ticket nor from the future; and where the ticket names
  * no end, not older than a copy would be recognised.
  */
-function checkFreshness(timestamp: number, policy: PolicyContent, { checkFreshness: rule, now }: ReceiveOptions): void {
+function checkFreshness(
+  payload: TimestampPayload,
+  initiator: MikeyIdentity,
+  policy: PolicyContent,
+  { checkFreshness: rule, now, isCounterFresh }: ReceiveOptions,
+): void {
+  const time = readMessageTime(payload, 'mikey.T');
+  if ('count' in time) {
+    // Reading [A29]: strictly increasing for each sender, which only who keeps a memory can tell.
+    if (isCounterFresh?.(initiator, time.count) === true) return;
+    refuse('a count that is not taken', 'T', mikeyError.invalidTimestamp, 'a higher count than ever, or a time');
+  }
+  const timestamp = time.milliseconds;
   if (rule === 'window') {
     refuseStale(timestamp, now, 'mikey.TRANSFER_INIT.T');
     return;
@@ -162,9 +191,10 @@ function initiatorOf(payloads: readonly Payload[], policy: PolicyContent): Mikey
   return sender;
 }
 
-function responderOf(payloads: readonly Payload[], self: readonly MikeyIdentity[]): MikeyIdentity {
+/** The message may be addressed to a group of ours (RFC 6043 12.2); who answers for it, the KMS says. */
+function responderOf(payloads: readonly Payload[], { self, groups = [] }: ReceiveOptions): MikeyIdentity {
   const addressed = identityInRole(payloads, idRole.responder) ?? self[0];
-  if (addressed === undefined || !self.some((own) => sameIdentity(own, addressed))) {
+  if (addressed === undefined || ![...self, ...groups].some((own) => sameIdentity(own, addressed))) {
     return refuse('addressed to somebody else', 'IDRr', mikeyError.invalidIdentity);
   }
   return addressed;

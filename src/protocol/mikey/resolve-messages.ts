@@ -1,7 +1,7 @@
 import type { SecretBytes } from '../../base/secret-bytes.ts';
 import { dataType, idRole, randRole } from './code-points.ts';
 import type { MikeyIdentity } from './identity.ts';
-import { kmsHeader, openKmsAnswer } from './kms-answer.ts';
+import { kmsHeader, openKmsAnswer, type KmsQuestion } from './kms-answer.ts';
 import type { DecodedMessage } from './message.ts';
 import { identityPayload } from './payload-access.ts';
 import type { KeyDataPayload, Payload, TicketPayload, TimestampPayload } from './payloads.ts';
@@ -41,8 +41,11 @@ export function sealResolveInit(init: ResolveInit): Uint8Array {
 
 /** Verifies and deciphers RESOLVE_RESP. */
 export function openResolveResponse(init: ResolveInit, message: Uint8Array, response: DecodedMessage): KeyList {
-  const { suite, psk, csbId, rand, ticket } = init;
-  const question = {
+  return openKmsAnswer(resolveQuestion(init), message, response);
+}
+
+export function resolveQuestion({ suite, psk, csbId, rand, ticket }: ResolveInit): KmsQuestion {
+  return {
     type: dataType.resolveResp,
     suite,
     psk,
@@ -50,7 +53,6 @@ export function openResolveResponse(init: ResolveInit, message: Uint8Array, resp
     rands: { responder: rand },
     forked: ticket.policy.flags.I,
   };
-  return openKmsAnswer(question, message, response);
 }
 
 /** What both answers of a KMS need besides their own payloads. */

@@ -63,11 +63,32 @@ const ticketCodec: PayloadCodec<'TICKET'> = {
 /** Every payload that may stand in a message. */
 export const payloadCodecs: PayloadCodecs = { ...simplePayloadCodecs, TP: policyCodec, TICKET: ticketCodec };
 
+/** A TICKET payload on its own, without the octet that names the next one. */
+export function encodeTicket(ticket: TicketPayload): Uint8Array {
+  const writer = new ByteWriter();
+  ticketCodec.write(writer, ticket);
+  return writer.finish();
+}
+
+export function decodeTicket(bytes: Uint8Array): TicketPayload {
+  const reader = new ByteReader(bytes, 0, { mikey: mikeyError.invalidTicket });
+  const ticket = ticketCodec.read(reader);
+  reader.expectEnd('mikey.TICKET');
+  return ticket;
+}
+
 /** Policy, Ticket Data length and Ticket Data: what the ticket's MAC covers, MAC octets still included (RFC 6043 A.1). */
 export function encodeCoveredTicket(ticket: TicketPayload): Uint8Array {
   const writer = new ByteWriter();
   writePolicy(writer, ticket.policy);
   return writer.u16(ticket.ticketData.length).bytes(ticket.ticketData).finish();
+}
+
+/** A policy by itself, to compare two. */
+export function encodePolicy(policy: TicketPolicy): Uint8Array {
+  const writer = new ByteWriter();
+  writePolicy(writer, policy);
+  return writer.finish();
 }
 
 /** The chain THDR, T, RAND, KEMAC, [IDRpsk], V of a base ticket. */

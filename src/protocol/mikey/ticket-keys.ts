@@ -5,10 +5,11 @@ import { derivation, deriveKey, forkLabel, sessionLabel, type ExchangeRands } fr
 import type { KeyDataPayload } from './payloads.ts';
 import type { SuiteParameters } from './protection.ts';
 import { decodeKeyData } from './ticket-codec.ts';
-import type { KeyKind, TicketKey } from './types.ts';
+import type { KeyInterval, KeyKind, TicketKey } from './key-types.ts';
 
 const minKeyOctets = 16;
 const maxKeyOctets = 64;
+const maxSaltOctets = 64;
 
 const kinds: Readonly<Record<number, KeyKind>> = { 0: 'TGK', 1: 'TGK', 2: 'TEK', 3: 'TEK', 4: 'GTGK', 5: 'GTGK' };
 const plainTypes: Readonly<Record<KeyKind, number>> = {
@@ -32,10 +33,19 @@ function refuse(problem: string, expected: string): never {
   });
 }
 
-/** Readings [A17] and [A33], RFC 6043 6.2.1 and 12.1: every key is named, long enough, and not stronger than its cover. */
-function checkKey({ keyType: type, key, validity }: KeyDataPayload, cover: SuiteParameters): void {
+/**
+ * Readings [A17] and [A33], RFC 6043 6.2.1 and 12.1: every key is named, long enough, and not stronger than its cover.
+ * @param intervals takes an interval in the place of an SPI.
+ */
+function checkKey(
+  { keyType: type, key, salt, validity }: KeyDataPayload,
+  cover: SuiteParameters,
+  intervals = false,
+): void {
   if (type > keyType.mpk) refuse(`key type ${type}`, 'TGK, TEK, GTGK or MPK');
-  if (validity.kind !== 'spi' || validity.spi.length === 0) refuse('key without SPI', 'an SPI for every key');
+  const named = validity.kind === 'spi' ? validity.spi.length > 0 : intervals && validity.kind === 'interval';
+  if (!named) refuse('key without SPI', 'an SPI for every key');
+  if (salt !== undefined && salt.length > maxSaltOctets) refuse('salt length', `at most ${maxSaltOctets} octets`);
   if (key.length < minKeyOctets || key.length > maxKeyOctets) refuse('key length', '16 to 64 octets');
   if (type !== keyType.mpk && cover.name === '128' && key.length > minKeyOctets) {
     refuse('a long key under short algorithms', 'the 256-bit algorithms');
@@ -55,6 +65,16 @@ export function readKeyList(plaintext: Uint8Array, mpkCount: number, cover: Suit
   return { mpks, keys };
 }
 
+/** The keys of a KEMAC in the Ticket Transfer or a CSB update: no MPK among them (RFC 6043 5.2), at least one key. */
+export function readSuppliedKeys(plaintext: Uint8Array, cover: SuiteParameters, intervals: boolean): KeyDataPayload[] {
+  const all = decodeKeyData(plaintext) as readonly KeyDataPayload[];
+  for (const key of all) {
+    checkKey(key, cover, intervals);
+    if (key.keyType === keyType.mpk) refuse('an MPK among session keys', 'TGK, TEK or GTGK');
+  }
+  return [...all];
+}
+
 export function spiOf({ validity }: KeyDataPayload): Uint8Array {
   return validity.kind === 'spi' ? validity.spi : refuse('key without SPI', 'an SPI for every key');
 }
@@ -63,8 +83,16 @@ export function mpkData(key: Uint8Array, spi: Uint8Array): KeyDataPayload {
   return { payload: 'KEY_DATA', keyType: keyType.mpk, key, validity: { kind: 'spi', spi } };
 }
 
-export function keyData(kind: KeyKind, key: Uint8Array, spi: Uint8Array): KeyDataPayload {
-  return { payload: 'KEY_DATA', keyType: plainTypes[kind], key, validity: { kind: 'spi', spi } };
+export function keyData(kind: KeyKind, key: Uint8Array, spi: Uint8Array, salt?: Uint8Array): KeyDataPayload {
+  const plain = { payload: 'KEY_DATA', keyType: plainTypes[kind], key, validity: { kind: 'spi', spi } } as const;
+  // The type with SALT is the next number of each pair (RFC 3830 6.13, RFC 6043 6.2.1).
+  return salt === undefined ? plain : { ...plain, keyType: plain.keyType + 1, salt };
+}
+
+/** What a key that we supply looks like in a KEMAC. */
+export function suppliedKeyData({ kind, key, spi, salt, interval }: TicketKey): KeyDataPayload {
+  const data = key.use((octets) => keyData(kind, Uint8Array.from(octets), spi, salt));
+  return interval === undefined ? data : { ...data, validity: { kind: 'interval', ...interval } };
 }
 
 export function kindOf({ keyType: type }: KeyDataPayload): KeyKind {
@@ -73,7 +101,17 @@ export function kindOf({ keyType: type }: KeyDataPayload): KeyKind {
 
 export function ticketKey(data: KeyDataPayload): TicketKey {
   const salt = data.salt === undefined ? {} : { salt: data.salt };
-  return { kind: kindOf(data), key: new SecretBytes(data.key), ...salt, spi: spiOf(data) };
+  const { validity } = data;
+  const named =
+    validity.kind === 'interval'
+      ? { spi: new Uint8Array(), interval: { validFrom: validity.validFrom, validTo: validity.validTo } }
+      : { spi: spiOf(data) };
+  return { kind: kindOf(data), key: new SecretBytes(data.key), ...salt, ...named };
+}
+
+/** Keys of their own for a new holder, which may wipe them. */
+export function copyKeys(keys: readonly TicketKey[]): readonly TicketKey[] {
+  return keys.map((key) => ({ ...key, key: key.key.use((octets) => new SecretBytes(octets)) }));
 }
 
 /** What makes each endpoint's keys its own: who answered and the KMS's random value (RFC 6043 5.1.1). */
@@ -111,6 +149,35 @@ export function sessionTek(
 ): Uint8Array {
   if (kind === 'TEK') return key;
   return deriveKey(suite.prf, key, sessionLabel(derivation.tekFromTgk, csId, rands), suite.keyBits);
+}
+
+/**
+ * The master salt of one crypto session: the SALT that came with the key, a derived one for a TGK or GTGK, and none for a TEK
+ * without SALT (RFC 6043 5.1.3, reading [A36]).
+ */
+export function sessionSalt(
+  suite: SuiteParameters,
+  { kind, salt }: Pick<TicketKey, 'kind' | 'salt'>,
+  key: Uint8Array,
+  csId: number,
+  rands: ExchangeRands,
+  bits: number,
+): Uint8Array {
+  if (salt !== undefined) return salt;
+  if (kind === 'TEK') return new Uint8Array();
+  return deriveKey(suite.prf, key, sessionLabel(derivation.saltFromTgk, csId, rands), bits);
+}
+
+const positionOf = (octets: Uint8Array): bigint => octets.reduce((value, octet) => value * 256n + BigInt(octet), 0n);
+
+/** Where the life of a key with an interval begins. */
+export function intervalStart({ validFrom }: KeyInterval): bigint {
+  return positionOf(validFrom);
+}
+
+/** True where a key may be used at a position of the security protocol, such as SRTP's packet index (RFC 3830 6.14). */
+export function isInInterval({ validFrom, validTo }: KeyInterval, position: bigint): boolean {
+  return position >= positionOf(validFrom) && position <= positionOf(validTo);
 }
 
 /** Reading [A36]: a session takes the first key of its SPI; one that names none takes the first key. */

@@ -1,20 +1,21 @@
 import { ProtocolError } from '../../base/errors.ts';
 import { randomU32, type Random } from '../../base/random.ts';
-import { SecretBytes } from '../../base/secret-bytes.ts';
+import type { SecretBytes } from '../../base/secret-bytes.ts';
 import { profile } from '../profile.ts';
-import { ticketIssuedAt } from './base-ticket.ts';
-import { dataType, idRole, mikeyError, randRole } from './code-points.ts';
-import { flagNames } from './flags.ts';
-import { sameIdentity, type MikeyIdentity } from './identity.ts';
-import { kmsHeader, openKmsAnswer } from './kms-answer.ts';
+import { authenticatedTime } from './answer-time.ts';
+import { dataType, idRole, randRole } from './code-points.ts';
+import type { TicketFlags } from './flags.ts';
+import { grantedTicket } from './granted-ticket.ts';
+import type { MikeyIdentity } from './identity.ts';
+import { kmsHeader, openKmsAnswer, type KmsQuestion } from './kms-answer.ts';
 import { decodeMessage, type DecodedMessage } from './message.ts';
-import { identityInRole, identityPayload, requiredPayload } from './payload-access.ts';
-import type { Payload, TicketPayload, TicketPolicy, TimestampPayload } from './payloads.ts';
+import { identityInRole, identityPayload, optionalPayload, requiredPayload } from './payload-access.ts';
+import type { KeyDataPayload, Payload, TicketPolicy, TimestampPayload } from './payloads.ts';
 import { messageKeys, sealMessage, suites, type SuiteParameters } from './protection.ts';
-import { keyData, ticketKey, type KeyList } from './ticket-keys.ts';
-import { checkForkedTgk, readPolicy, refuseOutsideLife, requestedPolicy, type PolicyContent } from './ticket-policy.ts';
-import { ntpTimestamp, refuseStale, timestampMilliseconds } from './timestamp.ts';
-import type { GrantedTicket, TicketRequest, TicketRequestOptions } from './types.ts';
+import { keyData, kindOf, type KeyList } from './ticket-keys.ts';
+import { checkForkedTgk, flagRules, requestedPolicy } from './ticket-policy.ts';
+import { makeTimestamp, refuseStaleAnswer } from './timestamp.ts';
+import type { GrantedTicket, KeyWish, TicketRequest, TicketRequestOptions } from './types.ts';
 
 const spiOctets = 4;
 
@@ -50,33 +51,58 @@ export function sealRequestInit(request: RequestInit): Uint8Array {
 /** Fresh octets for SPIs. */
 export const freshSpi = (random: Random): Uint8Array => random.bytes(spiOctets);
 
+/** Key wishes in the words of a KEMAC. Reading [A11]: the octets are zero, kind, lengths and SPI are what is asked for. */
+export function wishedKeys(wishes: readonly KeyWish[], suite: SuiteParameters, random: Random): KeyDataPayload[] {
+  return wishes.map(({ kind, octets = suite.keyBits / 8, saltOctets, spi }) => {
+    const salt = saltOctets === undefined ? undefined : new Uint8Array(saltOctets);
+    return keyData(kind, new Uint8Array(octets), spi ?? freshSpi(random), salt);
+  });
+}
+
+/** RFC 6043 6.10: our own flags must hold together before anybody is asked. */
+export function refuseOwnFlags(flags: TicketFlags, field: string): void {
+  for (const { holds, expected } of flagRules) {
+    if (!holds(flags)) throw new ProtocolError('local', 'contradictory flags', { field, expected });
+  }
+}
+
 /** Asks a KMS for a ticket (RFC 6043 4.2.1), the PSK variant. */
 export function createTicketRequest(options: TicketRequestOptions): TicketRequest {
   const suite = suites[options.suite];
   if (options.responders.length === 0) {
     throw new ProtocolError('local', 'nobody to talk to', { field: 'ticketRequest.responders' });
   }
-  const wanted = keyData(options.keyKind, new Uint8Array(suite.keyBits / 8), freshSpi(options.random));
-  checkForkedTgk(options.flags, options.keyKind === 'TGK');
+  refuseOwnFlags(options.flags, 'ticketRequest.flags');
+  const wanted = wishedKeys(options.keys ?? [{ kind: options.keyKind ?? 'TGK' }], suite, options.random);
+  checkForkedTgk(
+    options.flags,
+    wanted.some((key) => kindOf(key) === 'TGK'),
+  );
   const policy = requestedPolicy({
     ...options,
     suite,
+    // RFC 6043 6.10: the KMS sets K, not we.
+    flags: { ...options.flags, K: false },
     ticketType: options.ticketType ?? profile.mikey.ticketType,
-    keys: [wanted],
+    keys: wanted,
   });
   const request: RequestInit = {
     suite,
     psk: options.psk,
     pskId: options.pskId,
     csbId: randomU32(options.random),
-    timestamp: ntpTimestamp(options.now),
+    timestamp: makeTimestamp(options.now, options.timestamp),
     rand: options.random.bytes(profile.mikey.randOctets),
     initiator: options.initiator,
     kms: options.kms,
     policy,
   };
   const message = sealRequestInit(request);
-  return { message, accept: (response, now) => acceptResponse(request, message, options, response, now) };
+  return {
+    message,
+    accept: (response, now) => acceptResponse(request, message, options, response, now),
+    answerTime: (response) => authenticatedTime(kmsQuestion(request, options.flags.I), message, response),
+  };
 }
 
 /** Takes REQUEST_RESP. The MAC covers the request too, so an answer fits one question only (RFC 6043 5.5). */
@@ -86,9 +112,11 @@ export function openRequestResponse(
   response: DecodedMessage,
   forked: boolean,
 ): KeyList {
-  const { suite, psk, csbId, rand } = request;
-  const question = { type: dataType.requestResp, suite, psk, csbId, rands: { initiator: rand }, forked };
-  return openKmsAnswer(question, message, response);
+  return openKmsAnswer(kmsQuestion(request, forked), message, response);
+}
+
+function kmsQuestion({ suite, psk, csbId, rand }: RequestInit, forked: boolean): KmsQuestion {
+  return { type: dataType.requestResp, suite, psk, csbId, rands: { initiator: rand }, forked };
 }
 
 function acceptResponse(
@@ -99,66 +127,10 @@ function acceptResponse(
   now: number,
 ): GrantedTicket {
   const decoded = decodeMessage(response);
-  const list = openRequestResponse(request, message, decoded, options.flags.I);
-  const ticket = requiredPayload(decoded.payloads, 'TICKET');
-  refuseStale(timestampMilliseconds(requiredPayload(decoded.payloads, 'T'), 'mikey.T'), now, 'mikey.REQUEST_RESP.T');
+  // Flag I decides how many MPKs there are; the granted one is not proven before the MAC, which `openRequestResponse` checks first.
+  const ticket = optionalPayload(decoded.payloads, 'TICKET');
+  const list = openRequestResponse(request, message, decoded, ticket?.policy.flags.I ?? options.flags.I);
+  refuseStaleAnswer(requiredPayload(decoded.payloads, 'T'), now, 'mikey.REQUEST_RESP.T');
   const kms = identityInRole(decoded.payloads, idRole.kms);
-  if (kms !== undefined && !sameIdentity(kms, request.kms)) refuseGrant('another KMS answered', 'kms');
-  const granted = checkGrant(options, request.policy, ticket);
-  refuseOutsideLife(granted, now);
-  if (list.keys.length === 0) refuseGrant('no session key', 'keys');
-  const keys = list.keys.map(ticketKey);
-  if (keys.some(({ kind, key }) => kind !== options.keyKind || key.length * 8 < request.suite.keyBits)) {
-    refuseGrant('another kind of key', 'keys');
-  }
-  const [mpki, mpkr] = list.mpks.map(({ key }) => new SecretBytes(key));
-  if (mpki === undefined) return refuseGrant('no MPK', 'keys');
-  return {
-    suite: request.suite.name,
-    ticketPayload: ticket,
-    initiator: options.initiator,
-    kms: options.kms,
-    responders: granted.responders,
-    issuedAt: ticketIssuedAt(ticket),
-    ...(granted.validFrom === undefined ? {} : { validFrom: granted.validFrom }),
-    ...(granted.validUntil === undefined ? {} : { validUntil: granted.validUntil }),
-    flags: granted.flags,
-    mpki,
-    ...(mpkr === undefined ? {} : { mpkr }),
-    keys,
-  };
-}
-
-function refuseGrant(problem: string, field: string): never {
-  throw new ProtocolError('policy-denied', problem, {
-    field: `mikey.granted.${field}`,
-    hint: { mikey: mikeyError.invalidTicketPolicy },
-  });
-}
-
-/**
- * The KMS may shorten a ticket's life and forbid its reuse; any other change would protect us otherwise than we asked
- * (RFC 6043 4.2.1.5: the initiator must check before use).
- */
-function checkGrant(options: TicketRequestOptions, asked: TicketPolicy, ticket: TicketPayload): PolicyContent {
-  const granted = readPolicy(ticket.policy);
-  if (ticket.initiatorData.length > 0) refuseGrant('Initiator Data from the KMS', 'initiatorData');
-  if (ticket.policy.ticketType !== asked.ticketType || ticket.policy.prf !== asked.prf) {
-    refuseGrant('another ticket type or PRF', 'type');
-  }
-  if (granted.wantedKeys !== undefined) refuseGrant('key wishes in a granted policy', 'KEMAC');
-  for (const name of flagNames) {
-    const mayChange = name === 'K' || (name === 'J' && !granted.flags.J);
-    if (!mayChange && granted.flags[name] !== asked.flags[name]) refuseGrant(`flag ${name} changed`, 'flags');
-  }
-  if (granted.kms !== undefined && !sameIdentity(granted.kms, options.kms)) refuseGrant('another KMS', 'kms');
-  if (granted.initiator !== undefined && !sameIdentity(granted.initiator, options.initiator)) {
-    refuseGrant('another initiator', 'initiator');
-  }
-  const { responders } = granted;
-  const same =
-    responders.length === options.responders.length &&
-    options.responders.every((wanted) => responders.some((responder) => sameIdentity(responder, wanted)));
-  if (!same) refuseGrant('others may resolve the ticket', 'responders');
-  return granted;
+  return grantedTicket(request, options, requiredPayload(decoded.payloads, 'TICKET'), kms, list, now);
 }

@@ -23,10 +23,45 @@ export function ntpSeconds(milliseconds: number): Uint8Array {
   return new ByteWriter().u32((Math.floor(milliseconds / 1000) + ntpToUnixSeconds) % twoTo32).finish();
 }
 
+/** How the T of a message is made: an NTP type from the clock, COUNTER from a number that its sender never uses twice. */
+export type TimestampChoice =
+  { readonly type: 'ntp-utc' | 'ntp' | 'ntp-utc-32' } | { readonly type: 'counter'; readonly value: number };
+
+/** T as chosen; NTP-UTC when nothing is. NTP is taken as UTC (reading [A28]). */
+export function makeTimestamp(now: number, choice: TimestampChoice = { type: 'ntp-utc' }): TimestampPayload {
+  switch (choice.type) {
+    case 'ntp-utc':
+      return ntpTimestamp(now);
+    case 'ntp':
+      return { ...ntpTimestamp(now), timestampType: timestampType.ntp };
+    case 'ntp-utc-32':
+      return { payload: 'T', timestampType: timestampType.ntpUtc32, value: ntpSeconds(now) };
+    case 'counter':
+      if (!Number.isInteger(choice.value) || choice.value < 0 || choice.value >= twoTo32) {
+        throw new ProtocolError('local', 'not 32 bits', { field: 'timestamp.counter', expected: '0 to 2^32 - 1' });
+      }
+      return { payload: 'T', timestampType: timestampType.counter, value: new ByteWriter().u32(choice.value).finish() };
+  }
+}
+
+/** True for COUNTER, which tells an order but no time. */
+export function isCounter({ timestampType: type }: { readonly timestampType: number }): boolean {
+  return type === timestampType.counter;
+}
+
+/** T of a message: a time in milliseconds since 1970, or the count of COUNTER. */
+export type MessageTime = { readonly milliseconds: number } | { readonly count: number };
+
+export function readMessageTime(timestamp: TimestampPayload, field: string): MessageTime {
+  return isCounter(timestamp)
+    ? { count: new ByteReader(timestamp.value).u32(field) }
+    : { milliseconds: timestampMilliseconds(timestamp, field) };
+}
+
 /**
  * Milliseconds since 1970. Reading [A28]: a clear top bit means the era that starts in 2036, for all three NTP types,
  * and NTP is taken as UTC.
- * @throws ProtocolError `unsupported` for COUNTER: no rule says when one is fresh (readings [A15] and [A29]).
+ * @throws ProtocolError `unsupported` for COUNTER, which tells no time: in TRs and TRe it is refused (reading [A15]).
  */
 export function timestampMilliseconds(
   timestamp: { readonly timestampType: number; readonly value: Uint8Array },
@@ -48,6 +83,20 @@ export function timestampMilliseconds(
 export function timestampForIv({ timestampType: type, value }: TimestampPayload): Uint8Array {
   const padding = new Uint8Array(8 - value.length);
   return type === timestampType.counter ? concatBytes(padding, value) : concatBytes(value, padding);
+}
+
+/** T64 of two messages in order: a number that is unique where the 64 bits are. */
+export function timestampOrder(timestamp: TimestampPayload): bigint {
+  return new ByteReader(timestampForIv(timestamp)).u64('mikey.T');
+}
+
+/**
+ * T of an answer: an NTP type must be of now, COUNTER may repeat the question's (RFC 6043 4.2.1.5, 4.2.2.3, 4.2.3.5), since the
+ * MAC of the answer covers the question.
+ */
+export function refuseStaleAnswer(timestamp: TimestampPayload, now: number, field: string): void {
+  const time = readMessageTime(timestamp, field);
+  if ('milliseconds' in time) refuseStale(time.milliseconds, now, field);
 }
 
 /** @throws ProtocolError `expired` when T lies further from `now` than clocks may differ (RFC 3830 5.4). */

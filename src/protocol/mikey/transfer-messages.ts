@@ -11,8 +11,10 @@ import type {
   TicketPayload,
   TimestampPayload,
 } from './payloads.ts';
-import { messageKeys, sealMessage, type SuiteParameters } from './protection.ts';
+import { messageKeys, sealMessage, suiteOfPrf, type ProtectionKeys, type SuiteParameters } from './protection.ts';
 import type { ExchangeRands } from './derivation.ts';
+import type { TicketKey } from './key-types.ts';
+import { suppliedKemac } from './update-messages.ts';
 
 /** Every value of a TRANSFER_INIT. */
 export interface TransferInit {
@@ -26,6 +28,8 @@ export interface TransferInit {
   readonly policies: readonly SecurityPolicyPayload[];
   readonly ticket: TicketPayload;
   readonly extensions: readonly GeneralExtensionPayload[];
+  /** Keys of the initiator (flag L). */
+  readonly suppliedKeys?: readonly TicketKey[];
   readonly mpki: SecretBytes;
   /** Present exactly when the ticket forks keys. */
   readonly mpkr: SecretBytes | undefined;
@@ -42,7 +46,7 @@ function transferHeader(init: TransferInit): MikeyHeader {
   };
 }
 
-function transferPayloads(init: TransferInit, initiatorData: Uint8Array): Payload[] {
+function transferPayloads(init: TransferInit, initiatorData: Uint8Array, keys: ProtectionKeys): Payload[] {
   return [
     init.timestamp,
     { payload: 'RANDR', role: randRole.initiator, value: init.rand },
@@ -50,6 +54,7 @@ function transferPayloads(init: TransferInit, initiatorData: Uint8Array): Payloa
     identityPayload(idRole.responder, init.responder),
     ...init.policies,
     { ...init.ticket, initiatorData },
+    ...suppliedKemac(init.suppliedKeys ?? [], keys, init.csbId, init.timestamp),
     ...init.extensions,
   ];
 }
@@ -62,10 +67,16 @@ export function sealTransferInit(init: TransferInit): Uint8Array {
   const keys = messageKeys(init.suite, init.mpki, init.csbId, 'initial', { initiator: init.rand });
   const trailer = [init.initiator.data, init.responder.data];
   const seal = (initiatorData: Uint8Array): { readonly bytes: Uint8Array; readonly mac: Uint8Array } =>
-    sealMessage({ header: transferHeader(init), payloads: transferPayloads(init, initiatorData) }, keys, trailer, true);
+    sealMessage(
+      { header: transferHeader(init), payloads: transferPayloads(init, initiatorData, keys) },
+      keys,
+      trailer,
+      true,
+    );
   const bare = seal(new Uint8Array());
   if (init.mpkr === undefined) return bare.bytes;
-  return seal(init.mpkr.use((mpkr) => makeInitiatorData(init.suite, mpkr, bare.mac))).bytes;
+  const ticketSuite = suiteOfPrf(init.ticket.policy.prf, 'mikey.policy.prf');
+  return seal(init.mpkr.use((mpkr) => makeInitiatorData(ticketSuite, mpkr, bare.mac, init.suite))).bytes;
 }
 
 /** Every value of a TRANSFER_RESP. */
@@ -80,6 +91,9 @@ export interface TransferResponse {
   readonly kmsRand: Uint8Array | undefined;
   readonly sessions: readonly CryptoSession[];
   readonly policies: readonly SecurityPolicyPayload[];
+  readonly extensions?: readonly GeneralExtensionPayload[];
+  /** Keys of the responder (flag M). */
+  readonly suppliedKeys?: readonly TicketKey[];
   /** MPKi, or with forking MPKr'. */
   readonly messageKey: SecretBytes;
 }
@@ -96,13 +110,15 @@ export function sealTransferResponse(response: TransferResponse, transferInit: U
   };
   const rand = (role: number, value: Uint8Array | undefined): Payload[] =>
     value === undefined ? [] : [{ payload: 'RANDR', role, value }];
+  const keys = messageKeys(suite, response.messageKey, csbId, 'response', rands);
   const payloads: Payload[] = [
     response.timestamp,
     ...rand(randRole.responder, rands.responder),
     identityPayload(idRole.responder, response.responder),
     ...rand(randRole.kms, kmsRand),
     ...response.policies,
+    ...suppliedKemac(response.suppliedKeys ?? [], keys, csbId, response.timestamp),
+    ...(response.extensions ?? []),
   ];
-  const keys = messageKeys(suite, response.messageKey, csbId, 'response', rands);
   return sealMessage({ header, payloads }, keys, [transferInit]).bytes;
 }

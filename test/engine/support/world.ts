@@ -7,6 +7,7 @@ import { secureRandom } from '../../../src/crypto/random.ts';
 import { Account, type IncomingRefusal } from '../../../src/engine/account.ts';
 import type { AccountConfig } from '../../../src/engine/account-config.ts';
 import type { ChatMessage } from '../../../src/engine/chat-message.ts';
+import { limits } from '../../../src/engine/limits.ts';
 import type { EnginePorts } from '../../../src/engine/ports.ts';
 import type { FlowFacts } from '../../../src/engine/sip/index.ts';
 import { MemoryKms } from './memory-kms.ts';
@@ -66,6 +67,13 @@ export class World {
     account.events.on('incomingRefused', (refused) => user.refused.push(refused));
     await account.register();
     return user;
+  }
+
+  /** The KMS answers again, and every account's next attempt is due. */
+  async kmsReturns(): Promise<void> {
+    this.kms.fault = 'none';
+    this.clock.advance(limits.kmsBackOffLongestMilliseconds);
+    await settle();
   }
 
   #ports(canDoPskTls: boolean): EnginePorts {

@@ -3,6 +3,7 @@ import { FakeClock } from '../../../src/base/clock.ts';
 import { silentLogger } from '../../../src/base/log.ts';
 import type { EnginePorts, KmsExchange } from '../../../src/engine/ports.ts';
 import { createStaticPskCredential } from '../../../src/engine/tickets/kms-credential.ts';
+import { KmsClock } from '../../../src/engine/tickets/kms-clock.ts';
 import { exchangeWithKms } from '../../../src/engine/tickets/kms-exchange.ts';
 import { TicketService } from '../../../src/engine/tickets/ticket-service.ts';
 import { decodeMessage, encodeErrorMessage, identityText } from '../../../src/protocol/mikey/index.ts';
@@ -41,9 +42,7 @@ async function ask(change: (error: Uint8Array) => Uint8Array) {
   const repeated = await kms.handleTicketRequest(asked.message, start);
   if (repeated.outcome !== 'refused') throw new Error(repeated.outcome);
   const ports = portsOf(() => change(Uint8Array.from(repeated.message)));
-  return exchangeWithKms(ports, address, 'ticketrequest', asked.message, (response, now) =>
-    asked.accept(response, now),
-  );
+  return exchangeWithKms(ports, address, 'ticketrequest', asked, new KmsClock(ports.clock, ports.log));
 }
 
 describe('an Error message from the KMS', () => {

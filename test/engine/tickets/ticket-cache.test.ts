@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { TicketCache } from '../../../src/engine/tickets/ticket-cache.ts';
+import { TicketCache, type CachableTicket } from '../../../src/engine/tickets/ticket-cache.ts';
 
 const hour = 3_600_000;
 const start = Date.UTC(2026, 0, 1);
@@ -9,7 +9,7 @@ function ticket(life: number, reusable = true) {
 }
 
 test('a ticket is used again for its recipient and kind until a tenth of its life is left', () => {
-  const cache = new TicketCache();
+  const cache = new TicketCache<CachableTicket>();
   const granted = ticket(5 * hour);
   cache.put('sip:bob@lab.test', 'message', granted, start);
   expect(cache.get('sip:bob@lab.test', 'message', start + 4.4 * hour)).toBe(granted);
@@ -19,7 +19,7 @@ test('a ticket is used again for its recipient and kind until a tenth of its lif
 });
 
 test('the margin is at most an hour', () => {
-  const cache = new TicketCache();
+  const cache = new TicketCache<CachableTicket>();
   cache.put('sip:bob@lab.test', 'message', ticket(7 * 24 * hour), start);
   expect(cache.get('sip:bob@lab.test', 'message', start + (7 * 24 - 1.1) * hour)).toBeDefined();
   expect(cache.get('sip:bob@lab.test', 'message', start + (7 * 24 - 1) * hour)).toBeUndefined();
@@ -34,7 +34,7 @@ test('a ticket without J or without end is never used again', () => {
 });
 
 test('a dropped ticket is gone', () => {
-  const cache = new TicketCache();
+  const cache = new TicketCache<CachableTicket>();
   cache.put('sip:bob@lab.test', 'message', ticket(hour), start);
   cache.drop('sip:bob@lab.test', 'message');
   expect(cache.get('sip:bob@lab.test', 'message', start)).toBeUndefined();

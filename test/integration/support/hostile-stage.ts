@@ -87,7 +87,7 @@ export class HostileStage {
     for (const policy of ['require-e2e', 'require-e2ae'] as const) {
       const text = `${secretText} ${policy} ${this.#sent++}`;
       const sent = await this.bob.account.sendMessage({ to: this.alice.uri, text, way: 'message', policy });
-      if (sent.outcome !== 'sent') throw new Error(`honest message: ${sent.refusal.explanation}`);
+      if (sent.outcome !== 'sent') throw new Error(`honest message: ${JSON.stringify(sent)}`);
       await until(() => this.alice.received.some((message) => message.text === text), `${policy} arrives`);
     }
     const { password = '', kms } = this.lab.ueConfig('alice');

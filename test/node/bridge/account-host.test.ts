@@ -4,6 +4,7 @@ import { Events } from '../../../src/base/events.ts';
 import type { MessageView } from '../../../src/contract/index.ts';
 import type { AccountEvents, SendRequest } from '../../../src/engine/account.ts';
 import type { ChatMessage, SendOutcome, SessionView } from '../../../src/engine/chat-message.ts';
+import type { KmsState } from '../../../src/engine/tickets/kms-state.ts';
 import { refusal } from '../../../src/engine/refusal.ts';
 import type { HostedAccount } from '../../../src/node/bridge/account-desk.ts';
 import { createAccountHost } from '../../../src/node/bridge/account-host.ts';
@@ -25,6 +26,9 @@ class FakeAccount implements HostedAccount {
   };
   readonly events = new Events<AccountEvents>();
   readonly sends: { request: SendRequest; settle: (outcome: SendOutcome) => void }[] = [];
+  kms: KmsState = { state: 'ready', since: 1, explanation: 'It answers.' };
+  mayCancel = true;
+  readonly cancelled: string[] = [];
   sessions: SessionView[] = [];
   policies: unknown[] = [];
   past: ChatMessage[] = [];
@@ -37,6 +41,13 @@ class FakeAccount implements HostedAccount {
   }
   sendMessage(request: SendRequest) {
     return new Promise<SendOutcome>((settle) => this.sends.push({ request, settle }));
+  }
+  cancelMessage(id: string) {
+    this.cancelled.push(id);
+    return this.mayCancel;
+  }
+  retryKms() {
+    return Promise.resolve(this.kms);
   }
   openSession() {
     const session = sessionTo(bob);
@@ -56,6 +67,8 @@ class FakeAccount implements HostedAccount {
       policy: this.config.policy,
       registration: { state: 'unregistered' as const },
       sessions: this.sessions,
+      kms: this.kms,
+      tickets: { kept: 'memory' as const, explanation: 'In memory.' },
       endToEnd: { keyManagementServer: null, pskTls: true },
     };
   }
@@ -160,6 +173,36 @@ describe('account host', () => {
     expect(await call('discardMessage', { peer: bob, messageId: yes!.id })).toMatchObject({ ok: false });
     await call('discardMessage', { peer: bob, messageId: no!.id });
     expect(states()).toEqual(['yes accepted']);
+  });
+
+  it('keeps a waiting message in its place until it goes or is taken back', async () => {
+    const { account, call, states, messages, send } = setUp();
+    const problem = refusal('kms-unreachable', 'waiting');
+    const { evidence: _none, ...unsent } = chatMessage({ state: 'waiting', level: 'none', problem });
+    expect(await send('hello').settle({ outcome: 'waiting', message: unsent })).toMatchObject({ outcome: 'waiting' });
+    expect(states()).toEqual(['hello waiting']);
+    const { id } = messages()[0]!;
+    account.mayCancel = false;
+    expect(await call('discardMessage', { peer: bob, messageId: id })).toMatchObject({ ok: false });
+    expect(account.cancelled).toEqual(['engine-1']);
+    account.events.emit('messageState', chatMessage({ state: 'accepted' }));
+    expect(states()).toEqual(['hello accepted']);
+    expect(messages()[0]!.id).toBe(id);
+    await send('two').settle({ outcome: 'waiting', message: { ...unsent, id: 'engine-2', text: 'two' } });
+    account.mayCancel = true;
+    await call('discardMessage', { peer: bob, messageId: messages()[1]!.id });
+    account.events.emit('messageCancelled', { ...unsent, id: 'engine-2', text: 'two' });
+    expect(states()).toEqual(['hello accepted']);
+  });
+
+  it('shows the state of the key server, and has it tried at once', async () => {
+    const { account, host, call } = setUp();
+    account.kms = { state: 'unreachable', since: 1, nextAttempt: 5, explanation: 'Away.' };
+    const told: unknown[] = [];
+    host.subscribe((event) => told.push(event));
+    account.events.emit('kms', account.kms);
+    expect(told).toMatchObject([{ event: 'account', account: { kmsState: { state: 'unreachable', nextAttempt: 5 } } }]);
+    expect(await call('retryKms', {})).toMatchObject({ state: 'unreachable' });
   });
 
   it('joins different spellings of an address in one conversation', async () => {

@@ -36,6 +36,7 @@ import {
   party,
   protTypes,
   random,
+  rawRequest,
   receive,
   request,
   resolve,
@@ -309,10 +310,8 @@ describe('the KMS refuses', () => {
   });
 
   it('flags that it does not serve or that contradict each other', async () => {
-    const refused = async (flags: TicketFlags) => {
-      const asked = request(alice, { flags, keyKind: 'GTGK' });
-      return await kms.handleTicketRequest(asked.message, start);
-    };
+    const refused = (flags: TicketFlags) =>
+      kms.handleTicketRequest(rawRequest(alice, { flags, keyKind: 'GTGK' }), start);
     expect(await refused({ ...msrpTicketFlags, E: false })).toMatchObject({
       outcome: 'refused',
       error: { hint: { mikey: 15 } },

@@ -1,4 +1,4 @@
-import type { Random } from '../../../src/base/random.ts';
+import { randomU32, type Random } from '../../../src/base/random.ts';
 import { SecretBytes } from '../../../src/base/secret-bytes.ts';
 import { utf8 } from '../../../src/base/bytes.ts';
 import { hmacSha256 } from '../../../src/crypto/digest.ts';
@@ -14,6 +14,10 @@ import {
   sameIdentity,
   uriIdentity,
   type GrantedTicket,
+  type GrantJudge,
+  type GrantRules,
+  type KeyWish,
+  type TimestampChoice,
   type KeyKind,
   type KmsOutcome,
   type KmsSubscriber,
@@ -24,6 +28,13 @@ import {
   type TicketFlags,
   type Transfer,
 } from '../../../src/protocol/mikey/index.ts';
+
+import type { KeyDataPayload } from '../../../src/protocol/mikey/payloads.ts';
+import { suites } from '../../../src/protocol/mikey/protection.ts';
+import { keyData } from '../../../src/protocol/mikey/ticket-keys.ts';
+import { requestedPolicy } from '../../../src/protocol/mikey/ticket-policy.ts';
+import { sealRequestInit } from '../../../src/protocol/mikey/ticket-request.ts';
+import { ntpTimestamp } from '../../../src/protocol/mikey/timestamp.ts';
 
 /** Octets that differ from call to call and are the same in every run. */
 export function repeatableRandom(seed = 'seed'): Random {
@@ -65,7 +76,13 @@ const rules = {
 };
 
 export function makeKms(
-  overrides: { parties?: readonly Party[]; mayRequest?: boolean; tpk?: string; replayCapacity?: number } = {},
+  overrides: {
+    parties?: readonly Party[];
+    mayRequest?: boolean;
+    tpk?: string;
+    replayCapacity?: number;
+    rules?: Partial<GrantRules>;
+  } = {},
 ): KmsMachine {
   const parties = overrides.parties ?? [alice, bob, carol];
   const tpk = { id: bytesIdentity(utf8('tpk-1')), key: new SecretBytes(hmacSha256(utf8(overrides.tpk ?? 'tpk'))) };
@@ -80,7 +97,7 @@ export function makeKms(
       mayRequest: () => overrides.mayRequest ?? true,
       responderFor: (subscriber, responders) => responders.find((responder) => subscriber.owns(responder)),
     },
-    rules,
+    rules: { ...rules, ...overrides.rules },
     ...(overrides.replayCapacity === undefined ? {} : { replayCapacity: overrides.replayCapacity }),
     random: repeatableRandom('kms'),
   });
@@ -99,6 +116,11 @@ export interface RequestChanges {
   readonly now?: number;
   readonly initiator?: MikeyIdentity;
   readonly kms?: MikeyIdentity;
+  readonly keys?: readonly KeyWish[];
+  readonly rekeyingSeconds?: number;
+  readonly applications?: readonly MikeyIdentity[];
+  readonly judge?: GrantJudge;
+  readonly timestamp?: TimestampChoice;
 }
 
 export function request(from: Party, changes: RequestChanges = {}) {
@@ -117,6 +139,35 @@ export function request(from: Party, changes: RequestChanges = {}) {
     now,
     random,
     ...changes,
+  });
+}
+
+/** A request that our own initiator would refuse to make: whatever flags are wished, under a right MAC. */
+export function rawRequest(
+  from: Party,
+  changes: { flags: TicketFlags; keyKind?: KeyKind; suite?: MikeySuite; keys?: KeyDataPayload[] },
+): Uint8Array {
+  const suite = suites[changes.suite ?? '256'];
+  return sealRequestInit({
+    suite,
+    psk: from.psk,
+    pskId: from.pskId,
+    csbId: randomU32(random),
+    timestamp: ntpTimestamp(start),
+    rand: random.bytes(32),
+    initiator: from.identity,
+    kms: kmsIdentity,
+    policy: requestedPolicy({
+      ticketType: profile.mikey.ticketType,
+      suite,
+      flags: changes.flags,
+      kms: kmsIdentity,
+      initiator: from.identity,
+      responders: [bob.identity],
+      validFrom: start - 300_000,
+      validUntil: start + 3_600_000,
+      keys: changes.keys ?? [keyData(changes.keyKind ?? 'TGK', new Uint8Array(suite.keyBits / 8), random.bytes(4))],
+    }),
   });
 }
 

@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-import { screen } from '@testing-library/react';
+import { act, screen, waitFor, within } from '@testing-library/react';
 import { describe, expect, it } from 'vitest';
 import { renderApp } from '../support/render-app.tsx';
 
@@ -37,6 +37,46 @@ describe('account', () => {
     expect(dialog.textContent).toContain('Encrypted to the server (TLS)');
     expect(dialog.textContent).toContain('kms.lab.test');
     expect(dialog.textContent).toContain('End-to-end if possible');
+  });
+
+  it('tells that the key server is away, what that means and when it is tried again, and tries now', async () => {
+    const away = {
+      state: 'unreachable',
+      since: 1,
+      nextAttempt: Date.UTC(2026, 0, 1, 12, 0, 5),
+      explanation: 'It could not be reached. Messages wait.',
+      clockOffsetSeconds: -660,
+    } as const;
+    const { host, user } = await renderApp();
+    expect(screen.queryByRole('region', { name: /key server/ })).toBeNull();
+    act(() => void host.setKmsState(away));
+    const notice = await screen.findByRole('region', { name: 'The key server does not answer' });
+    expect(notice.textContent).toContain('It could not be reached. Messages wait. It is tried again at');
+    expect(notice.textContent).toContain('11 minutes ahead');
+    expect(document.querySelector('[data-announcer]')?.textContent).toContain(
+      'The key server does not answer. It could',
+    );
+    await user.click(within(notice).getByRole('button', { name: 'Try now' }));
+    await waitFor(() => expect(screen.queryByRole('region', { name: /key server/ })).toBeNull());
+    expect(document.querySelector('[data-announcer]')?.textContent).toContain('The key server answers again.');
+  });
+
+  it.each([
+    ['refused', 'The key server refuses', true],
+    ['bootstrapping', 'Getting a key from the network…', false],
+  ] as const)('tells state %s of the key server in words', async (state, words, canTry) => {
+    await renderApp({}, (host) => host.setKmsState({ state, since: 1, explanation: 'Because.' }));
+    const notice = screen.getByRole('region', { name: words });
+    expect(within(notice).queryByRole('button', { name: 'Try now' }) !== null).toBe(canTry);
+  });
+
+  it('tells a clock that is wrong, also while the key server answers', async () => {
+    await renderApp({}, (host) =>
+      host.setKmsState({ state: 'ready', since: 1, explanation: 'It answers.', clockOffsetSeconds: 600 }),
+    );
+    expect(screen.getByRole('region', { name: 'The clock of this device is wrong' }).textContent).toContain(
+      '10 minutes',
+    );
   });
 
   it('refuses an address that is none', async () => {

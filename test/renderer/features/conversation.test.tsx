@@ -62,6 +62,29 @@ describe('conversation', () => {
     expect(notice.textContent).toContain('It is not known whether the message arrived');
   });
 
+  it('shows what waits for the key server, and takes it back', async () => {
+    const { host, user } = await renderApp({ send: () => ({ waits: refusal('kms-unreachable', 'waiting') }) });
+    await user.type(await startConversation(user, 'bob'), 'hello{Enter}');
+    const notice = await screen.findByRole('group', { name: 'Waits for the key server' });
+    expect(notice.textContent).toContain('kept only while Tessera runs');
+    expect(within(notice).queryByRole('button', { name: /instead/ })).toBeNull();
+    expect(document.querySelector('[data-announcer]')?.textContent).toContain('waits for the key server');
+    await user.click(within(notice).getByRole('button', { name: 'Do not send' }));
+    await waitFor(() => expect(screen.queryByText('hello')).toBeNull());
+    expect(host.sent).toHaveLength(1);
+  });
+
+  it('offers for a waiting message what could be had now, as a choice of its own', async () => {
+    const waits = refusal('kms-unreachable', 'waiting', { offered: 'e2ae' });
+    const { host, user } = await renderApp({ send: () => ({ waits }) });
+    await user.type(await startConversation(user, 'bob'), 'hello{Enter}');
+    const notice = await screen.findByRole('group', { name: 'Waits for the key server' });
+    await user.click(within(notice).getByRole('button', { name: 'Send to network edge instead' }));
+    await screen.findByText('Delivered');
+    expect(host.sent.at(-1)).toMatchObject({ consent: true, text: 'hello', replaces: expect.any(String) as string });
+    expect(screen.queryByRole('group', { name: 'Waits for the key server' })).toBeNull();
+  });
+
   it.each([
     ['e2ae', 'Send to network edge instead'],
     ['unverified', 'Send to an unverified end point instead'],

@@ -1,0 +1,35 @@
+import { ProtocolError } from '../../base/errors.ts';
+import { dataType } from './code-points.ts';
+import { checkAnswerHeader } from './error-message.ts';
+import { kmsHeader, type KmsQuestion } from './kms-answer.ts';
+import { decodeMessage } from './message.ts';
+import { requiredPayload } from './payload-access.ts';
+import { messageKeys, verifyMessage } from './protection.ts';
+import { timestampMilliseconds } from './timestamp.ts';
+
+/**
+ * The time that the KMS has, by an answer or an Error message whose MAC proves that the KMS made it for this very question:
+ * its keys depend on the question's random value. Where the clocks differ by more than RFC 3830 5.4 allows, this is how the
+ * asker learns by how much (profile 6.5).
+ * @param message the question as it was sent.
+ * @returns milliseconds since 1970; undefined when nothing proves the answer.
+ */
+export function authenticatedTime(
+  { type, suite, psk, csbId, rands }: KmsQuestion,
+  message: Uint8Array,
+  response: Uint8Array,
+): number | undefined {
+  try {
+    const decoded = decodeMessage(response);
+    const isError = decoded.header.dataType === dataType.error;
+    const expected = isError ? dataType.error : type;
+    checkAnswerHeader(decoded, kmsHeader(expected, suite, csbId, false), expected);
+    // Reading [A13]: an Error is protected under the keys of the message that failed.
+    const keys = messageKeys(suite, psk, csbId, isError ? 'initial' : 'response', rands);
+    verifyMessage(decoded, keys, isError ? [] : [message]);
+    return timestampMilliseconds(requiredPayload(decoded.payloads, 'T'), 'mikey.T');
+  } catch (error) {
+    if (error instanceof ProtocolError) return undefined;
+    throw error;
+  }
+}
