@@ -23,6 +23,7 @@ const protocolContains = {
   xml: [],
   imdn: ['cpim', 'xml'],
   composing: ['xml'],
+  conference: ['xml'],
   digest: ['gba'],
   msrp: ['digest'],
   sdp: ['mikey'],

@@ -29,6 +29,8 @@ export interface MsrpChannelOptions {
   readonly chunkOctets?: number;
   /** Judges each whole message that was taken into memory: 200, or the MSRP status that refuses it. Default 200. */
   readonly judge?: (message: ReceivedMessage) => number;
+  /** Of a chat room: answers a NICKNAME with 200, 403 or 425. */
+  readonly onNickname?: (nickname: string) => number;
   /** Decides for each incoming message: a sink for its octets, an MSRP status that refuses it, or undefined for memory. */
   readonly openSink?: (incoming: IncomingDescription) => MessageSink | number | undefined;
 }

@@ -33,6 +33,7 @@ export class MsrpChannel implements LinkedParty {
   readonly #session: MsrpSession;
   readonly #outcomes = new Map<string, (outcome: MsrpOutcome) => void>();
   readonly #sources = new Map<string, StreamSource>();
+  readonly #nicknames: ((status: number) => void)[] = [];
   readonly #sinks = new Map<string, SinkWriter>();
   readonly #openSink: (incoming: IncomingDescription) => MessageSink | number | undefined;
   /** Sinks that need time: no reading meanwhile. */
@@ -56,6 +57,7 @@ export class MsrpChannel implements LinkedParty {
       random: options.random,
       decide: (incoming) => this.#decide(incoming),
       ...(options.judge === undefined ? {} : { judge: options.judge }),
+      ...(options.onNickname === undefined ? {} : { onNickname: options.onNickname }),
       ...(options.acceptTypes === undefined ? {} : { acceptTypes: options.acceptTypes }),
       ...(options.peerAcceptTypes === undefined ? {} : { peerAcceptTypes: options.peerAcceptTypes }),
       ...(options.peerMaxOctets === undefined ? {} : { peerMaxOctets: options.peerMaxOctets }),
@@ -106,6 +108,17 @@ export class MsrpChannel implements LinkedParty {
     return outcome;
   }
 
+  /**
+   * Asks the chat room at the other end for a nickname, '' for none; resolves with its status (RFC 7701 section 7).
+   * @throws ProtocolError `local` for what is no nickname.
+   */
+  nickname(nickname: string): Promise<number> {
+    if (this.#isClosed) return Promise.resolve(481);
+    this.#run({ type: 'nickname', nickname });
+    // Answers come in the order of the questions, or all at once with the end of the session.
+    return new Promise((resolve) => this.#nicknames.push(resolve));
+  }
+
   /** Gives a message up that is being sent; its `send` resolves as failed. */
   cancel(messageId: string): void {
     this.#run({ type: 'cancel', messageId });
@@ -148,6 +161,9 @@ export class MsrpChannel implements LinkedParty {
         return;
       case 'message':
         this.events.emit('message', action.message);
+        return;
+      case 'nickname-answer':
+        this.#nicknames.shift()?.(action.status);
         return;
       case 'data':
         this.#sinks.get(action.messageId)?.write(action.position, action.bytes);
