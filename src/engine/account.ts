@@ -33,6 +33,7 @@ import { aimOf, ContactPolicies } from './policy.ts';
 import type { DeviceCertificate, EnginePorts, TicketStorage } from './ports.ts';
 import { asRefusalError, refusal, refuse, RefusalError, type Refusal } from './refusal.ts';
 import { routeInvite, type InviteTakers } from './sessions/route-invite.ts';
+import { Rooms } from './rooms/rooms.ts';
 import { SessionBook } from './sessions/session-book.ts';
 import type { SessionContext } from './sessions/session-context.ts';
 import { SessionKeys } from './sessions/session-keys.ts';
@@ -73,6 +74,8 @@ export class Account {
   readonly events: Events<AccountEvents>;
   /** Files under way and done, and what the user may do with them; `sendFile` begins one. */
   readonly files: FileTransfers;
+  /** Chat rooms that the account is in. */
+  readonly rooms: Rooms;
   readonly #ports: EnginePorts;
   readonly #self: string;
   readonly #userAgent: SipUserAgent;
@@ -150,6 +153,14 @@ export class Account {
       storage: ports.files,
       onChange: (view) => this.events.emit('file', view),
       onRefused,
+    });
+    this.rooms = new Rooms({
+      context,
+      policies: this.#policies,
+      self: this.#self,
+      ready: () => this.#requireRegistered(),
+      onChange: (view) => this.events.emit('room', view),
+      onMessage: (message) => this.events.emit('roomMessage', message),
     });
     this.#listen(context, onRefused);
   }
@@ -268,7 +279,10 @@ export class Account {
     this.#receiver.stop();
     this.files.stop();
     this.#prefetch.stop();
-    const ending = Promise.all([this.#tickets.stop(), this.#sessions.stop().then(() => this.#userAgent.stop())]);
+    const ending = Promise.all([
+      this.#tickets.stop(),
+      Promise.all([this.#sessions.stop(), this.rooms.stop()]).then(() => this.#userAgent.stop()),
+    ]);
     const late = () => new Error('still ending');
     await withDeadline(this.#ports.clock, limits.stopMilliseconds, ending, late).catch(() => undefined);
     this.#relay?.close();
@@ -301,11 +315,16 @@ export class Account {
   async #prepare(to: string, consent: boolean | undefined): Promise<string> {
     const peer = tryKmsUserIdentity(to);
     if (peer === undefined) throw refuse('invalid-address');
+    await this.#requireRegistered();
+    if (consent === true) this.#policies.consent(peer);
+    return peer;
+  }
+
+  /** @throws RefusalError */
+  async #requireRegistered(): Promise<void> {
     // A registration under way is waited for: it has its own deadline.
     await this.#registering;
     if (this.#userAgent.registration.state !== 'registered') throw refuse('not-registered');
-    if (consent === true) this.#policies.consent(peer);
-    return peer;
   }
 
   async #sendImmediate(peer: string, text: string, policy: Policy, sequence: number): Promise<ChatMessage> {

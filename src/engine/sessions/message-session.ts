@@ -118,7 +118,8 @@ export class MessageSession {
 
 function failureOf({ status, failure }: Extract<MsrpOutcome, { outcome: 'failed' }>): RefusalError {
   if (failure === 'timeout' || status === 408) return refuse('timeout', 'uncertain');
-  if ((failure !== 'rejected' && failure !== 'not-accepted') || status === 481) return refuse('connection-lost', 'uncertain');
+  if ((failure !== 'rejected' && failure !== 'not-accepted') || status === 481)
+    return refuse('connection-lost', 'uncertain');
   if (status === 413) return refuse('too-large');
   if (status === 415) return refuse('peer-incompatible');
   return refuse('peer-refused', 'message', { happened: `The other side refused the message (MSRP status ${status})` });

@@ -51,12 +51,12 @@ async function endToEndFirst<Opened>(
   } catch (error) {
     const problem = withoutRelay(context, asRefusalError(error, 'peer-unreachable'));
     if (policy !== 'prefer-e2e' || !mayOfferLess(problem.code)) throw problem;
-    return openLess(context, policies, peer, problem, open);
+    return openWithoutEndToEnd(context, policies, peer, problem, open);
   }
 }
 
 /** `prefer-e2e` without e2e: asks first, then goes as low as was agreed. */
-function openLess<Opened>(
+export function openWithoutEndToEnd<Opened>(
   context: SessionContext,
   policies: ContactPolicies,
   peer: string,
