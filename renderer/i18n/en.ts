@@ -224,6 +224,7 @@ export const en = {
   'fact.how.msrp-psk-tls':
     'An encrypted connection from device to device, under a key that both got through the key server',
   'fact.how.msrp-fingerprint-tls': 'An encrypted connection whose other end showed the certificate announced for it',
+  'fact.how.msrp-relay': 'An encrypted connection to a relay that proved its name; the relay reads what it passes on',
   'fact.how.msrp-plain': 'Nothing. The session is not encrypted',
   'fact.how.message-psk-mime':
     'Encryption of the message itself, under a key made for you and {peer} by the key server',
@@ -252,6 +253,7 @@ export const en = {
   'tech.tls': 'TLS version',
   'tech.suite': 'Cipher suite',
   'tech.contentEncryption': 'Content encryption',
+  'tech.relay': 'MSRP relay',
   'tech.role': 'Who connected',
   'tech.role.active': 'This device',
   'tech.role.passive': 'The other side',

@@ -9,6 +9,7 @@ import type {
   AccountConfig,
   AccountSecrets,
   FilesConfig,
+  MsrpRelayConfig,
   ReceiptsConfig,
   SipAuthenticationConfig,
 } from '../engine/account-config.ts';
@@ -19,6 +20,18 @@ import { privateKeyOf, withCertificateFiles } from './ue-certificate.ts';
 import { amfField, simFields, simKeys, simProblem } from './sim-config.ts';
 
 const policy = z.enum(policies);
+const relayUri = z
+  .string()
+  .regex(/^msrps:\/\/[^\s/]+;tcp$/i, 'expected an address like msrps://relay.example:2855;tcp');
+const relaySchema = z.strictObject({
+  uri: relayUri,
+  further: z.array(relayUri).max(7).optional(),
+  username: z.string().min(1).optional(),
+  /** The account's when absent. */
+  password: z.string().optional(),
+  realm: z.string().min(1).optional(),
+  expires: z.int().min(1).optional(),
+});
 const sipUri = z.string().regex(/^sips?:[^\s@]+@[^\s@]+$/i, 'expected an address like sip:alice@example.org');
 
 /** The JSON file of `npm run ue -- --config FILE`; docs/ue-rpc.md describes it. */
@@ -47,6 +60,7 @@ export const ueConfigSchema = z.strictObject({
   /** PEM text, or the path of a PEM file, relative to the configuration file. */
   ca: z.string().optional(),
   kms: kmsSchema.optional(),
+  msrpRelay: relaySchema.optional(),
   policy: policy.optional(),
   contacts: z.record(sipUri, z.strictObject({ policy })).optional(),
   /** Folder for what outlives the program, relative to the configuration file. */
@@ -75,10 +89,13 @@ export const ueConfigSchema = z.strictObject({
 export type UeConfig = z.infer<typeof ueConfigSchema>;
 
 /** What one field alone does not show. */
-const wholeUeConfig = ueConfigSchema.superRefine(({ authentication, password, sim, kms }, context) => {
+const wholeUeConfig = ueConfigSchema.superRefine(({ authentication, password, sim, kms, msrpRelay }, context) => {
   const problem = (message: string, ...path: string[]): void => {
     context.addIssue({ code: 'custom', path, message });
   };
+  if (msrpRelay !== undefined && (msrpRelay.password ?? password) === undefined) {
+    problem('expected the password for the relay', 'msrpRelay', 'password');
+  }
   const kmsWrong = kms && kmsProblem(kms);
   if (kmsWrong !== undefined) problem(kmsWrong[1], 'kms', kmsWrong[0]);
   const credential = credentialMode(kms);
@@ -143,6 +160,7 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
       ...trusted,
     },
     ...(kms === undefined ? {} : { kms: kmsConfig(kms, trusted) }),
+    ...(config.msrpRelay === undefined ? {} : { msrpRelay: relayConfig(config.msrpRelay, trusted) }),
     policy: config.policy ?? 'prefer-e2e',
     contactPolicies: Object.fromEntries(
       Object.entries(config.contacts ?? {}).map(([contact, { policy: demanded }]) => [contact, demanded]),
@@ -156,8 +174,10 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
     ...(config.mediasecOptionTag === undefined ? {} : { mediasecOptionTag: config.mediasecOptionTag }),
   };
   const sim = authentication?.mode === 'aka' ? authentication : config.sim;
+  const relayPassword = config.msrpRelay?.password;
   const secrets: AccountSecrets = {
     ...(config.password === undefined ? {} : { password: new SecretBytes(utf8(config.password)) }),
+    ...(relayPassword === undefined ? {} : { msrpRelayPassword: new SecretBytes(utf8(relayPassword)) }),
     ...(sim === undefined ? {} : { sim: simKeys(sim) }),
     ...(kms?.psk === undefined ? {} : { kmsPsk: new SecretBytes(fromHex(kms.psk)) }),
     ...(kms?.privateKey === undefined ? {} : { kmsPrivateKey: privateKeyOf(kms.privateKey) }),
@@ -175,6 +195,21 @@ function filesConfig({ maxOctets, refusedTypes, autoAccept }: NonNullable<UeConf
 
 function receiptsConfig({ delivery, display }: NonNullable<UeConfig['receipts']>): ReceiptsConfig {
   return { ...(delivery === undefined ? {} : { delivery }), ...(display === undefined ? {} : { display }) };
+}
+
+function relayConfig(
+  relay: NonNullable<UeConfig['msrpRelay']>,
+  trusted: { readonly trustedCa?: string },
+): MsrpRelayConfig {
+  const { uri, further, username, realm, expires } = relay;
+  return {
+    uri,
+    ...trusted,
+    ...(further === undefined ? {} : { further }),
+    ...(username === undefined ? {} : { username }),
+    ...(realm === undefined ? {} : { realm }),
+    ...(expires === undefined ? {} : { expires }),
+  };
 }
 
 function sipAuthentication(authentication: NonNullable<UeConfig['authentication']>): SipAuthenticationConfig {

@@ -37,6 +37,8 @@ export const refusalCode = z.enum([
   'replayed',
   'decryption-failed',
   'psk-tls-unavailable',
+  'relay-unreachable',
+  'relay-refused',
   'invalid-address',
 ]);
 export type RefusalCode = z.infer<typeof refusalCode>;

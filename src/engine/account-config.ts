@@ -67,6 +67,22 @@ export interface ReceiptsConfig {
   readonly display?: boolean;
 }
 
+/** The MSRP relay of the account (RFC 4976); the password is in `AccountSecrets`. */
+export interface MsrpRelayConfig {
+  /** `msrps://relay.example:2855;tcp`: its certificate must prove this name. Without a port it is looked up by SRV. */
+  readonly uri: string;
+  /** Relays behind it that sessions go through too, the nearest first. */
+  readonly further?: readonly string[];
+  /** The user name of the account's digest when absent. */
+  readonly username?: string;
+  /** The only realm whose challenges are answered; any when absent. */
+  readonly realm?: string;
+  /** PEM certificates trusted instead of the system's. */
+  readonly trustedCa?: string;
+  /** Seconds asked for each session's URI; the relay's choice when absent. */
+  readonly expires?: number;
+}
+
 export interface AccountConfig {
   readonly id: string;
   /** Public identity (IMPU), `sip:alice@example.org`. */
@@ -80,6 +96,8 @@ export interface AccountConfig {
   readonly server: SipTarget;
   /** Without it nothing can be protected end to end. */
   readonly kms?: KmsConfig;
+  /** Without it sessions connect directly. */
+  readonly msrpRelay?: MsrpRelayConfig;
   readonly policy: Policy;
   /** Policies that differ from `policy`, by address of the contact. */
   readonly contactPolicies?: Readonly<Record<string, Policy>>;
@@ -99,6 +117,8 @@ export interface AccountConfig {
 export interface AccountSecrets {
   /** For authentication mode `digest` and credential mode `gba-digest`. */
   readonly password?: SecretBytes;
+  /** For the MSRP relay; `password` when absent. */
+  readonly msrpRelayPassword?: SecretBytes;
   /** For authentication mode `aka` and credential mode `gba-aka`: K and OPc. */
   readonly sim?: MilenageKeys;
   /** 32 octets shared with the KMS, for credential mode `static-psk`. */

@@ -27,6 +27,7 @@ import { withDeadline } from './deadline.ts';
 import { readIcon } from './files/file-icon.ts';
 import { FileTransfers } from './files/file-transfers.ts';
 import { limits } from './limits.ts';
+import { createRelayClient, type RelayClient } from './msrp/relay-client.ts';
 import { MessageReceiver, type Arrival } from './messages/message-receiver.ts';
 import { MessageSender } from './messages/message-sender.ts';
 import { WaitingMessages, type WaitingMessage, type WaitingOutcome } from './messages/waiting-messages.ts';
@@ -34,6 +35,7 @@ import { aimOf, ContactPolicies } from './policy.ts';
 import type { DeviceCertificate, EnginePorts, TicketStorage } from './ports.ts';
 import { asRefusalError, refusal, refuse, RefusalError, type Refusal } from './refusal.ts';
 import { routeInvite, type InviteTakers } from './sessions/route-invite.ts';
+import { Rooms } from './rooms/rooms.ts';
 import { SessionBook } from './sessions/session-book.ts';
 import type { SessionText } from './sessions/session-content.ts';
 import { AwaitedDisplays, SentReceipts } from './sessions/session-receipts.ts';
@@ -76,6 +78,8 @@ export class Account {
   readonly events: Events<AccountEvents>;
   /** Files under way and done, and what the user may do with them; `sendFile` begins one. */
   readonly files: FileTransfers;
+  /** Chat rooms that the account is in. */
+  readonly rooms: Rooms;
   readonly #ports: EnginePorts;
   readonly #self: string;
   readonly #userAgent: SipUserAgent;
@@ -91,6 +95,7 @@ export class Account {
   readonly #sessions: SessionBook;
   readonly #receipts: SentReceipts;
   readonly #awaitedDisplays = new AwaitedDisplays();
+  readonly #relay: RelayClient | undefined;
   #registering: Promise<RegistrationState> | undefined;
   #sends = 0;
 
@@ -128,8 +133,11 @@ export class Account {
       onLateArrival: (id, arrival) => this.#lateArrival(id, arrival),
       onRefused: (peer, problem) => this.events.emit('incomingRefused', { way: 'message', peer, refusal: problem }),
     });
+    this.#relay = createRelayClient(ports, config, secrets);
     const context: SessionContext = {
       ports,
+      ...(this.#relay === undefined ? {} : { relay: this.#relay }),
+      ...relayTrust(config),
       userAgent,
       keys: new SessionKeys(ports, this.#tickets),
       certificate,
@@ -166,6 +174,14 @@ export class Account {
       isContact: (peer) => this.#policies.isKnown(peer),
       onChange: (view) => this.events.emit('file', view),
       onRefused,
+    });
+    this.rooms = new Rooms({
+      context,
+      policies: this.#policies,
+      self: this.#self,
+      ready: () => this.#requireRegistered(),
+      onChange: (view) => this.events.emit('room', view),
+      onMessage: (message) => this.events.emit('roomMessage', message),
     });
     this.#listen(context, onRefused);
   }
@@ -309,10 +325,11 @@ export class Account {
     const ending = Promise.all([
       this.files.stop(),
       this.#tickets.stop(),
-      this.#sessions.stop().then(() => this.#userAgent.stop()),
+      Promise.all([this.#sessions.stop(), this.rooms.stop()]).then(() => this.#userAgent.stop()),
     ]);
     const late = () => new Error('still ending');
     await withDeadline(this.#ports.clock, limits.stopMilliseconds, ending, late).catch(() => undefined);
+    this.#relay?.close();
     this.#credential?.dispose();
   }
 
@@ -343,11 +360,16 @@ export class Account {
   async #prepare(to: string, consent: boolean | undefined): Promise<string> {
     const peer = tryKmsUserIdentity(to);
     if (peer === undefined) throw refuse('invalid-address');
+    await this.#requireRegistered();
+    if (consent === true) this.#policies.consent(peer);
+    return peer;
+  }
+
+  /** @throws RefusalError */
+  async #requireRegistered(): Promise<void> {
     // A registration under way is waited for: it has its own deadline.
     await this.#registering;
     if (this.#userAgent.registration.state !== 'registered') throw refuse('not-registered');
-    if (consent === true) this.#policies.consent(peer);
-    return peer;
   }
 
   async #sendImmediate(peer: string, text: string, policy: Policy, sequence: number): Promise<ChatMessage> {
@@ -473,4 +495,10 @@ export class Account {
     }
     return known.meaning === 'uncertain' ? known.refusal() : known.refusal(meaning);
   }
+}
+
+/** Who may sign the relay of a far end: those who sign ours, or the network's servers. */
+function relayTrust({ msrpRelay, server }: AccountConfig): { readonly relayTrust?: string } {
+  const trusted = msrpRelay?.trustedCa ?? server.trustedCa;
+  return trusted === undefined ? {} : { relayTrust: trusted };
 }

@@ -12,6 +12,12 @@ export const limits = {
   sipMessageMilliseconds: 40_000,
   /** TCP connection and TLS handshake of a session. */
   mediaSetupMilliseconds: 15_000,
+  /** From the first AUTH of a session to the URI of the last relay. */
+  relayAuthMilliseconds: 60_000,
+  /** A connection to our relay without sessions (RFC 4976 section 5.4). */
+  relayIdleMilliseconds: 60 * 60_000,
+  /** Octets of a chunk that goes through a relay: Kamailio holds a frame whole, and none of 12 KiB. */
+  relayChunkOctets: 8 * 1024,
   /** From the SEND of a text to its 200 and report. */
   sessionSendMilliseconds: 30_000,
   sessionIdleMilliseconds: 10 * 60_000,

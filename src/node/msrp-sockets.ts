@@ -3,8 +3,10 @@ import type { Clock } from '../base/clock.ts';
 import { describeError, ProtocolError } from '../base/errors.ts';
 import type { MsrpConnection, MsrpSecurity, MsrpSockets, SocketAddress } from '../engine/ports.ts';
 import { NodeMsrpConnection } from './msrp/connection.ts';
+import { findRelay } from './msrp/find-relay.ts';
 import { secure } from './msrp/handshake.ts';
 import { listenForMsrp } from './msrp/listener.ts';
+import { lookUp } from './msrp/look-up.ts';
 import { probePskCiphers } from './msrp/psk-probe.ts';
 import { systemClock } from './system-clock.ts';
 
@@ -23,6 +25,8 @@ export async function createNodeMsrpSockets(options: NodeMsrpSocketsOptions = {}
     listen: () => listenForMsrp({ host, clock, pskCiphers }),
     connect: (address, security, timeoutMilliseconds) =>
       connect(address, security, timeoutMilliseconds, { clock, pskCiphers }),
+    findRelay: (name) => findRelay(name),
+    lookUp,
   };
 }
 
