@@ -5,7 +5,7 @@ import { fromHex, utf8 } from '../base/bytes.ts';
 import { describeError } from '../base/errors.ts';
 import { policies } from '../base/protection-level.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
-import type { AccountConfig, AccountSecrets, SipAuthenticationConfig } from '../engine/account-config.ts';
+import type { AccountConfig, AccountSecrets, MediaConfig, SipAuthenticationConfig } from '../engine/account-config.ts';
 import type { TicketStorage } from '../engine/ports.ts';
 import { createTicketStore } from '../node/ticket-store.ts';
 import { credentialMode, kmsConfig, kmsProblem, kmsSchema } from './kms-config.ts';
@@ -41,6 +41,15 @@ export const ueConfigSchema = z.strictObject({
   /** PEM text, or the path of a PEM file, relative to the configuration file. */
   ca: z.string().optional(),
   kms: kmsSchema.optional(),
+  media: z
+    .strictObject({
+      address: z.union([z.ipv4(), z.ipv6()], 'expected an IP address of this machine').optional(),
+      portRange: z
+        .tuple([z.int().min(1024).max(65535), z.int().min(1024).max(65535)])
+        .refine(([first, last]) => first <= last, 'expected the first port before the last')
+        .optional(),
+    })
+    .optional(),
   policy: policy.optional(),
   contacts: z.record(sipUri, z.strictObject({ policy })).optional(),
   /** Folder for what outlives the program, relative to the configuration file. */
@@ -117,6 +126,7 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
       ...trusted,
     },
     ...(kms === undefined ? {} : { kms: kmsConfig(kms, trusted) }),
+    ...(config.media === undefined ? {} : { media: mediaConfig(config.media) }),
     policy: config.policy ?? 'prefer-e2e',
     contactPolicies: Object.fromEntries(
       Object.entries(config.contacts ?? {}).map(([contact, { policy: demanded }]) => [contact, demanded]),
@@ -134,6 +144,10 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
     ...(kms?.privateKey === undefined ? {} : { kmsPrivateKey: privateKeyOf(kms.privateKey) }),
   };
   return { config: account, secrets };
+}
+
+function mediaConfig({ address, portRange }: NonNullable<UeConfig['media']>): MediaConfig {
+  return { ...(address === undefined ? {} : { address }), ...(portRange === undefined ? {} : { portRange }) };
 }
 
 function sipAuthentication(authentication: NonNullable<UeConfig['authentication']>): SipAuthenticationConfig {

@@ -12,6 +12,8 @@ export const limits = {
   sipMessageMilliseconds: 40_000,
   /** TCP connection and TLS handshake of a session. */
   mediaSetupMilliseconds: 15_000,
+  /** Before the answer to an offer that leaves us the choice: whether we can connect, or let the other side do so. */
+  mediaDialMilliseconds: 2_000,
   /** From the SEND of a text to its 200 and report. */
   sessionSendMilliseconds: 30_000,
   sessionIdleMilliseconds: 10 * 60_000,

@@ -111,8 +111,18 @@ export interface MsrpListener {
   close(): void;
 }
 
+/** A connection on which nothing was said yet. */
+export interface MsrpDialled {
+  /** Secures it, as the client of the handshake. On failure it is closed. */
+  secure(security: MsrpSecurity, timeoutMilliseconds: number): Promise<MsrpConnection>;
+  close(): void;
+}
+
 export interface MsrpSockets {
-  listen(): Promise<MsrpListener>;
+  /** @param address of this machine; where the user set another, that one is used. */
+  listen(address?: string): Promise<MsrpListener>;
+  /** Connects to the first address of `host` that answers, without a word. */
+  dial(address: SocketAddress, timeoutMilliseconds: number): Promise<MsrpDialled>;
   connect(address: SocketAddress, security: MsrpSecurity, timeoutMilliseconds: number): Promise<MsrpConnection>;
   /** False when this build's TLS library cannot do PSK: end-to-end sessions are then refused, with that reason. */
   readonly canDoPskTls: boolean;

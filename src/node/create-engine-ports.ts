@@ -4,15 +4,16 @@ import type { EnginePorts } from '../engine/ports.ts';
 import { createFileStorage } from './files/file-storage.ts';
 import { createHttpsBootstrapping } from './bootstrapping.ts';
 import { createHttpsKeyManagement } from './key-management.ts';
-import { createNodeMsrpSockets } from './msrp-sockets.ts';
+import { createNodeMsrpSockets, type MediaSettings } from './msrp-sockets.ts';
 import { createSimStateFiles } from './sim-state.ts';
 import { createNodeSipTransport } from './sip-transport.ts';
 import { systemClock } from './system-clock.ts';
 
 export interface EnginePortsOptions {
   readonly log: Logger;
-  /** Address on which sessions are listened for. */
+  /** Address on which sessions are listened for while the address towards the SIP server is not known. */
   readonly host?: string;
+  readonly media?: MediaSettings;
   /** Where received files go; without it no files are sent or taken. */
   readonly receivedFolder?: string;
   /** Where the sequence numbers of software SIMs are kept; without it there are no accounts with a SIM. */
@@ -23,6 +24,7 @@ export interface EnginePortsOptions {
 export async function createEnginePorts({
   log,
   host = '127.0.0.1',
+  media = {},
   receivedFolder,
   simDirectory,
 }: EnginePortsOptions): Promise<EnginePorts> {
@@ -31,7 +33,7 @@ export async function createEnginePorts({
     random: secureRandom,
     log,
     sip: createNodeSipTransport(),
-    msrp: await createNodeMsrpSockets({ host, clock: systemClock }),
+    msrp: await createNodeMsrpSockets({ host, media, clock: systemClock }),
     keyManagement: createHttpsKeyManagement(),
     ...(receivedFolder === undefined ? {} : { files: createFileStorage(receivedFolder) }),
     bootstrapping: createHttpsBootstrapping(),

@@ -2,7 +2,9 @@ import { describeError, ProtocolError } from '../../base/errors.ts';
 import type { Policy, ProtectionLevel } from '../../base/protection-level.ts';
 import { randomId } from '../../base/random.ts';
 import { answerWithError } from '../../protocol/mikey/index.ts';
+import { limits } from '../limits.ts';
 import { acceptsIncoming } from '../policy.ts';
+import type { MsrpDialled, SocketAddress } from '../ports.ts';
 import { asRefusalError, refusal, refuse, RefusalError, type Refusal } from '../refusal.ts';
 import type { IncomingInvite, SdpNegotiator } from '../sip/index.ts';
 import { networkFacts, type SessionContext } from './session-context.ts';
@@ -150,9 +152,11 @@ async function accept(
   purpose: StreamPurpose,
 ): Promise<EstablishedStream> {
   const { ports } = context;
-  const listener = await ports.msrp.listen();
+  const listener = await ports.msrp.listen(context.userAgent.flow?.localAddress);
+  let dialled: MsrpDialled | undefined;
   try {
-    const role = roleForOffer(remote.media);
+    dialled = await dialIfFree(context, remote, remoteAddress(remote.media, decision.mode === 'psk'));
+    const role = remote.media.setup === 'actpass' && dialled === undefined ? 'passive' : roleForOffer(remote.media);
     const address = role === 'active' ? connectingOnly(listener.address) : listener.address;
     const local = localStream(address, randomId(ports.random, 12), lines.secure);
     const stream = {
@@ -160,10 +164,12 @@ async function accept(
       remote,
       address: remoteAddress(remote.media, decision.mode === 'psk'),
       security,
+      ...(dialled === undefined ? {} : { dialled }),
     };
     const sip = await invite.accept(answering(buildAnswer(remote, local, lines, role, purpose, ports.random)));
     return await establish(context, sip, stream, local, listener, purpose);
   } catch (error) {
+    dialled?.close();
     if (error instanceof ProtocolError) {
       invite.reject(488, { warning: warningOf(error.message) });
       throw refuse('peer-incompatible', 'session', { cause: error });
@@ -172,6 +178,25 @@ async function accept(
     throw refuse('connection-lost', 'session', { cause: error });
   } finally {
     listener.close();
+  }
+}
+
+/**
+ * An offer that leaves us the choice (`actpass`) is answered `active` only when we can connect, for `active` cannot be
+ * taken back (RFC 4145 section 4.1, RFC 6135 section 4.2.2): from behind a NAT or a firewall one of the two ways may be
+ * closed. Nothing is said on the connection before the answer.
+ */
+async function dialIfFree(
+  { ports }: SessionContext,
+  remote: RemoteStream,
+  address: SocketAddress,
+): Promise<MsrpDialled | undefined> {
+  if (remote.media.setup !== 'actpass') return undefined;
+  try {
+    return await ports.msrp.dial(address, limits.mediaDialMilliseconds);
+  } catch (error) {
+    ports.log.log('info', 'session.let-other-side-connect', { reason: describeError(error) });
+    return undefined;
   }
 }
 

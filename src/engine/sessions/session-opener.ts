@@ -56,7 +56,7 @@ export async function openOutgoing(
   const { ports } = context;
   const key = protection === 'key-management' ? await context.keys.offer(peer) : undefined;
   const certificate = protection === 'requested' ? await context.certificate() : undefined;
-  const listener = await ports.msrp.listen();
+  const listener = await ports.msrp.listen(context.userAgent.flow?.localAddress);
   const local = localStream(listener.address, randomId(ports.random, 12), protection !== 'plain');
   const attempt = { protection, local, listener, key, certificate, judge, purpose };
   try {

@@ -6,6 +6,7 @@ import type {
   DeviceCertificate,
   EnginePorts,
   MsrpConnection,
+  MsrpDialled,
   MsrpListener,
   MsrpSecurity,
   SocketAddress,
@@ -33,6 +34,8 @@ export interface NegotiatedStream {
   /** Where to connect when active. */
   readonly address: SocketAddress;
   readonly security: StreamSecurity;
+  /** Connected before it was answered that we would. */
+  readonly dialled?: MsrpDialled;
 }
 
 export interface OpenedStream {
@@ -76,6 +79,7 @@ export async function openStream(
 function connect(ports: EnginePorts, stream: NegotiatedStream, listener: MsrpListener): Promise<MsrpConnection> {
   const security = socketSecurity(stream);
   if (stream.role === 'passive') return listener.accept(security, limits.mediaSetupMilliseconds);
+  if (stream.dialled !== undefined) return stream.dialled.secure(security, limits.mediaSetupMilliseconds);
   return ports.msrp.connect(stream.address, security, limits.mediaSetupMilliseconds);
 }
 
