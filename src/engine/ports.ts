@@ -246,6 +246,8 @@ export interface EnginePorts {
   /** Absent where this shell keeps no files: every file is then refused. */
   readonly files?: FileStorage;
   readonly bootstrapping: Bootstrapping;
+  /** Where the certificate of this device outlives the program; one for each run when absent. */
+  readonly secrets?: SecretStore;
   /** Absent on a device without a place for it, which then has no software SIM. */
   readonly simState?: SimStateStore;
 }

@@ -1,6 +1,6 @@
 import type { Logger } from '../base/log.ts';
 import { secureRandom } from '../crypto/random.ts';
-import type { EnginePorts } from '../engine/ports.ts';
+import type { EnginePorts, SecretStore } from '../engine/ports.ts';
 import { createFileStorage } from './files/file-storage.ts';
 import { createHttpsBootstrapping } from './bootstrapping.ts';
 import { createHttpsKeyManagement } from './key-management.ts';
@@ -16,6 +16,8 @@ export interface EnginePortsOptions {
   readonly media?: MediaSettings;
   /** Where received files go; without it no files are sent or taken. */
   readonly receivedFolder?: string;
+  /** Where the certificate of this device is kept. */
+  readonly secrets?: SecretStore;
   /** Where the sequence numbers of software SIMs are kept; without it there are no accounts with a SIM. */
   readonly simDirectory?: string;
 }
@@ -27,6 +29,7 @@ export async function createEnginePorts({
   media = {},
   receivedFolder,
   simDirectory,
+  secrets,
 }: EnginePortsOptions): Promise<EnginePorts> {
   return {
     clock: systemClock,
@@ -36,6 +39,7 @@ export async function createEnginePorts({
     msrp: await createNodeMsrpSockets({ host, media, clock: systemClock }),
     keyManagement: createHttpsKeyManagement(),
     ...(receivedFolder === undefined ? {} : { files: createFileStorage(receivedFolder) }),
+    ...(secrets === undefined ? {} : { secrets }),
     bootstrapping: createHttpsBootstrapping(),
     ...(simDirectory === undefined ? {} : { simState: createSimStateFiles(simDirectory) }),
   };

@@ -10,7 +10,7 @@ import { createNodeMsrpSockets, type NodeMsrpSocketsOptions } from '../../src/no
 const hasIpv6 = Object.values(networkInterfaces())
   .flat()
   .some((address) => address?.address === '::1');
-if (!hasIpv6) console.log('tests on ::1 are skipped: this machine has no IPv6 loopback address');
+if (!hasIpv6) process.stdout.write('tests on ::1 are skipped: this machine has no IPv6 loopback address\n');
 
 const open: { close(): void }[] = [];
 let certificate: DeviceCertificate;
