@@ -9,6 +9,7 @@ import type {
   AccountConfig,
   AccountSecrets,
   FilesConfig,
+  MediaConfig,
   MsrpRelayConfig,
   ReceiptsConfig,
   SipAuthenticationConfig,
@@ -61,6 +62,15 @@ export const ueConfigSchema = z.strictObject({
   ca: z.string().optional(),
   kms: kmsSchema.optional(),
   msrpRelay: relaySchema.optional(),
+  media: z
+    .strictObject({
+      address: z.union([z.ipv4(), z.ipv6()], 'expected an IP address of this machine').optional(),
+      portRange: z
+        .tuple([z.int().min(1024).max(65535), z.int().min(1024).max(65535)])
+        .refine(([first, last]) => first <= last, 'expected the first port before the last')
+        .optional(),
+    })
+    .optional(),
   policy: policy.optional(),
   contacts: z.record(sipUri, z.strictObject({ policy })).optional(),
   /** Folder for what outlives the program, relative to the configuration file. */
@@ -161,6 +171,7 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
     },
     ...(kms === undefined ? {} : { kms: kmsConfig(kms, trusted) }),
     ...(config.msrpRelay === undefined ? {} : { msrpRelay: relayConfig(config.msrpRelay, trusted) }),
+    ...(config.media === undefined ? {} : { media: mediaConfig(config.media) }),
     policy: config.policy ?? 'prefer-e2e',
     contactPolicies: Object.fromEntries(
       Object.entries(config.contacts ?? {}).map(([contact, { policy: demanded }]) => [contact, demanded]),
@@ -210,6 +221,10 @@ function relayConfig(
     ...(realm === undefined ? {} : { realm }),
     ...(expires === undefined ? {} : { expires }),
   };
+}
+
+function mediaConfig({ address, portRange }: NonNullable<UeConfig['media']>): MediaConfig {
+  return { ...(address === undefined ? {} : { address }), ...(portRange === undefined ? {} : { portRange }) };
 }
 
 function sipAuthentication(authentication: NonNullable<UeConfig['authentication']>): SipAuthenticationConfig {

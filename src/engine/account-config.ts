@@ -83,6 +83,14 @@ export interface MsrpRelayConfig {
   readonly expires?: number;
 }
 
+/** Where the sessions of an account are listened for. */
+export interface MediaConfig {
+  /** An address of this machine, instead of the one from which the SIP server is reached. */
+  readonly address?: string;
+  /** First and last port, both included, instead of any that is free. */
+  readonly portRange?: readonly [first: number, last: number];
+}
+
 export interface AccountConfig {
   readonly id: string;
   /** Public identity (IMPU), `sip:alice@example.org`. */
@@ -98,6 +106,7 @@ export interface AccountConfig {
   readonly kms?: KmsConfig;
   /** Without it sessions connect directly. */
   readonly msrpRelay?: MsrpRelayConfig;
+  readonly media?: MediaConfig;
   readonly policy: Policy;
   /** Policies that differ from `policy`, by address of the contact. */
   readonly contactPolicies?: Readonly<Record<string, Policy>>;

@@ -18,6 +18,8 @@ export const limits = {
   relayIdleMilliseconds: 60 * 60_000,
   /** Octets of a chunk that goes through a relay: Kamailio holds a frame whole, and none of 12 KiB. */
   relayChunkOctets: 8 * 1024,
+  /** Before the answer to an offer that leaves us the choice: whether we can connect, or let the other side do so. */
+  mediaDialMilliseconds: 2_000,
   /** From the SEND of a text to its 200 and report. */
   sessionSendMilliseconds: 30_000,
   sessionIdleMilliseconds: 10 * 60_000,

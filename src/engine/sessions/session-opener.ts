@@ -88,7 +88,7 @@ async function openOnce(
   const key = protection === 'key-management' ? await context.keys.offer(peer) : undefined;
   const certificate = protection === 'requested' ? await context.certificate() : undefined;
   const place = protection === 'relay' ? await placeAt(context) : undefined;
-  const listener = place === undefined ? await ports.msrp.listen() : undefined;
+  const listener = place === undefined ? await ports.msrp.listen(context.userAgent.flow?.localAddress) : undefined;
   const local =
     place === undefined
       ? localStream(listener?.address ?? nowhere, randomId(ports.random, 12), protection !== 'plain')
