@@ -47,6 +47,22 @@ describe('the SDP of a chat session', () => {
     expect([offers.length, answers.length, secrets.size]).toEqual([2, 2, 4]);
   });
 
+  it('is refused with 488 when the other side takes no text in it', async () => {
+    const world = new World();
+    const alice = await world.user('alice');
+    const bob = await world.user('bob');
+    stopping.push(alice, bob);
+    for (const lists of ['a=accept-types:image/png', 'a=accept-types:message/cpim', 'a=no-types:here']) {
+      world.sip.changeOffer = (sdp) =>
+        sdp.replace(/a=accept-types:.*/, lists).replace(/a=accept-wrapped-types:.*\r\n/, '');
+      const outcome = await alice.account.openSession({ to: 'sip:bob@lab.test', policy: 'require-e2e' });
+      expect(outcome).toMatchObject({ outcome: 'refused', refusal: { code: 'peer-incompatible' } });
+      expect(JSON.stringify(outcome)).toContain('488');
+    }
+    expect(bob.account.status().sessions).toEqual([]);
+    expect(bob.refused.map(({ refusal }) => refusal.code)).toEqual(Array(3).fill('peer-incompatible'));
+  });
+
   it('is heeded: too long a text, or one to a peer that takes none, is refused before anything is sent', async () => {
     for (const [change, code] of [
       [(sdp: string) => sdp.replace(/a=max-size:\d+/, 'a=max-size:500'), 'too-large'],
