@@ -5,7 +5,13 @@ import { fromHex, utf8 } from '../base/bytes.ts';
 import { describeError } from '../base/errors.ts';
 import { policies } from '../base/protection-level.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
-import type { AccountConfig, AccountSecrets, MediaConfig, SipAuthenticationConfig } from '../engine/account-config.ts';
+import type {
+  AccountConfig,
+  AccountSecrets,
+  MediaConfig,
+  ReceiptsConfig,
+  SipAuthenticationConfig,
+} from '../engine/account-config.ts';
 import type { TicketStorage } from '../engine/ports.ts';
 import { createTicketStore } from '../node/ticket-store.ts';
 import { credentialMode, kmsConfig, kmsProblem, kmsSchema } from './kms-config.ts';
@@ -56,6 +62,10 @@ export const ueConfigSchema = z.strictObject({
   stateDirectory: z.string().min(1).optional(),
   /** Enciphers what is kept there. */
   statePassphrase: z.string().min(12, 'expected 12 characters at least').optional(),
+  /** What peers are told of their messages in sessions; all by default. */
+  receipts: z.strictObject({ delivery: z.boolean().optional(), display: z.boolean().optional() }).optional(),
+  /** Whether peers are told, in sessions, that the user is writing. */
+  composing: z.boolean().optional(),
   e2aeInferFromRegistration: z.boolean().optional(),
   mediasecOptionTag: z.boolean().optional(),
 });
@@ -131,6 +141,8 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
     contactPolicies: Object.fromEntries(
       Object.entries(config.contacts ?? {}).map(([contact, { policy: demanded }]) => [contact, demanded]),
     ),
+    ...(config.receipts === undefined ? {} : { receipts: receiptsConfig(config.receipts) }),
+    ...(config.composing === undefined ? {} : { composing: config.composing }),
     ...(config.e2aeInferFromRegistration === undefined
       ? {}
       : { e2aeInferFromRegistration: config.e2aeInferFromRegistration }),
@@ -148,6 +160,10 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
 
 function mediaConfig({ address, portRange }: NonNullable<UeConfig['media']>): MediaConfig {
   return { ...(address === undefined ? {} : { address }), ...(portRange === undefined ? {} : { portRange }) };
+}
+
+function receiptsConfig({ delivery, display }: NonNullable<UeConfig['receipts']>): ReceiptsConfig {
+  return { ...(delivery === undefined ? {} : { delivery }), ...(display === undefined ? {} : { display }) };
 }
 
 function sipAuthentication(authentication: NonNullable<UeConfig['authentication']>): SipAuthenticationConfig {

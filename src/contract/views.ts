@@ -109,6 +109,8 @@ export const messageState = z.enum([
   'sending',
   'accepted',
   'delivered',
+  /** The peer's device told that its user has seen it. */
+  'displayed',
   'failed',
   'received',
   'undecryptable',
@@ -125,6 +127,10 @@ export const messageView = z.object({
   from: z.string(),
   to: z.string(),
   text: z.string(),
+  /** By the sender's word. */
+  subject: z.string().optional(),
+  /** When it was written by the sender's word and clock, milliseconds since the epoch. */
+  sentAt: z.number().optional(),
   /** Milliseconds since the epoch. */
   at: z.number(),
   way: messageWay,
@@ -154,6 +160,8 @@ export const conversationView = z.object({
   policy: policy.optional(),
   session: sessionView.optional(),
   unread: z.number().int().min(0),
+  /** The peer is writing, by its device's word. */
+  isPeerWriting: z.boolean().optional(),
   lastMessage: messageView.optional(),
 });
 export type ConversationView = z.infer<typeof conversationView>;

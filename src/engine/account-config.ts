@@ -57,6 +57,14 @@ export interface MediaConfig {
   readonly portRange?: readonly [first: number, last: number];
 }
 
+/** What an account tells its peers about their messages in sessions (RFC 5438). */
+export interface ReceiptsConfig {
+  /** That a message has arrived on this device. Default: yes. */
+  readonly delivery?: boolean;
+  /** That the user has seen it. Default: yes. */
+  readonly display?: boolean;
+}
+
 export interface AccountConfig {
   readonly id: string;
   /** Public identity (IMPU), `sip:alice@example.org`. */
@@ -79,6 +87,9 @@ export interface AccountConfig {
    * provided the network announced it at registration (profile 2.5). Default: no.
    */
   readonly e2aeInferFromRegistration?: boolean;
+  readonly receipts?: ReceiptsConfig;
+  /** Tells peers, in sessions that stand already, that the user is writing (RFC 3994). Default: yes. */
+  readonly composing?: boolean;
   /** Profile 1.6. */
   readonly mediasecOptionTag?: boolean;
 }

@@ -16,6 +16,8 @@ export interface AccountEvents {
   /** A message that waited was taken back by the user. */
   readonly messageCancelled: ChatMessage;
   readonly session: SessionChange;
+  /** A peer begins to write, or is not writing any more. */
+  readonly composing: { readonly peer: string; readonly isWriting: boolean };
   /** A file was offered, moved on, or ended. */
   readonly file: FileView;
   /** Whether keys for end-to-end protection can be had. */
@@ -39,6 +41,12 @@ export interface SendRequest {
   readonly policy?: Policy;
   /** The user agrees, for this contact from now on, to the level that the last `consent-required` offered. */
   readonly consent?: boolean;
+}
+
+export interface ComposingRequest {
+  readonly to: string;
+  /** False when what was written is gone without having been sent. */
+  readonly isWriting: boolean;
 }
 
 export interface SendFileRequest {

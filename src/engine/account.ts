@@ -16,6 +16,7 @@ import type {
 import type {
   AccountEvents,
   AccountStatus,
+  ComposingRequest,
   OpenSessionRequest,
   SendFileOutcome,
   SendFileRequest,
@@ -33,10 +34,11 @@ import type { DeviceCertificate, EnginePorts, TicketStorage } from './ports.ts';
 import { asRefusalError, refusal, refuse, RefusalError, type Refusal } from './refusal.ts';
 import { routeInvite, type InviteTakers } from './sessions/route-invite.ts';
 import { SessionBook } from './sessions/session-book.ts';
+import type { SessionText } from './sessions/session-content.ts';
+import { AwaitedDisplays, SentReceipts } from './sessions/session-receipts.ts';
 import type { SessionContext } from './sessions/session-context.ts';
 import { SessionKeys } from './sessions/session-keys.ts';
 import type { RegistrationState, SipUserAgent } from './sip/index.ts';
-import type { ReadText } from './text-content.ts';
 import { createKmsCredential, type KmsCredential } from './tickets/kms-credential.ts';
 import type { KmsState } from './tickets/kms-state.ts';
 import { credentialBinding } from './tickets/credential-binding.ts';
@@ -47,6 +49,7 @@ import { TicketService } from './tickets/ticket-service.ts';
 export type {
   AccountEvents,
   AccountStatus,
+  ComposingRequest,
   IncomingRefusal,
   OpenSessionRequest,
   SendFileOutcome,
@@ -85,6 +88,8 @@ export class Account {
   readonly #waiting: WaitingMessages;
   readonly #receiver: MessageReceiver;
   readonly #sessions: SessionBook;
+  readonly #receipts: SentReceipts;
+  readonly #awaitedDisplays = new AwaitedDisplays();
   #registering: Promise<RegistrationState> | undefined;
   #sends = 0;
 
@@ -131,9 +136,22 @@ export class Account {
     };
     const onRefused = (peer: string, problem: Refusal): void =>
       this.events.emit('incomingRefused', { way: 'msrp', peer, refusal: problem });
+    this.#receipts = new SentReceipts({
+      log: ports.log,
+      find: (id) => this.#conversations.get(id),
+      change: (id, state) => this.#changeMessage(id, { state }),
+    });
     this.#sessions = new SessionBook({
       context,
       policies: this.#policies,
+      self: this.#self,
+      habits: {
+        tellDelivery: config.receipts?.delivery ?? true,
+        tellDisplay: config.receipts?.display ?? true,
+        tellComposing: config.composing ?? true,
+      },
+      onReceipt: (session, receipt) => this.#receipts.told(session, receipt),
+      onComposing: ({ peer }, isWriting) => this.events.emit('composing', { peer, isWriting }),
       onChange: (change) => this.events.emit('session', change),
       onRefused,
       onText: (session, text) => this.#keepSessionText(session, text),
@@ -192,9 +210,31 @@ export class Account {
         : this.#sendInSession(peer, text, demanded));
       this.#conversations.add(message);
       this.events.emit('messageState', message);
+      this.#receipts.finish(message.id);
       return { outcome: message.state === 'waiting' ? 'waiting' : 'sent', message };
     } catch (error) {
       return { outcome: 'refused', refusal: this.#refusalFor(error, 'message') };
+    }
+  }
+
+  /** The user writes, or writes no more. False when the peer is not told: there is no session, or the account does not tell. */
+  composing({ to, isWriting }: ComposingRequest): boolean {
+    const peer = tryKmsUserIdentity(to);
+    return peer !== undefined && this.#sessions.composing(peer, this.#policies.policyFor(peer), isWriting);
+  }
+
+  /**
+   * The user has seen the conversation with `peer` up to the message `upTo`: senders who asked are told, where the account
+   * allows and a session stands.
+   */
+  markDisplayed(peer: string, upTo: string): void {
+    const messages = this.#conversations.of(peer);
+    const seen = messages.slice(0, messages.findIndex(({ id }) => id === upTo) + 1);
+    for (const display of this.#awaitedDisplays.take(
+      peer,
+      seen.map(({ id }) => id),
+    )) {
+      this.#sessions.tellDisplayed(display);
     }
   }
 
@@ -358,9 +398,15 @@ export class Account {
   async #sendInSession(peer: string, text: string, policy: Policy): Promise<ChatMessage> {
     const at = this.#ports.clock.now();
     const messageId = randomId(this.#ports.random, 12);
-    const message = { from: this.#self, to: peer, at, messageId, text };
-    const { level, evidence } = await this.#sessions.send(peer, message, policy);
-    return this.#outgoing({ id: messageId, peer, text, at, way: 'msrp', level, evidence, state: 'delivered' });
+    this.#receipts.begin(messageId);
+    try {
+      const message = { from: this.#self, to: peer, at, messageId, text };
+      const { level, evidence } = await this.#sessions.send(peer, message, policy);
+      return this.#outgoing({ id: messageId, peer, text, at, way: 'msrp', level, evidence, state: 'delivered' });
+    } catch (error) {
+      this.#receipts.abandon(messageId);
+      throw error;
+    }
   }
 
   #outgoing({
@@ -370,15 +416,22 @@ export class Account {
     return { ...rest, conversation: peer, direction: 'out', from: this.#self, to: peer };
   }
 
-  #keepSessionText(session: SessionView, { text, from }: ReadText): void {
+  #keepSessionText(session: SessionView, { text, from, messageId, subject, sentAt, wants }: SessionText): void {
     const { peer, evidence } = session;
     // A CPIM From that names somebody else makes the sender doubtful, whatever protects the session.
     const honest = from === undefined || tryKmsUserIdentity(from) === peer;
     const level = honest || session.level === 'none' ? session.level : 'unverified';
-    this.#keepArrival('msrp', { peer, text, level, evidence });
+    const claims = { ...(subject === undefined ? {} : { subject }), ...(sentAt === undefined ? {} : { sentAt }) };
+    const { id } = this.#keepArrival('msrp', { peer, text, level, evidence }, claims);
+    if (messageId === undefined || !wants.display) return;
+    this.#awaitedDisplays.add({ id, peer, sessionId: session.id, level: session.level, messageId });
   }
 
-  #keepArrival(way: MessageWay, { peer, text, level, evidence, problem }: Arrival): ChatMessage {
+  #keepArrival(
+    way: MessageWay,
+    { peer, text, level, evidence, problem }: Arrival,
+    claims: Pick<ChatMessage, 'subject' | 'sentAt'> = {},
+  ): ChatMessage {
     const message: ChatMessage = {
       id: randomId(this.#ports.random, 12),
       conversation: peer,
@@ -386,6 +439,7 @@ export class Account {
       from: peer,
       to: this.#self,
       text,
+      ...claims,
       at: this.#ports.clock.now(),
       way,
       level,

@@ -41,6 +41,8 @@ export const limits = {
   sessionsPerAccount: 64,
   /** Octets of one message in a session that is shown as text. */
   sessionTextOctets: 256 * 1024,
+  /** Texts that came in and whose senders want to know when they are seen. */
+  awaitedDisplays: 2_000,
   /** Octets of a file that is taken. */
   fileOctets: 64 * 1024 ** 3,
   /** Files that wait for the user's answer. */

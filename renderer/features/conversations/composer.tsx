@@ -10,6 +10,7 @@ import { shortName } from '../../ui/names.ts';
 import { emptyDraft } from '../../screen-state.ts';
 import { PolicySelect } from '../security/policy-select.tsx';
 import styles from './composer.module.css';
+import { useComposing } from './use-composing.ts';
 import { useSend } from './use-send.ts';
 
 interface Props {
@@ -24,6 +25,7 @@ export function Composer({ conversation, inputRef }: Props) {
   const draft = useScreen((state) => state.drafts[keyText(conversation)] ?? emptyDraft);
   const isUp = useRemote((state) => state.link === 'up');
   const { send } = useSend(conversation);
+  const { noteTyping, noteSent } = useComposing(conversation);
   const [problem, setProblem] = useState<string>();
   const peer = shortName(conversation.peer);
   const { changeDraft } = screen.getState();
@@ -33,6 +35,7 @@ export function Composer({ conversation, inputRef }: Props) {
     if (!canSend) return;
     setProblem(undefined);
     changeDraft(conversation, { text: '' });
+    noteSent();
     const error = await send({ text: draft.text, way: draft.way });
     if (error === undefined) return;
     // Nothing written is lost, and nothing is sent twice without the user's doing.
@@ -70,7 +73,10 @@ export function Composer({ conversation, inputRef }: Props) {
           aria-keyshortcuts="Enter"
           placeholder={text('composer.placeholder', { peer })}
           value={draft.text}
-          onChange={(event) => changeDraft(conversation, { text: event.target.value })}
+          onChange={(event) => {
+            changeDraft(conversation, { text: event.target.value });
+            noteTyping(event.target.value);
+          }}
           onKeyDown={onKeyDown}
         />
         <div className={styles.tools}>

@@ -7,9 +7,11 @@ import { shortName } from '../../ui/names.ts';
 import { MessageProof } from '../security/message-proof.tsx';
 import { SessionProof } from '../security/session-proof.tsx';
 import { Composer } from './composer.tsx';
+import { ComposingLine } from './composing-line.tsx';
 import { ConversationHeader } from './conversation-header.tsx';
 import styles from './conversation-pane.module.css';
 import { Transcript } from './transcript.tsx';
+import { useMarkDisplayed } from './use-mark-displayed.ts';
 
 type Proof = { readonly of: 'message'; readonly id: string } | { readonly of: 'session' };
 
@@ -37,6 +39,7 @@ export function ConversationPane({ conversationKey }: { readonly conversationKey
     return () => clearTimeout(timer);
   }, []);
   useMarkRead(conversation);
+  useMarkDisplayed(conversation, list ?? nothing);
 
   const focusComposer = useCallback(() => composer.current?.focus(), []);
   const showProof = useCallback((message: MessageView) => setProof({ of: 'message', id: message.id }), []);
@@ -56,6 +59,7 @@ export function ConversationPane({ conversationKey }: { readonly conversationKey
         onEarlier={loadEarlier}
         onSettled={focusComposer}
       />
+      <ComposingLine conversation={conversation} />
       <Composer conversation={conversation} inputRef={composer} />
       <MessageProof message={proven} onClose={() => setProof(undefined)} />
       <SessionProof

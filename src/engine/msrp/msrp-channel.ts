@@ -57,6 +57,8 @@ export class MsrpChannel implements LinkedParty {
       decide: (incoming) => this.#decide(incoming),
       ...(options.judge === undefined ? {} : { judge: options.judge }),
       ...(options.acceptTypes === undefined ? {} : { acceptTypes: options.acceptTypes }),
+      ...(options.peerAcceptTypes === undefined ? {} : { peerAcceptTypes: options.peerAcceptTypes }),
+      ...(options.peerMaxOctets === undefined ? {} : { peerMaxOctets: options.peerMaxOctets }),
       ...(options.maxMessageOctets === undefined ? {} : { maxMessageOctets: options.maxMessageOctets }),
     });
     this.#link.add(this);
@@ -95,7 +97,7 @@ export class MsrpChannel implements LinkedParty {
    * @throws ProtocolError `local` for an impossible message id or header.
    */
   async send(content: OutgoingContent): Promise<MsrpOutcome> {
-    const { messageId = randomId(this.#random, 12), contentType, other, successReport } = content;
+    const { messageId = randomId(this.#random, 12), contentType, other, successReport, failureReport } = content;
     if (this.#isClosed) {
       if ('stream' in content) await content.stream[Symbol.asyncIterator]().return?.();
       return { outcome: 'failed', status: 481, failure: 'closed' };
@@ -105,6 +107,7 @@ export class MsrpChannel implements LinkedParty {
       contentType,
       ...(other === undefined ? {} : { other }),
       ...(successReport === undefined ? {} : { successReport }),
+      ...(failureReport === undefined ? {} : { failureReport }),
     };
     if (this.#outcomes.has(messageId)) throw impossibleMessageId();
     const outcome = new Promise<MsrpOutcome>((resolve) => this.#outcomes.set(messageId, resolve));
@@ -173,6 +176,9 @@ export class MsrpChannel implements LinkedParty {
         return;
       case 'outcome':
         this.#settle(action.messageId, action.result);
+        return;
+      case 'late-failure':
+        this.events.emit('lateFailure', { messageId: action.messageId, status: action.status });
         return;
       case 'closed':
         this.#finish(action.error);

@@ -1,7 +1,6 @@
 import type { SessionView } from '../chat-message.ts';
 import type { EnginePorts } from '../ports.ts';
 import type { RefusalError } from '../refusal.ts';
-import type { ReadText } from '../text-content.ts';
 import { MessageSession, type MessageSessionOptions } from './message-session.ts';
 import type { EstablishedStream } from './session-opener.ts';
 import { SessionOutbox } from './session-outbox.ts';
@@ -9,15 +8,16 @@ import type { SessionEnd } from './session-recovery.ts';
 import { SessionWatch } from './session-watch.ts';
 import type { UnsettledMessage } from './unsettled-message.ts';
 
-export interface LiveSessionOptions {
+/** What is passed on as it is. */
+type SessionPart = Pick<MessageSessionOptions, 'self' | 'habits' | 'isCopy' | 'onText' | 'onReceipt' | 'onComposing'>;
+
+export interface LiveSessionOptions extends SessionPart {
   readonly ports: EnginePorts;
   readonly view: SessionView;
   readonly stream: EstablishedStream;
   /** Our address towards the network when the session began. */
   readonly localAddress: string | undefined;
-  readonly isCopy: MessageSessionOptions['isCopy'];
   readonly judge: (message: UnsettledMessage) => RefusalError | undefined;
-  readonly onText: (text: ReadText) => void;
   /** Called once; `unsettled` are the messages that nobody has any more. */
   readonly onClosed: (reason: string, end: SessionEnd, unsettled: readonly UnsettledMessage[]) => void;
   /** The dialog is over too. */
@@ -34,7 +34,8 @@ export class LiveSession {
 
   constructor(options: LiveSessionOptions) {
     const { ports, view, stream } = options;
-    const { channel, sip, peerAcceptTypes } = stream;
+    const { channel, sip, peerAcceptTypes, peerAcceptWrappedTypes } = stream;
+    const { self, habits, isCopy, onText, onReceipt, onComposing } = options;
     this.view = view;
     this.#localAddress = options.localAddress;
     this.#watch = new SessionWatch({
@@ -54,8 +55,13 @@ export class LiveSession {
       sip,
       channel,
       peerAcceptTypes,
-      isCopy: options.isCopy,
-      onText: options.onText,
+      peerAcceptWrappedTypes,
+      self,
+      habits,
+      isCopy,
+      onText,
+      onReceipt,
+      onComposing,
       onClosed: (reason, end) => {
         this.#watch.stop();
         options.onClosed(reason, end, this.#outbox.end());
@@ -84,6 +90,16 @@ export class LiveSession {
   /** Gives what is not settled to `newer`: which of two sessions to a peer still lives is not known, and copies are harmless. */
   handOver(newer: LiveSession): void {
     newer.adopt(this.#outbox.release());
+  }
+
+  /** False when the peer is not told. */
+  composing(isWriting: boolean): boolean {
+    return this.#session.composing(isWriting);
+  }
+
+  /** False when the peer is not told. */
+  tellDisplayed(messageId: string): boolean {
+    return this.#session.tellDisplayed(messageId);
   }
 
   probe(): void {

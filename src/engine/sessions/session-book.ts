@@ -6,8 +6,12 @@ import { limits } from '../limits.ts';
 import { acceptsIncoming, aimOf, judgeSending, type ContactPolicies } from '../policy.ts';
 import { asRefusalError, refuse, RefusalError, type Refusal } from '../refusal.ts';
 import type { IncomingInvite } from '../sip/index.ts';
-import type { ReadText, TextToSend } from '../text-content.ts';
+import type { ImdnPayload } from '../../protocol/imdn/index.ts';
+import type { TextToSend } from '../text-content.ts';
+import type { SessionHabits } from './message-session.ts';
 import { chatPurpose } from './chat-purpose.ts';
+import type { SessionText } from './session-content.ts';
+import type { AwaitedDisplay } from './session-receipts.ts';
 import { judgeLevel, openUnderPolicy } from './protection-choice.ts';
 import { LiveSession } from './live-session.ts';
 import { ReceivedMessages } from './received-messages.ts';
@@ -28,7 +32,12 @@ export interface SessionBookOptions {
   readonly onChange: (change: SessionChange) => void;
   /** An invitation was refused. */
   readonly onRefused: (peer: string, problem: Refusal) => void;
-  readonly onText: (session: SessionView, text: ReadText) => void;
+  /** Our own address. */
+  readonly self: string;
+  readonly habits: SessionHabits;
+  readonly onText: (session: SessionView, text: SessionText) => void;
+  readonly onReceipt: (session: SessionView, receipt: ImdnPayload) => void;
+  readonly onComposing: (session: SessionView, isWriting: boolean) => void;
 }
 
 /** Of a session that breaks while it is being set up. */
@@ -152,17 +161,34 @@ export class SessionBook {
     this.#answering.push(peer);
     try {
       const judged = judgeInvite(context, invite, peer, remote, policies.policyFor(peer));
-      this.#add(peer, 'in', await answerInvite(context, judged, chatPurpose(context.ports)));
+      const purpose = chatPurpose(context.ports);
+      purpose.checkAnswer?.(remote);
+      this.#add(peer, 'in', await answerInvite(context, judged, purpose));
     } catch (error) {
       const refused = asRefusalError(error, 'peer-incompatible');
       const problem = refused.refusal('invitation');
       context.ports.log.log('warn', 'session.refused', { code: problem.code, reason: reasonOf(refused) });
       // Does nothing unless something went wrong before there was an answer.
-      invite.reject(500);
+      invite.reject(refused.code === 'peer-incompatible' ? 488 : 500);
       onRefused(peer, problem);
     } finally {
       this.#answering.splice(this.#answering.indexOf(peer), 1);
     }
+  }
+
+  /**
+   * The user writes to `peer`, or has taken away what was written. Told in a session that stands and satisfies `policy`;
+   * none is opened for it. False when the peer is not told.
+   */
+  composing(peer: string, policy: Policy, isWriting: boolean): boolean {
+    return this.#find(peer, policy)?.composing(isWriting) ?? false;
+  }
+
+  /** In the session that brought the text or, when it has ended, in one that protects as well; none is opened for it. */
+  tellDisplayed({ peer, sessionId, level, messageId }: AwaitedDisplay): boolean {
+    const own = this.#live.find(({ view }) => view.id === sessionId);
+    const session = own ?? this.#live.findLast(({ view }) => view.peer === peer && isAtLeast(view.level, level));
+    return session?.tellDisplayed(messageId) ?? false;
   }
 
   /** The policy for `peer` changed: what it does not allow ends. */
@@ -244,7 +270,7 @@ export class SessionBook {
   }
 
   #add(peer: string, direction: 'in' | 'out', stream: EstablishedStream): LiveSession {
-    const { context, policies, onChange, onText } = this.#options;
+    const { context, policies, onChange, onText, onReceipt, onComposing, self, habits } = this.#options;
     const { ports, userAgent } = context;
     const view: SessionView = {
       id: randomId(ports.random),
@@ -258,10 +284,14 @@ export class SessionBook {
       ports,
       view,
       stream,
+      self,
+      habits,
       localAddress: userAgent.flow?.localAddress,
       isCopy: (message) => this.#received.isCopy(peer, message),
       judge: ({ policy }) => this.#judgeCarrying(view, policy),
       onText: (text) => onText(view, text),
+      onReceipt: (receipt) => onReceipt(view, receipt),
+      onComposing: (isWriting) => onComposing(view, isWriting),
       onClosed: (reason, end, unsettled) => {
         if (!this.#sessions.has(view.id)) {
           for (const message of unsettled) message.lose('connection-lost', reason);

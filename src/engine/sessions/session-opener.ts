@@ -29,6 +29,7 @@ export interface EstablishedStream extends OpenedStream {
   readonly sip: SipSession;
   readonly channel: MsrpChannel;
   readonly peerAcceptTypes: readonly string[];
+  readonly peerAcceptWrappedTypes: readonly string[];
 }
 
 interface Attempt {
@@ -175,9 +176,12 @@ export async function establish(
       remotePath: stream.remote.media.path,
       active: stream.role === 'active',
       acceptTypes: purpose.acceptTypes,
+      peerAcceptTypes: stream.remote.media.acceptTypes,
+      peerMaxOctets: stream.remote.media.maxSize,
       ...purpose.channel,
     });
-    return { ...opened, sip, channel, peerAcceptTypes: stream.remote.media.acceptTypes };
+    const { acceptTypes: peerAcceptTypes, acceptWrappedTypes: peerAcceptWrappedTypes } = stream.remote.media;
+    return { ...opened, sip, channel, peerAcceptTypes, peerAcceptWrappedTypes };
   } catch (error) {
     void sip.end(describeError(error)).catch(() => undefined);
     throw error;

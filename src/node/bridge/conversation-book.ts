@@ -11,6 +11,7 @@ interface Conversation {
   policy: Policy | undefined;
   session: SessionView | undefined;
   unread: number;
+  isPeerWriting: boolean;
 }
 
 interface Key {
@@ -104,6 +105,14 @@ export class ConversationBook {
     this.#changed(conversation);
   }
 
+  /** Nobody begins a conversation by typing. */
+  setPeerWriting(key: Key, isWriting: boolean): void {
+    const conversation = this.#conversations.get(keyText(key));
+    if (conversation === undefined || conversation.isPeerWriting === isWriting) return;
+    conversation.isPeerWriting = isWriting;
+    this.#changed(conversation);
+  }
+
   session(key: Key): SessionView | undefined {
     return this.#conversations.get(keyText(key))?.session;
   }
@@ -118,6 +127,7 @@ export class ConversationBook {
       policy: undefined,
       session: undefined,
       unread: 0,
+      isPeerWriting: false,
     };
     this.#conversations.set(keyText(key), conversation);
     return conversation;
@@ -139,6 +149,7 @@ function keyText({ accountId, peer }: Key): string {
 }
 
 function viewOf(conversation: Conversation): ConversationView {
-  const { accountId, peer, policy, session, unread } = conversation;
-  return { accountId, peer, policy, session, unread, lastMessage: [...conversation.messages.values()].at(-1) };
+  const { accountId, peer, policy, session, unread, isPeerWriting } = conversation;
+  const lastMessage = [...conversation.messages.values()].at(-1);
+  return { accountId, peer, policy, session, unread, ...(isPeerWriting ? { isPeerWriting } : {}), lastMessage };
 }

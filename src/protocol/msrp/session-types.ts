@@ -26,6 +26,10 @@ export interface MsrpSessionOptions {
   readonly maxStreamOctets?: number;
   /** Unfinished incoming messages at a time. Default 16. */
   readonly maxIncoming?: number;
+  /** The far end's `a=accept-types`: nothing else is sent to it. Default `*`. */
+  readonly peerAcceptTypes?: readonly string[];
+  /** The far end's `a=max-size`: nothing larger is sent to it. Default no bound. */
+  readonly peerMaxOctets?: number;
   /** Chunks written and not yet answered, before we wait. Default 64. */
   readonly maxUnanswered?: number;
   /** Set when the session is already bound to another connection: every request is then answered 506. */
@@ -56,8 +60,8 @@ export interface ReceivedMessage {
   readonly other: IncomingDescription['other'];
 }
 
-/** Why a message did not arrive, as far as we know. */
-export type MsrpFailure = 'rejected' | 'timeout' | 'cancelled' | 'connection-lost' | 'closed';
+/** Why a message did not arrive, as far as we know; `not-accepted`: not sent, as the far end's SDP or an earlier 415 of it forbids. */
+export type MsrpFailure = 'rejected' | 'not-accepted' | 'timeout' | 'cancelled' | 'connection-lost' | 'closed';
 
 export type MsrpOutcome =
   | { readonly outcome: 'delivered'; readonly status: 200 }
@@ -82,5 +86,7 @@ export type MsrpSessionAction =
   | { readonly type: 'data-end'; readonly messageId: string; readonly octets: number }
   | { readonly type: 'data-aborted'; readonly messageId: string }
   | { readonly type: 'outcome'; readonly messageId: string; readonly result: MsrpOutcome }
+  /** A message with `Failure-Report: partial`, told as written before, was refused. */
+  | { readonly type: 'late-failure'; readonly messageId: string; readonly status: number }
   /** Write what `nextOutput` still gives, then close the connection. Nothing follows. */
   | { readonly type: 'closed'; readonly error?: ProtocolError };

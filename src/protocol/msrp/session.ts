@@ -6,6 +6,7 @@ import { IdSource } from './id-source.ts';
 import type { IncomingMessage } from './incoming.ts';
 import { malformedMsrp } from './msrp-error.ts';
 import type { MsrpParty } from './link.ts';
+import { PeerPath } from './peer-path.ts';
 import { MessageReceiver } from './receiver.ts';
 import { MessageSender, type SenderVerdict } from './sender.ts';
 import type { MsrpSessionAction, MsrpSessionEvent, MsrpSessionOptions } from './session-types.ts';
@@ -26,6 +27,7 @@ const nothing: readonly MsrpSessionAction[] = [];
 export class MsrpSession implements MsrpParty {
   readonly #options: MsrpSessionOptions;
   readonly #local: MsrpUri;
+  readonly #peer: PeerPath;
   readonly #ids: IdSource;
   readonly #sender: MessageSender;
   readonly #receiver: MessageReceiver;
@@ -42,11 +44,15 @@ export class MsrpSession implements MsrpParty {
     this.#options = options;
     this.#local = parseMsrpUri(options.localPath, 'localPath');
     if (options.remotePath.length === 0) throw malformedMsrp('remotePath', 0, 'empty', 'an MSRP URI');
-    for (const uri of options.remotePath) parseMsrpUri(uri, 'remotePath');
-    const { localPath, remotePath, maxUnanswered = 64 } = options;
+    const { localPath, remotePath, maxUnanswered = 64, peerAcceptTypes = ['*'], peerMaxOctets = Infinity } = options;
+    this.#peer = new PeerPath(remotePath);
     this.#ids = new IdSource(options.random);
-    this.#sender = new MessageSender({ localPath, remotePath, ids: this.#ids, maxUnanswered }, (messageId, result) =>
-      this.#actions.push({ type: 'outcome', messageId, result }),
+    this.#sender = new MessageSender(
+      { localPath, remotePath, ids: this.#ids, maxUnanswered, peerAcceptTypes, peerMaxOctets },
+      {
+        onOutcome: (messageId, result) => this.#actions.push({ type: 'outcome', messageId, result }),
+        onLateFailure: (messageId, status) => this.#actions.push({ type: 'late-failure', messageId, status }),
+      },
     );
     this.#receiver = new MessageReceiver(
       {
@@ -167,6 +173,7 @@ export class MsrpSession implements MsrpParty {
   #head(head: MsrpHead, hasBody: boolean, now: number): void {
     this.#isReadingSend = false;
     if (head.kind === 'response') {
+      if (!this.#peer.isResponder(head.headers.fromPath)) return;
       this.#judge(this.#sender.answered(head.transactionId, head.status, now));
       return;
     }
@@ -189,6 +196,8 @@ export class MsrpSession implements MsrpParty {
     if (this.#options.isBoundElsewhere === true) return 506;
     const [first, ...more] = request.headers.toPath;
     if (first === undefined || more.length > 0 || !this.#isOurs(first)) return 481;
+    // The session is ours and the peer's together: what comes from somebody else belongs to none.
+    if (!this.#peer.isSender(request.headers.fromPath)) return 481;
     return request.method === 'SEND' || request.method === 'REPORT' ? undefined : 501;
   }
 

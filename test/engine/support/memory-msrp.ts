@@ -19,8 +19,9 @@ interface Waiting {
 export class MemoryMsrpNetwork {
   readonly #listeners = new Map<number, MemoryListener>();
   #nextPort = 40_000;
-  /** Everything that went over any connection, for looking into. */
   connections = 0;
+  /** Everything that went over any connection, for looking into. */
+  readonly written: Uint8Array[] = [];
   /** Hosts that cannot connect to any other. */
   readonly unreachable = new Set<string>();
   /** Replaces what a connecting side shows as certificate or key. */
@@ -189,6 +190,7 @@ class MemoryConnection implements MsrpConnection {
 
   write(bytes: Uint8Array): boolean {
     const copy = Uint8Array.from(bytes);
+    this.#network.written.push(copy);
     if (this.#closed || this.isLost) return true;
     const fault = this.#network.fault?.();
     if (fault === 'lost') {
