@@ -12,6 +12,7 @@ import {
   RpcError,
   type RpcId,
 } from './json-rpc.ts';
+import { isRoomMethod, roomParams, runRoomMethod } from './room-rpc.ts';
 import type { Line } from './bounded-lines.ts';
 
 export type UeAccount = Pick<
@@ -24,6 +25,7 @@ export type UeAccount = Pick<
   | 'retryKms'
   | 'openSession'
   | 'closeSession'
+  | 'rooms'
   | 'status'
 >;
 
@@ -56,6 +58,7 @@ const params = {
   'kms.retry': nothing,
   'session.open': z.strictObject({ to: address, policy, consent: z.boolean().optional() }),
   'session.close': z.strictObject({ id: z.string() }),
+  ...roomParams,
 } as const;
 type Method = keyof typeof params;
 
@@ -79,6 +82,8 @@ export class UeRpc {
       events.on('messageCancelled', (message) => this.#notify('message.cancelled', message)),
       events.on('kms', (state) => this.#notify('kms', state)),
       events.on('session', (change) => this.#notify('session', change)),
+      events.on('room', (view) => this.#notify('room', view)),
+      events.on('roomMessage', (message) => this.#notify('room.message', message)),
       events.on('incomingRefused', (refused) => this.#notify('incoming.refused', refused)),
     ];
   }
@@ -129,6 +134,7 @@ export class UeRpc {
 
   async #run(method: Method, given: unknown): Promise<unknown> {
     const { account } = this.#options;
+    if (isRoomMethod(method)) return runRoomMethod(account.rooms, method, given);
     switch (method) {
       case 'message.send': {
         const outcome = await account.sendMessage(withoutUndefined(checkParams(params[method], given)));
