@@ -11,10 +11,10 @@ import {
   refusedMedia,
   type MediaSection,
   type MsrpMedia,
-  type SessionDescription,
 } from '../../protocol/sdp/index.ts';
 import type { Fingerprint, SocketAddress } from '../ports.ts';
-import type { StreamFacts } from './session-decision.ts';
+import { addressOfPath, type ConnectTo, type FarAddresses } from './cema.ts';
+import type { RemoteStream } from './remote-stream.ts';
 import type { StreamPurpose } from './stream-purpose.ts';
 
 export type StreamRole = 'active' | 'passive';
@@ -22,19 +22,11 @@ export type StreamRole = 'active' | 'passive';
 /** Our end of one MSRP stream. */
 export interface LocalStream {
   readonly address: SocketAddress;
-  /** MSRP URI, as sent in `a=path`. */
-  readonly path: string;
+  /** MSRP URIs, as sent in `a=path`; the last is our own. */
+  readonly path: readonly string[];
 }
 
-/** The far end's SDP, read. */
-export interface RemoteStream {
-  readonly description: SessionDescription;
-  readonly section: MediaSection;
-  readonly media: MsrpMedia;
-  readonly facts: StreamFacts;
-  /** The fingerprints whose hash is strong enough (profile 2.4). */
-  readonly fingerprints: readonly Fingerprint[];
-}
+export type { RemoteStream } from './remote-stream.ts';
 
 /** What secures the stream in the SDP: at most one of the two, and `requested` only with fingerprints (profile 3.2). */
 export interface StreamSecurityLines {
@@ -50,7 +42,12 @@ const discardPort = 9;
 /** @param id at least 80 random bits (RFC 4975 14.1). */
 export function localStream(address: SocketAddress, id: string, secure: boolean): LocalStream {
   const host = address.host.includes(':') ? `[${address.host}]` : address.host;
-  return { address, path: `${secure ? 'msrps' : 'msrp'}://${host}:${address.port}/${id};tcp` };
+  return { address, path: [`${secure ? 'msrps' : 'msrp'}://${host}:${address.port}/${id};tcp`] };
+}
+
+/** Our end behind a relay: RFC 6714 4.2 wants the relay in the c= and m= lines too, rather than ourselves. */
+export function relayedStream(path: readonly string[]): LocalStream {
+  return { address: addressOfPath({ path }), path };
 }
 
 export function connectingOnly(address: SocketAddress): SocketAddress {
@@ -62,8 +59,9 @@ export function buildOffer(
   security: StreamSecurityLines,
   purpose: StreamPurpose,
   random: Random,
+  cema = true,
 ): string {
-  return describe(local, [streamSection(local, security, 'actpass', purpose)], random);
+  return describe(local, [streamSection(local, security, 'actpass', purpose, cema)], random);
 }
 
 /** Every other stream of the offer is refused in its place (RFC 3264 clause 6). */
@@ -74,8 +72,9 @@ export function buildAnswer(
   role: StreamRole,
   purpose: StreamPurpose,
   random: Random,
+  cema = true,
 ): string {
-  const answered = streamSection(local, security, role, purpose);
+  const answered = streamSection(local, security, role, purpose, cema);
   const sections = remote.description.media.map((section) =>
     section === remote.section ? answered : refusedMedia(section),
   );
@@ -120,6 +119,7 @@ export function readRemoteStream(sdp: string): RemoteStream {
     fingerprint: fingerprints.length > 0,
     keyManagement: media.keyMgmtProtocols.length > 0,
     indicator: media.e2ae,
+    relayed: media.path.length > 1,
   };
   return { description, section, media, facts, fingerprints };
 }
@@ -138,25 +138,19 @@ export function roleForAnswer(media: MsrpMedia): StreamRole {
   throw unusableSetup('active or passive');
 }
 
-/**
- * Where the active side connects: RFC 6714 4.3 the c=/m= address; without CEMA on the far end its MSRP URI (RFC 4975 5.4).
- * @throws ProtocolError for an end-to-end stream whose far end lacks CEMA while both differ (profile 3.2).
- */
-export function remoteAddress(media: MsrpMedia, endToEnd: boolean): SocketAddress {
-  const signalled = { host: media.address, port: media.port };
-  if (media.cema) return signalled;
-  const first = media.path[0] ?? '';
-  const match = /^msrps?:\/\/(?:[^@/]*@)?(\[[^\]]+\]|[^:/;]+)(?::(\d{1,5}))?/i.exec(first);
-  const named = { host: (match?.[1] ?? '').replace(/^\[|\]$/g, ''), port: Number(match?.[2] ?? 2855) };
-  if (named.host.toLowerCase() === signalled.host.toLowerCase() && named.port === signalled.port) return signalled;
-  if (endToEnd) {
-    throw new ProtocolError('peer-incompatible', 'address and path differ without CEMA', {
-      field: 'sdp.msrp-cema',
-      expected: 'a=msrp-cema',
-      hint: { sip: 488 },
-    });
-  }
-  return named;
+/** Where the active side connects. */
+export function remoteAddress(media: MsrpMedia, connectTo: ConnectTo): SocketAddress {
+  return connectTo === 'signalled' ? { host: media.address, port: media.port } : addressOfPath(media);
+}
+
+/** Profile 3.2: without CEMA on the far end, an end-to-end stream goes nowhere but where its path says. */
+export function requireDirect({ cema, matches }: FarAddresses): void {
+  if (cema || matches) return;
+  throw new ProtocolError('peer-incompatible', 'address and path differ without CEMA', {
+    field: 'sdp.msrp-cema',
+    expected: 'a=msrp-cema',
+    hint: { sip: 488 },
+  });
 }
 
 function streamSection(
@@ -164,14 +158,16 @@ function streamSection(
   security: StreamSecurityLines,
   setup: 'actpass' | StreamRole,
   { direction, acceptTypes, acceptWrappedTypes, maxSize, more }: StreamPurpose,
+  cema = true,
 ): MediaSection {
   const { fingerprint, keyManagement } = security;
   return buildMsrpMedia({
     protocol: security.secure ? 'TCP/TLS/MSRP' : 'TCP/MSRP',
     port: local.address.port,
     address: local.address.host,
-    path: [local.path],
+    path: local.path,
     setup,
+    cema,
     acceptTypes,
     acceptWrappedTypes,
     direction,

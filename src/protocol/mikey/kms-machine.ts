@@ -13,7 +13,7 @@ import { idRole, mikeyError } from './code-points.ts';
 import { answerWithError } from './error-message.ts';
 import { sameIdentity, type MikeyIdentity } from './identity.ts';
 import type { ForeignTicket } from './kms-forward.ts';
-import { grantPolicy, keysToIssue, refuseWeakerCover } from './kms-grant.ts';
+import { grantPolicy, keysToIssue, refuseAgainstRules, refuseWeakerCover } from './kms-grant.ts';
 import { openTicketAtKms, sharedTpkFor } from './kms-ticket.ts';
 import {
   QuestionAuthentication,
@@ -196,13 +196,14 @@ export class KmsMachine {
 
   async #resolve(question: Question, now: number): Promise<Answer> {
     this.#checkParties(question);
-    const { random, tpks, directory } = this.#options;
+    const { random, rules, tpks, directory } = this.#options;
     const { message, suite, subscriber } = question;
     const ticket = requiredPayload(message.payloads, 'TICKET');
     const issuer = issuerOf(ticket, this.#options.identity);
     if (issuer !== undefined) return this.#resolveElsewhere(question, { ticket, issuer }, now);
     const policy = readPolicy(ticket.policy);
     const opened = await openTicketAtKms(ticket, policy, { tpks, directory });
+    if (!policy.flags.D) refuseAgainstRules(policy, rules);
     refuseOutsideLife(policy, now);
     const responder = await directory.responderFor(subscriber, policy.responders, question.asker);
     if (responder === undefined) throw new Forbidden('the ticket is for somebody else', 'kms.responder');

@@ -69,6 +69,7 @@ function stored(stream: readonly Uint8Array[], isWrapped: boolean): unknown {
   let end = 100;
   const target: FileTarget = {
     present: 0,
+    keepNote: () => Promise.resolve(),
     write: (position, bytes) => {
       ensure(position === end, 'a gap in the file');
       end += bytes.length;
@@ -84,6 +85,7 @@ function stored(stream: readonly Uint8Array[], isWrapped: boolean): unknown {
     isWrapped,
     onProgress: (octets) => (progress = octets),
     onFinished: () => undefined,
+    onFailed: () => undefined,
   });
   let position = 0;
   for (const piece of stream) {

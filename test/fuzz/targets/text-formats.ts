@@ -27,8 +27,8 @@ import {
   readKeyMgmt,
   readMsrpMedia,
 } from '../../../src/protocol/sdp/index.ts';
-import { readAuthParams } from '../../../src/protocol/sip/auth-params.ts';
-import { readChallenge, readNextNonce, selectChallenge } from '../../../src/protocol/sip/digest.ts';
+import { readAuthParams } from '../../../src/protocol/digest/auth-params.ts';
+import { readChallenge, readNextNonce, selectChallenge } from '../../../src/protocol/digest/digest.ts';
 import {
   checkMandatoryHeaders,
   parseCSeq,
