@@ -22,6 +22,8 @@ export class MemoryMsrpNetwork {
   connections = 0;
   /** Everything that went over any connection, for looking into. */
   readonly written: Uint8Array[] = [];
+  /** Hosts that cannot connect to any other. */
+  readonly unreachable = new Set<string>();
   /** Replaces what a connecting side shows as certificate or key. */
   tamper: ((security: MsrpSecurity) => MsrpSecurity) | undefined;
   /**
@@ -41,17 +43,23 @@ export class MemoryMsrpNetwork {
         this.#listeners.set(listener.address.port, listener);
         return listener;
       },
-      connect: (address, security) => {
-        const listener = this.#listeners.get(address.port);
-        if (listener === undefined) {
-          return Promise.reject(
-            new ProtocolError('peer-incompatible', 'connection refused', { field: 'msrp.connection' }),
-          );
+      dial: async (address) => {
+        if (this.#listeners.has(address.port) && !this.unreachable.has(host)) {
+          return { secure: (security) => this.#connect(host, address, security), close: () => undefined };
         }
-        this.connections += 1;
-        return listener.arrive({ host, port: 9 }, this.tamper?.(security) ?? security);
+        throw new ProtocolError('peer-incompatible', 'connection refused', { field: 'msrp.connection' });
       },
+      connect: (address, security) => this.#connect(host, address, security),
     };
+  }
+
+  #connect(host: string, address: SocketAddress, security: MsrpSecurity): Promise<MsrpConnection> {
+    const listener = this.#listeners.get(address.port);
+    if (listener === undefined || this.unreachable.has(host)) {
+      return Promise.reject(new ProtocolError('peer-incompatible', 'connection refused', { field: 'msrp.connection' }));
+    }
+    this.connections += 1;
+    return listener.arrive({ host, port: 9 }, this.tamper?.(security) ?? security);
   }
 
   /** Breaks every connection, as a network that changes does. */

@@ -8,6 +8,7 @@ import { secureRandom } from '../../../src/crypto/random.ts';
 import { Account, type IncomingRefusal } from '../../../src/engine/account.ts';
 import type { AccountConfig } from '../../../src/engine/account-config.ts';
 import type { ChatMessage } from '../../../src/engine/chat-message.ts';
+import type { FileStorage } from '../../../src/engine/files/file-storage.ts';
 import { limits } from '../../../src/engine/limits.ts';
 import type { EnginePorts } from '../../../src/engine/ports.ts';
 import type { FlowFacts } from '../../../src/engine/sip/index.ts';
@@ -27,6 +28,10 @@ export type UserOptions = Partial<AccountConfig> & {
   readonly flow?: FlowFacts;
   readonly noKms?: boolean;
   readonly noPskTls?: boolean;
+  /** Files are not taken without one. */
+  readonly storage?: FileStorage;
+  /** Address of the device. */
+  readonly host?: string;
 };
 
 /** Accounts of two or more engines, a network between them and a KMS, all in memory on one clock. */
@@ -50,10 +55,10 @@ export class World {
 
   /** A registered user `sip:<name>@lab.test`. */
   async user(name: string, options: UserOptions = {}): Promise<User> {
-    const { flow, noKms = false, noPskTls = false, ...overrides } = options;
+    const { flow, noKms = false, noPskTls = false, storage, host = '192.0.2.10', ...overrides } = options;
     const identity = `sip:${name}@lab.test`;
     const userAgent = this.sip.agent(identity, flow);
-    const ports = this.#ports(!noPskTls);
+    const ports = { ...this.#ports(host, !noPskTls), ...(storage === undefined ? {} : { files: storage }) };
     const config: AccountConfig = {
       id: identity,
       identity,
@@ -96,13 +101,13 @@ export class World {
     await settle();
   }
 
-  #ports(canDoPskTls: boolean): EnginePorts {
+  #ports(host: string, canDoPskTls: boolean): EnginePorts {
     return {
       clock: this.clock,
       random: this.#random,
       log: this.#log,
       sip: { connect: () => Promise.reject(new Error('not used')) },
-      msrp: this.msrp.sockets('192.0.2.10', canDoPskTls),
+      msrp: this.msrp.sockets(host, canDoPskTls),
       keyManagement: this.kms,
       bootstrapping: {
         open: () => ({ ask: () => Promise.reject(new Error('no BSF here')), close: () => undefined }),
