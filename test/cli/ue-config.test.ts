@@ -122,6 +122,16 @@ test('the key of the KMS may come by bootstrapping, with the password or with a 
   expect(accountFromUeConfig(checkUeConfig(oneSim)).secrets.sim?.opc.use(toHex)).toBe(opc);
 });
 
+test('an account may make its tickets itself, where it shares a key with the KMS that is long enough', () => {
+  const kms = (change: object) =>
+    checkUeConfig({ ...config, kms: { ...config.kms, ticketsMadeHere: true, ...change } });
+  expect(accountFromUeConfig(kms({})).config.kms).toMatchObject({ ticketsMadeHere: true });
+  expect(accountFromUeConfig(config).config.kms).not.toHaveProperty('ticketsMadeHere');
+  const short = { psk: 'ab'.repeat(16) };
+  expect(accountFromUeConfig(kms({ ...short, suite: '128' })).config.kms).toMatchObject({ ticketsMadeHere: true });
+  expect(() => kms(short)).toThrow('kms.ticketsMadeHere: needs a key of 32 octets or more');
+});
+
 test('a password may be named as the way', () => {
   const { config: account } = accountFromUeConfig(checkUeConfig({ ...config, authentication: { mode: 'digest' } }));
   expect(account.authentication).toEqual({ mode: 'digest' });

@@ -59,7 +59,12 @@ function client(core: RelayCore, username: string, password = 'word'): RelayClie
       clock,
       random: seededRandom(username),
       log: silentLogger,
-      msrp: { canDoPskTls: true, connect, listen: () => Promise.reject(new Error('not used')) },
+      msrp: {
+        canDoPskTls: true,
+        connect,
+        dial: () => Promise.reject(new Error('not used')),
+        listen: () => Promise.reject(new Error('not used')),
+      },
     },
     relays: ['msrps://relay.example:2855;tcp'],
     user: { username, password: new SecretBytes(utf8(password)) },
