@@ -168,6 +168,7 @@ export class UeRpc {
       case 'message.send': {
         const outcome = await account.sendMessage(withoutUndefined(checkParams(params[method], given)));
         if (outcome.outcome === 'refused') return outcome;
+        if (outcome.outcome === 'offered') return { outcome: outcome.outcome, file: shownFile(outcome.file) };
         return { outcome: outcome.outcome, level: outcome.message.level, message: outcome.message };
       }
       case 'message.cancel': {

@@ -10,6 +10,7 @@ import { endReasons } from './file-transfer.ts';
 import type { FileIcon, FileView } from './file-view.ts';
 import { IncomingFiles } from './incoming-files.ts';
 import { OutgoingFiles } from './outgoing-files.ts';
+import { textSource } from './text-source.ts';
 import { TransferRegistry } from './transfer-registry.ts';
 
 export interface FileTransfersOptions extends Omit<FileParts, 'registry' | 'isStopped' | 'later'> {
@@ -58,6 +59,14 @@ export class FileTransfers {
    */
   send(peer: string, path: string, policy: Policy, icon?: FileIcon): Promise<FileView> {
     return this.#outgoing.send(peer, path, policy, icon);
+  }
+
+  /**
+   * Offers a text that is too long for a message as a file. @throws RefusalError `too-large` while too many wait.
+   * @param at when it was written, milliseconds since 1970
+   */
+  sendText(peer: string, text: Uint8Array, at: number, policy: Policy): FileView {
+    return this.#outgoing.sendText(peer, textSource(text, at), policy);
   }
 
   /** The user wants the file; when its sender does not wait any more it is fetched. False when it is not offered. */

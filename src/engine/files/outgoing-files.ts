@@ -1,6 +1,7 @@
 import { describeError } from '../../base/errors.ts';
 import { isAtLeast, type Policy, type ProtectionLevel } from '../../base/protection-level.ts';
 import type { FileTransfer as FileAttributes } from '../../protocol/sdp/index.ts';
+import { limits } from '../limits.ts';
 import { asRefusalError, refusal, refuse, type Refusal } from '../refusal.ts';
 import { answerInvite, judgeInvite } from '../sessions/session-answerer.ts';
 import type { EstablishedStream } from '../sessions/session-opener.ts';
@@ -24,6 +25,8 @@ const declinedMilliseconds = 60_000;
 export class OutgoingFiles {
   readonly #parts: FileParts;
   readonly #offered = new OfferedFiles();
+  /** Long texts that may still have to be offered again; nowhere else. */
+  readonly #texts = new Map<string, FileSource>();
 
   constructor(parts: FileParts) {
     this.#parts = parts;
@@ -35,19 +38,19 @@ export class OutgoingFiles {
    */
   async send(peer: string, path: string, policy: Policy, icon?: FileIcon): Promise<FileView> {
     const source = await this.#open(path);
-    const transfer = this.#parts.registry.begin({
-      ...(icon === undefined ? {} : { icon }),
-      peer,
-      direction: 'out',
-      name: source.name,
-      type: source.type,
-      size: source.size,
-      state: 'preparing',
-      path,
-    });
-    transfer.policy = policy;
-    transfer.enter('preparing');
-    void this.#push(transfer, source);
+    return this.#begin(peer, source, policy, { path, ...(icon === undefined ? {} : { icon }) }).view;
+  }
+
+  /** Offers a text that is too long for a message. @throws RefusalError `too-large` while too many wait. */
+  sendText(peer: string, source: FileSource, policy: Policy): FileView {
+    for (const id of this.#texts.keys()) {
+      if (this.#parts.registry.get(id)?.isOver !== false) this.#texts.delete(id);
+    }
+    if (this.#texts.size >= limits.longTexts) {
+      throw refuse('too-large', 'message', { happened: 'Too many long texts wait to be taken' });
+    }
+    const transfer = this.#begin(peer, source, policy);
+    this.#texts.set(transfer.id, source);
     return transfer.view;
   }
 
@@ -55,7 +58,7 @@ export class OutgoingFiles {
   async resume(transfer: FileTransfer): Promise<void> {
     const { path = '' } = transfer.view;
     try {
-      await this.#push(transfer, await this.#open(path));
+      await this.#push(transfer, this.#texts.get(transfer.id) ?? (await this.#open(path)));
     } catch (error) {
       this.#notOpened(transfer, error);
     }
@@ -68,6 +71,7 @@ export class OutgoingFiles {
 
   stop(): void {
     this.#offered.clear();
+    this.#texts.clear();
   }
 
   /** Answers an invitation that fetches a file. @throws RefusalError */
@@ -104,6 +108,23 @@ export class OutgoingFiles {
       throw refuse('policy-not-met', 'invitation', { reached: stream.level });
     }
     await this.#sendOver(transfer, stream, offered, start);
+  }
+
+  #begin(peer: string, source: FileSource, policy: Policy, more: Pick<FileView, 'icon' | 'path'> = {}): FileTransfer {
+    const { name, type, size } = source;
+    const transfer = this.#parts.registry.begin({
+      ...more,
+      peer,
+      direction: 'out',
+      name,
+      type,
+      size,
+      state: 'preparing',
+    });
+    transfer.policy = policy;
+    transfer.enter('preparing');
+    void this.#push(transfer, source);
+    return transfer;
   }
 
   async #push(transfer: FileTransfer, source: FileSource): Promise<void> {
