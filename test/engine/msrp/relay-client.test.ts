@@ -67,13 +67,10 @@ function client(core: RelayCore, username: string, password = 'word'): RelayClie
 }
 
 async function settled<T>(work: Promise<T>): Promise<T> {
-  let isOver = false;
-  const over = work.then(
-    () => (isOver = true),
-    () => (isOver = true),
-  );
-  for (let turn = 0; turn < 50 && !isOver; turn++) await carry(...connections);
-  await over;
+  const over = { is: false };
+  const settles = (): void => void (over.is = true);
+  work.then(settles, settles);
+  for (let turn = 0; turn < 50 && !over.is; turn++) await carry(...connections);
   return work;
 }
 
