@@ -1,13 +1,14 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import { fromHex, fromUtf8, toHex, utf8 } from '../src/base/bytes.ts';
+import { fromBase64, fromHex, fromUtf8, toBase64, toHex, utf8 } from '../src/base/bytes.ts';
 import { SecretBytes } from '../src/base/secret-bytes.ts';
 import { amfField, simKeys } from '../src/cli/sim-config.ts';
 import { credentialMode } from '../src/cli/kms-config.ts';
 import { accountFromUeConfig, checkUeConfig, ueConfigSchema, type UeConfig } from '../src/cli/ue-config.ts';
 import type { AccountConfig, AccountSecrets } from '../src/engine/account-config.ts';
 import type { SecretStore } from '../src/engine/ports.ts';
+import { replaceFile } from '../src/node/whole-file.ts';
 
 /** A UE configuration without its secrets, which are in the keychain under the account's identity. */
 const storedAccount = ueConfigSchema
@@ -17,6 +18,7 @@ const storedAccount = ueConfigSchema
     sim: true,
     stateDirectory: true,
     statePassphrase: true,
+    receivedFolder: true,
   })
   .extend({
     authentication: z
@@ -25,7 +27,7 @@ const storedAccount = ueConfigSchema
         z.strictObject({ mode: z.literal('aka'), amf: amfField }),
       ])
       .optional(),
-    kms: ueConfigSchema.shape.kms.unwrap().omit({ psk: true }).optional(),
+    kms: ueConfigSchema.shape.kms.unwrap().omit({ psk: true, privateKey: true }).optional(),
   });
 const accountsFile = z.strictObject({ version: z.literal(1), accounts: z.array(storedAccount) });
 type StoredAccount = z.infer<typeof storedAccount>;
@@ -62,9 +64,10 @@ export class Accounts {
   async add(config: UeConfig): Promise<void> {
     const { password, authentication, sim: ownSim, kms, ...rest } = checkUeConfig(config);
     const { identity } = config;
-    // The desktop has a folder and a keychain of its own for its state.
+    // The desktop has folders and a keychain of its own for what it keeps.
     delete rest.stateDirectory;
     delete rest.statePassphrase;
+    delete rest.receivedFolder;
     let stored: StoredAccount = rest;
     await this.#setOrDelete(
       passwordName(identity),
@@ -83,6 +86,8 @@ export class Accounts {
     }
     const psk = kms?.psk === undefined ? undefined : new SecretBytes(fromHex(kms.psk));
     await this.#setOrDelete(kmsKeyName(identity), psk);
+    const privateKey = kms?.privateKey === undefined ? undefined : new SecretBytes(fromBase64(kms.privateKey));
+    await this.#setOrDelete(kmsPrivateKeyName(identity), privateKey);
     if (kms !== undefined) stored = { ...stored, kms: storedAccount.shape.kms.unwrap().strip().parse(kms) };
     const others = (await this.#read()).filter((other) => other.identity !== identity);
     await this.#write([...others, stored]);
@@ -102,15 +107,25 @@ export class Accounts {
     const sim = hasSim ? await this.#sim(identity) : undefined;
     const password = hasPassword ? await this.#secrets.get(passwordName(identity)) : undefined;
     const psk = credential === 'static-psk' ? await this.#secrets.get(kmsKeyName(identity)) : undefined;
+    const privateKey = credential === 'certificate' ? await this.#secrets.get(kmsPrivateKeyName(identity)) : undefined;
     const isComplete =
       hasSim === (sim !== undefined) &&
       hasPassword === (password !== undefined) &&
-      (credential === 'static-psk') === (psk !== undefined);
+      (credential === 'static-psk') === (psk !== undefined) &&
+      (credential === 'certificate') === (privateKey !== undefined);
     if (!isComplete) return undefined;
     return {
       ...rest,
       ...(password === undefined ? {} : { password: password.use((bytes) => fromUtf8(bytes)) }),
-      ...(kms === undefined ? {} : { kms: { ...kms, ...(psk === undefined ? {} : { psk: psk.use(toHex) }) } }),
+      ...(kms === undefined
+        ? {}
+        : {
+            kms: {
+              ...kms,
+              ...(psk === undefined ? {} : { psk: psk.use(toHex) }),
+              ...(privateKey === undefined ? {} : { privateKey: privateKey.use(toBase64) }),
+            },
+          }),
       ...withSim(authentication, sim),
     };
   }
@@ -135,9 +150,7 @@ export class Accounts {
   /** Whole or not at all: a crash leaves the old file. */
   async #write(accounts: readonly StoredAccount[]): Promise<void> {
     await mkdir(dirname(this.#file), { recursive: true });
-    const draft = `${this.#file}.new`;
-    await writeFile(draft, `${JSON.stringify({ version: 1, accounts }, undefined, 2)}\n`, { mode: 0o600 });
-    await rename(draft, this.#file);
+    await replaceFile(this.#file, `${JSON.stringify({ version: 1, accounts }, undefined, 2)}\n`);
   }
 }
 
@@ -169,6 +182,10 @@ function simOpcName(identity: string): string {
 
 function kmsKeyName(identity: string): string {
   return `${identity} kms-key`;
+}
+
+function kmsPrivateKeyName(identity: string): string {
+  return `${identity} kms-private-key`;
 }
 
 function parseJson(text: string): unknown {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import type { KmsConfig } from '../engine/account-config.ts';
+import type { KmsConfig, KmsCredentialConfig } from '../engine/account-config.ts';
 import { profile } from '../protocol/profile.ts';
+import { certificateCredential, certificateCredentialSchema } from './ue-certificate.ts';
 
 const httpsUrl = z.url({ protocol: /^https$/ });
 const hostName = z.string().regex(/^[A-Za-z0-9.-]{1,253}$/, 'expected the name of a host');
@@ -17,6 +18,8 @@ export const kmsSchema = z.strictObject({
     .string()
     .regex(/^([0-9a-fA-F]{2}){16,64}$/, 'expected 16 to 64 octets in hexadecimal')
     .optional(),
+  /** Of credential mode `certificate`: base64 of PKCS #8. */
+  privateKey: z.base64().min(1).optional(),
   /** `static-psk` when absent. */
   credential: z
     .discriminatedUnion('mode', [
@@ -27,6 +30,7 @@ export const kmsSchema = z.strictObject({
         /** The name that the BSF's certificate must prove, when it is not the host of the URL. */
         bsfServerName: hostName.optional(),
       }),
+      certificateCredentialSchema,
     ])
     .optional(),
   suite: z.enum(['256', '128']).optional(),
@@ -41,11 +45,17 @@ export const credentialMode = (kms: Pick<KmsFields, 'credential'> | undefined) =
 export function kmsProblem({
   pskId,
   psk,
+  privateKey,
   credential,
 }: KmsFields): readonly [field: string, message: string] | undefined {
-  const isStatic = credentialMode({ credential }) === 'static-psk';
+  const mode = credentialMode({ credential });
+  const isStatic = mode === 'static-psk';
   if (isStatic && pskId === undefined) return ['pskId', 'expected the name of the key'];
   if (isStatic && psk === undefined) return ['psk', 'expected 16 to 64 octets in hexadecimal'];
+  if (mode === 'certificate' && privateKey === undefined) return ['privateKey', 'expected the key of the certificate'];
+  if (mode !== 'certificate' && privateKey !== undefined) return ['privateKey', 'nothing here uses one'];
+  if (mode === 'certificate' && (pskId ?? psk) !== undefined)
+    return ['pskId', 'an account with a certificate has none'];
   if (!isStatic && (pskId ?? psk) !== undefined) return ['pskId', 'a bootstrapped key has its own name and value'];
   return undefined;
 }
@@ -53,21 +63,27 @@ export function kmsProblem({
 /** Of a checked configuration. @param trusted PEM, instead of the system's authorities */
 export function kmsConfig(fields: KmsFields, trusted: { readonly trustedCa?: string }): KmsConfig {
   const { url, serverName, identity, pskId = '', credential, suite = '256', bodyEncoding } = fields;
+  const mode = credentialMode(fields);
+  const token = mode === 'gba-aka' || mode === 'gba-digest' ? { userAgent: profile.bootstrapping.nafTokens[mode] } : {};
   const named = serverName === undefined ? {} : { serverName };
   return {
-    address: { url, ...named, bodyEncoding: bodyEncoding ?? profile.kms.bodyEncoding, ...trusted },
+    address: { url, ...named, bodyEncoding: bodyEncoding ?? profile.kms.bodyEncoding, ...trusted, ...token },
     identity,
-    credential:
-      credential === undefined || credential.mode === 'static-psk'
-        ? { mode: 'static-psk', pskId }
-        : {
-            mode: credential.mode,
-            bsf: {
-              url: credential.bsfUrl,
-              ...(credential.bsfServerName === undefined ? {} : { serverName: credential.bsfServerName }),
-              ...trusted,
-            },
-          },
+    credential: credentialConfig(credential, pskId, trusted),
     suite,
+  };
+}
+
+function credentialConfig(
+  credential: KmsFields['credential'],
+  pskId: string,
+  trusted: { readonly trustedCa?: string },
+): KmsCredentialConfig {
+  if (credential === undefined || credential.mode === 'static-psk') return { mode: 'static-psk', pskId };
+  if (credential.mode === 'certificate') return certificateCredential(credential);
+  const { mode, bsfUrl, bsfServerName } = credential;
+  return {
+    mode,
+    bsf: { url: bsfUrl, ...(bsfServerName === undefined ? {} : { serverName: bsfServerName }), ...trusted },
   };
 }

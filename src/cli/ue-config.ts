@@ -2,18 +2,23 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { fromHex, utf8 } from '../base/bytes.ts';
+import { describeError } from '../base/errors.ts';
 import { policies } from '../base/protection-level.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
 import type {
   AccountConfig,
   AccountSecrets,
+  FilesConfig,
+  MediaConfig,
   MsrpRelayConfig,
+  ReceiptsConfig,
   SipAuthenticationConfig,
 } from '../engine/account-config.ts';
-import { credentialMode, kmsConfig, kmsProblem, kmsSchema } from './kms-config.ts';
-import { amfField, simFields, simKeys, simProblem } from './sim-config.ts';
 import type { TicketStorage } from '../engine/ports.ts';
 import { createTicketStore } from '../node/ticket-store.ts';
+import { credentialMode, kmsConfig, kmsProblem, kmsSchema } from './kms-config.ts';
+import { privateKeyOf, withCertificateFiles } from './ue-certificate.ts';
+import { amfField, simFields, simKeys, simProblem } from './sim-config.ts';
 
 const policy = z.enum(policies);
 const relayUri = z
@@ -57,12 +62,37 @@ export const ueConfigSchema = z.strictObject({
   ca: z.string().optional(),
   kms: kmsSchema.optional(),
   msrpRelay: relaySchema.optional(),
+  media: z
+    .strictObject({
+      address: z.union([z.ipv4(), z.ipv6()], 'expected an IP address of this machine').optional(),
+      portRange: z
+        .tuple([z.int().min(1024).max(65535), z.int().min(1024).max(65535)])
+        .refine(([first, last]) => first <= last, 'expected the first port before the last')
+        .optional(),
+    })
+    .optional(),
   policy: policy.optional(),
   contacts: z.record(sipUri, z.strictObject({ policy })).optional(),
   /** Folder for what outlives the program, relative to the configuration file. */
   stateDirectory: z.string().min(1).optional(),
   /** Enciphers what is kept there. */
   statePassphrase: z.string().min(12, 'expected 12 characters at least').optional(),
+  files: z
+    .strictObject({
+      maxOctets: z.int().min(1).optional(),
+      refusedTypes: z
+        .array(z.string().regex(/^[^\s/]+\/[^\s/]+$/, 'expected a media type like video/mp4 or video/*'))
+        .max(100)
+        .optional(),
+      autoAccept: z.enum(['never', 'contacts']).optional(),
+    })
+    .optional(),
+  /** Where received files go, relative to the configuration file; the folder `received` beside it when absent. */
+  receivedFolder: z.string().min(1).optional(),
+  /** What peers are told of their messages in sessions; all by default. */
+  receipts: z.strictObject({ delivery: z.boolean().optional(), display: z.boolean().optional() }).optional(),
+  /** Whether peers are told, in sessions, that the user is writing. */
+  composing: z.boolean().optional(),
   e2aeInferFromRegistration: z.boolean().optional(),
   mediasecOptionTag: z.boolean().optional(),
 });
@@ -99,12 +129,16 @@ export class UeConfigError extends Error {
   override readonly name = 'UeConfigError';
 }
 
-/** Reads the file and the CA file that it names. @throws UeConfigError */
+/** Reads the file and the CA and certificate files that it names. @throws UeConfigError */
 export async function readUeConfig(file: string): Promise<UeConfig> {
-  const checked = checkUeConfig(parseJson(await readText(file)));
-  const { stateDirectory } = checked;
-  const config =
-    stateDirectory === undefined ? checked : { ...checked, stateDirectory: resolve(dirname(file), stateDirectory) };
+  const checked = checkUeConfig(await inlined(parseJson(await readText(file)), dirname(file)));
+  const { stateDirectory, receivedFolder = 'received' } = checked;
+  const beside = (path: string): string => resolve(dirname(file), path);
+  const config = {
+    ...checked,
+    ...(stateDirectory === undefined ? {} : { stateDirectory: beside(stateDirectory) }),
+    receivedFolder: beside(receivedFolder),
+  };
   if (config.ca === undefined || isPem(config.ca)) return config;
   return { ...config, ca: await readText(resolve(dirname(file), config.ca)) };
 }
@@ -137,10 +171,14 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
     },
     ...(kms === undefined ? {} : { kms: kmsConfig(kms, trusted) }),
     ...(config.msrpRelay === undefined ? {} : { msrpRelay: relayConfig(config.msrpRelay, trusted) }),
+    ...(config.media === undefined ? {} : { media: mediaConfig(config.media) }),
     policy: config.policy ?? 'prefer-e2e',
     contactPolicies: Object.fromEntries(
       Object.entries(config.contacts ?? {}).map(([contact, { policy: demanded }]) => [contact, demanded]),
     ),
+    ...(config.files === undefined ? {} : { files: filesConfig(config.files) }),
+    ...(config.receipts === undefined ? {} : { receipts: receiptsConfig(config.receipts) }),
+    ...(config.composing === undefined ? {} : { composing: config.composing }),
     ...(config.e2aeInferFromRegistration === undefined
       ? {}
       : { e2aeInferFromRegistration: config.e2aeInferFromRegistration }),
@@ -153,8 +191,21 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
     ...(relayPassword === undefined ? {} : { msrpRelayPassword: new SecretBytes(utf8(relayPassword)) }),
     ...(sim === undefined ? {} : { sim: simKeys(sim) }),
     ...(kms?.psk === undefined ? {} : { kmsPsk: new SecretBytes(fromHex(kms.psk)) }),
+    ...(kms?.privateKey === undefined ? {} : { kmsPrivateKey: privateKeyOf(kms.privateKey) }),
   };
   return { config: account, secrets };
+}
+
+function filesConfig({ maxOctets, refusedTypes, autoAccept }: NonNullable<UeConfig['files']>): FilesConfig {
+  return {
+    ...(maxOctets === undefined ? {} : { maxOctets }),
+    ...(refusedTypes === undefined ? {} : { refusedTypes }),
+    ...(autoAccept === undefined ? {} : { autoAccept }),
+  };
+}
+
+function receiptsConfig({ delivery, display }: NonNullable<UeConfig['receipts']>): ReceiptsConfig {
+  return { ...(delivery === undefined ? {} : { delivery }), ...(display === undefined ? {} : { display }) };
 }
 
 function relayConfig(
@@ -172,10 +223,22 @@ function relayConfig(
   };
 }
 
+function mediaConfig({ address, portRange }: NonNullable<UeConfig['media']>): MediaConfig {
+  return { ...(address === undefined ? {} : { address }), ...(portRange === undefined ? {} : { portRange }) };
+}
+
 function sipAuthentication(authentication: NonNullable<UeConfig['authentication']>): SipAuthenticationConfig {
   if (authentication.mode === 'digest') return { mode: 'digest' };
   const { amf } = authentication;
   return { mode: 'aka', ...(amf === undefined ? {} : { amf: fromHex(amf) }) };
+}
+
+async function inlined(config: unknown, folder: string): Promise<unknown> {
+  try {
+    return await withCertificateFiles(config, folder);
+  } catch (error) {
+    throw new UeConfigError(describeError(error));
+  }
 }
 
 /** Where the headless UE keeps its key tickets: never in a file without a passphrase to encipher it. */

@@ -1,8 +1,11 @@
 import { z } from 'zod';
+import { fromBase64, toBase64 } from '../base/bytes.ts';
 import { describeError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { policies } from '../base/protection-level.ts';
 import type { Account } from '../engine/account.ts';
+import { maxIconOctets, readIcon } from '../engine/files/file-icon.ts';
+import type { FileView } from '../engine/files/file-view.ts';
 import {
   checkParams,
   errorLine,
@@ -26,7 +29,12 @@ export type UeAccount = Pick<
   | 'openSession'
   | 'closeSession'
   | 'rooms'
+  | 'composing'
+  | 'conversations'
+  | 'markDisplayed'
   | 'status'
+  | 'sendFile'
+  | 'files'
 >;
 
 export interface UeRpcOptions {
@@ -42,6 +50,9 @@ const nothing = z.strictObject({});
 const policy = z.enum(policies).optional();
 const address = z.string().trim().min(1).max(1000);
 
+const file = z.strictObject({ id: z.string() });
+const maxIconCharacters = Math.ceil(maxIconOctets / 3) * 4;
+
 const params = {
   register: nothing,
   unregister: nothing,
@@ -55,10 +66,26 @@ const params = {
     consent: z.boolean().optional(),
   }),
   'message.cancel': z.strictObject({ id: z.string() }),
+  'message.displayed': z.strictObject({ id: z.string() }),
+  composing: z.strictObject({ to: address, isWriting: z.boolean() }),
   'kms.retry': nothing,
   'session.open': z.strictObject({ to: address, policy, consent: z.boolean().optional() }),
   'session.close': z.strictObject({ id: z.string() }),
   ...roomParams,
+  'file.send': z.strictObject({
+    to: address,
+    path: z.string().min(1).max(4096),
+    policy,
+    consent: z.boolean().optional(),
+    /** Base64. */
+    icon: z.base64().max(maxIconCharacters).optional(),
+  }),
+  'file.accept': file,
+  'file.decline': file,
+  'file.pause': file,
+  'file.resume': z.strictObject({ id: z.string(), consent: z.boolean().optional() }),
+  'file.cancel': file,
+  'file.list': nothing,
 } as const;
 type Method = keyof typeof params;
 
@@ -84,6 +111,8 @@ export class UeRpc {
       events.on('session', (change) => this.#notify('session', change)),
       events.on('room', (view) => this.#notify('room', view)),
       events.on('roomMessage', (message) => this.#notify('room.message', message)),
+      events.on('file', (view) => this.#notify('file', shownFile(view))),
+      events.on('composing', (change) => this.#notify('composing', change)),
       events.on('incomingRefused', (refused) => this.#notify('incoming.refused', refused)),
     ];
   }
@@ -146,6 +175,15 @@ export class UeRpc {
         if (!account.cancelMessage(id)) throw new RpcError('no-such-message', 'No message of this id waits.', 'id');
         return {};
       }
+      case 'message.displayed': {
+        const { id } = checkParams(params[method], given);
+        const conversation = account.conversations().find(({ messages }) => messages.some((one) => one.id === id));
+        if (conversation === undefined) throw new RpcError('no-such-message', 'There is no such message.', 'id');
+        account.markDisplayed(conversation.peer, id);
+        return {};
+      }
+      case 'composing':
+        return { told: account.composing(checkParams(params[method], given)) };
       case 'kms.retry':
         checkParams(params[method], given);
         return account.retryKms();
@@ -159,6 +197,26 @@ export class UeRpc {
         if (!(await account.closeSession(id))) throw new RpcError('no-such-session', 'There is no such session.', 'id');
         return {};
       }
+      case 'file.send':
+        return this.#sendFile(given);
+      case 'file.accept':
+        return this.#ofFile(method, given, ({ id }) => account.files.accept(id), 'is offered');
+      case 'file.decline':
+        return this.#ofFile(method, given, ({ id }) => account.files.decline(id), 'is offered');
+      case 'file.pause':
+        return this.#ofFile(method, given, ({ id }) => account.files.pause(id), 'is under way');
+      case 'file.resume':
+        return this.#ofFile(
+          method,
+          given,
+          ({ id, consent }) => account.files.resume(id, consent),
+          'is paused or interrupted',
+        );
+      case 'file.cancel':
+        return this.#ofFile(method, given, ({ id }) => account.files.cancel(id), 'is under way or waits');
+      case 'file.list':
+        checkParams(params[method], given);
+        return { files: account.files.views().map(shownFile) };
       case 'register':
         checkParams(params[method], given);
         return account.register();
@@ -174,6 +232,30 @@ export class UeRpc {
     }
   }
 
+  async #sendFile(given: unknown): Promise<unknown> {
+    const { icon, ...request } = withoutUndefined(checkParams(params['file.send'], given));
+    const bytes = icon === undefined ? undefined : fromBase64(icon);
+    if (bytes !== undefined && readIcon(bytes) === undefined) {
+      throw new RpcError('invalid-params', 'icon: expected PNG, JPEG or WebP of at most 32 KiB', 'icon');
+    }
+    const picture = bytes === undefined ? {} : { icon: bytes };
+    const outcome = await this.#options.account.sendFile({ ...request, ...picture });
+    return outcome.outcome === 'refused' ? outcome : { outcome: outcome.outcome, file: shownFile(outcome.file) };
+  }
+
+  #ofFile(
+    method: 'file.accept' | 'file.decline' | 'file.pause' | 'file.resume' | 'file.cancel',
+    given: unknown,
+    act: (checked: { readonly id: string; readonly consent?: boolean | undefined }) => boolean,
+    state: string,
+  ): object {
+    const schema: z.ZodType<{ readonly id: string; readonly consent?: boolean | undefined }> = params[method];
+    if (!act(checkParams(schema, given))) {
+      throw new RpcError('no-such-file', `No file of this id ${state}.`, 'id');
+    }
+    return {};
+  }
+
   #notify(method: string, content: unknown): void {
     this.#write(notificationLine(method, content));
   }
@@ -181,6 +263,11 @@ export class UeRpc {
   #write(line: string): void {
     this.#options.write(line);
   }
+}
+
+/** A preview is base64 in JSON. */
+function shownFile({ icon, ...view }: FileView): object {
+  return icon === undefined ? view : { ...view, icon: { contentType: icon.contentType, base64: toBase64(icon.bytes) } };
 }
 
 function isMethod(name: string): name is Method {

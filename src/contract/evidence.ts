@@ -6,7 +6,12 @@ import { z } from 'zod';
  */
 const tls = z.object({ version: z.string(), suite: z.string() });
 
-const ticket = z.object({ issuedAt: z.number(), validUntil: z.number().exactOptional() });
+const ticket = z.object({
+  issuedAt: z.number(),
+  validUntil: z.number().exactOptional(),
+  /** How this account came to the key that it shares with the key management server. */
+  credential: z.enum(['static-psk', 'gba-aka', 'gba-digest', 'certificate']).exactOptional(),
+});
 
 const notProtected = z.array(z.string()).readonly();
 

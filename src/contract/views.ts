@@ -33,6 +33,7 @@ export const refusalCode = z.enum([
   'timeout',
   'connection-lost',
   'too-large',
+  'storage-failed',
   'replayed',
   'decryption-failed',
   'psk-tls-unavailable',
@@ -111,6 +112,8 @@ export const messageState = z.enum([
   'sending',
   'accepted',
   'delivered',
+  /** The peer's device told that its user has seen it. */
+  'displayed',
   'failed',
   'received',
   'undecryptable',
@@ -127,6 +130,10 @@ export const messageView = z.object({
   from: z.string(),
   to: z.string(),
   text: z.string(),
+  /** By the sender's word. */
+  subject: z.string().optional(),
+  /** When it was written by the sender's word and clock, milliseconds since the epoch. */
+  sentAt: z.number().optional(),
   /** Milliseconds since the epoch. */
   at: z.number(),
   way: messageWay,
@@ -156,6 +163,10 @@ export const conversationView = z.object({
   policy: policy.optional(),
   session: sessionView.optional(),
   unread: z.number().int().min(0),
+  /** The file that was offered last. */
+  lastFile: z.object({ name: z.string(), direction: z.enum(['in', 'out']), at: z.number() }).optional(),
+  /** The peer is writing, by its device's word. */
+  isPeerWriting: z.boolean().optional(),
   lastMessage: messageView.optional(),
 });
 export type ConversationView = z.infer<typeof conversationView>;
@@ -174,11 +185,3 @@ export const sessionOutcome = z.discriminatedUnion('outcome', [
   z.object({ outcome: z.literal('refused'), refusal }),
 ]);
 export type SessionOutcome = z.infer<typeof sessionOutcome>;
-
-/** Everything a screen needs to start. Events with a higher version continue from here. */
-export const snapshot = z.object({
-  version: z.number().int(),
-  accounts: z.array(accountView).readonly(),
-  conversations: z.array(conversationView).readonly(),
-});
-export type Snapshot = z.infer<typeof snapshot>;

@@ -33,7 +33,10 @@ export interface LeafOptions {
 export interface CertificateAuthority {
   readonly certificatePem: string;
   /** A TLS certificate for these names. @throws ProtocolError `local` when there is no name at all. */
-  issue(names: LeafNames, options?: LeafOptions): Promise<{ readonly certificatePem: string; readonly privateKeyPem: string }>;
+  issue(
+    names: LeafNames,
+    options?: LeafOptions,
+  ): Promise<{ readonly certificatePem: string; readonly privateKeyPem: string }>;
 }
 
 const hourMilliseconds = 3_600_000;
@@ -97,10 +100,7 @@ async function leafExtensions(
   return [
     new BasicConstraintsExtension(false, undefined, true),
     new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-    new ExtendedKeyUsageExtension([
-      ExtendedKeyUsage.serverAuth,
-      ...(alsoClient ? [ExtendedKeyUsage.clientAuth] : []),
-    ]),
+    new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth, ...(alsoClient ? [ExtendedKeyUsage.clientAuth] : [])]),
     new SubjectAlternativeNameExtension([
       ...names.dnsNames.map((value) => ({ type: 'dns' as const, value })),
       ...names.ipAddresses.map((value) => ({ type: 'ip' as const, value })),

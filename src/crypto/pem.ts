@@ -1,4 +1,5 @@
 import forge from 'node-forge';
+import { toBase64 } from '../base/bytes.ts';
 import { ProtocolError } from '../base/errors.ts';
 
 const maxBundleCharacters = 1024 * 1024;
@@ -14,6 +15,16 @@ export function readPemCertificates(text: string, field: string): Uint8Array[] {
   const blocks = decodeBlocks(text, field);
   if (blocks.length > maxCertificates) fail(field, 'too many blocks', `at most ${maxCertificates} certificates`);
   return blocks.map((block, index) => readCertificate(block, `${field}[${index}]`));
+}
+
+/** The inverse: DER certificates in PEM, in order. */
+export function toPemCertificates(ders: readonly Uint8Array[]): string {
+  return ders
+    .map((der) => {
+      const lines = toBase64(der).match(/.{1,64}/g) ?? [];
+      return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n');
+    })
+    .join('');
 }
 
 function decodeBlocks(text: string, field: string): forge.pem.ObjectPEM[] {

@@ -14,7 +14,15 @@ export type KmsCredentialConfig =
       readonly pskId: string;
     }
   /** A key by bootstrapping: with the software SIM, or with the password of the account (GBA_Digest). */
-  | { readonly mode: 'gba-aka' | 'gba-digest'; readonly bsf: BsfAddress };
+  | { readonly mode: 'gba-aka' | 'gba-digest'; readonly bsf: BsfAddress }
+  /** No shared key: a certificate of the account (RFC 6043, the public-key variants). */
+  | {
+      readonly mode: 'certificate';
+      /** DER, the account's own first, each next one certifies the one before. */
+      readonly certificates: readonly Uint8Array[];
+      /** DER of the KMS's certificate, to whose key the envelope keys are enciphered. */
+      readonly kmsCertificate: Uint8Array;
+    };
 
 export interface KmsConfig {
   readonly address: KmsAddress;
@@ -23,6 +31,11 @@ export interface KmsConfig {
   readonly credential: KmsCredentialConfig;
   /** Algorithm set of the exchanges with the KMS and of the keys it makes (profile 3.4). */
   readonly suite: MikeySuite;
+  /**
+   * Makes tickets here instead of asking the KMS for them (RFC 6043 mode 3), under the key that the account shares with it; the KMS
+   * must allow it. Default: no.
+   */
+  readonly ticketsMadeHere?: boolean;
 }
 
 /** How the account proves itself to the registrar; the secrets are in `AccountSecrets`. */
@@ -35,6 +48,24 @@ export type SipAuthenticationConfig =
       /** The only AMF (2 octets) that challenges may carry; any when absent. */
       readonly amf?: Uint8Array;
     };
+
+/** What files an account takes. */
+export interface FilesConfig {
+  /** Octets of the largest file that is taken; 64 GiB when absent. */
+  readonly maxOctets?: number;
+  /** Media types that are refused, `video/mp4` or `video/*`: by what the sender says, which may be untrue. */
+  readonly refusedTypes?: readonly string[];
+  /** `contacts`: files of those for whom a policy is set are taken without a question. Default: never. */
+  readonly autoAccept?: 'never' | 'contacts';
+}
+
+/** What an account tells its peers about their messages in sessions (RFC 5438). */
+export interface ReceiptsConfig {
+  /** That a message has arrived on this device. Default: yes. */
+  readonly delivery?: boolean;
+  /** That the user has seen it. Default: yes. */
+  readonly display?: boolean;
+}
 
 /** The MSRP relay of the account (RFC 4976); the password is in `AccountSecrets`. */
 export interface MsrpRelayConfig {
@@ -52,6 +83,14 @@ export interface MsrpRelayConfig {
   readonly expires?: number;
 }
 
+/** Where the sessions of an account are listened for. */
+export interface MediaConfig {
+  /** An address of this machine, instead of the one from which the SIP server is reached. */
+  readonly address?: string;
+  /** First and last port, both included, instead of any that is free. */
+  readonly portRange?: readonly [first: number, last: number];
+}
+
 export interface AccountConfig {
   readonly id: string;
   /** Public identity (IMPU), `sip:alice@example.org`. */
@@ -67,14 +106,19 @@ export interface AccountConfig {
   readonly kms?: KmsConfig;
   /** Without it sessions connect directly. */
   readonly msrpRelay?: MsrpRelayConfig;
+  readonly media?: MediaConfig;
   readonly policy: Policy;
   /** Policies that differ from `policy`, by address of the contact. */
   readonly contactPolicies?: Readonly<Record<string, Policy>>;
+  readonly files?: FilesConfig;
   /**
    * Takes a session that we asked to be protected to the edge as so protected although the answer does not say it,
    * provided the network announced it at registration (profile 2.5). Default: no.
    */
   readonly e2aeInferFromRegistration?: boolean;
+  readonly receipts?: ReceiptsConfig;
+  /** Tells peers, in sessions that stand already, that the user is writing (RFC 3994). Default: yes. */
+  readonly composing?: boolean;
   /** Profile 1.6. */
   readonly mediasecOptionTag?: boolean;
 }
@@ -88,4 +132,6 @@ export interface AccountSecrets {
   readonly sim?: MilenageKeys;
   /** 32 octets shared with the KMS, for credential mode `static-psk`. */
   readonly kmsPsk?: SecretBytes;
+  /** DER of PKCS #8, for credential mode `certificate`. */
+  readonly kmsPrivateKey?: SecretBytes;
 }

@@ -17,6 +17,8 @@ export interface AccountEvents {
   /** A message that waited was taken back by the user. */
   readonly messageCancelled: ChatMessage;
   readonly session: SessionChange;
+  /** A peer begins to write, or is not writing any more. */
+  readonly composing: { readonly peer: string; readonly isWriting: boolean };
   /** A file was offered, moved on, or ended. */
   readonly file: FileView;
   /** Whether keys for end-to-end protection can be had. */
@@ -46,10 +48,18 @@ export interface SendRequest {
   readonly consent?: boolean;
 }
 
+export interface ComposingRequest {
+  readonly to: string;
+  /** False when what was written is gone without having been sent. */
+  readonly isWriting: boolean;
+}
+
 export interface SendFileRequest {
   readonly to: string;
   /** On this machine. */
   readonly path: string;
+  /** A preview that goes with the offer: PNG, JPEG or WebP of at most 32 KiB; anything else is left out. */
+  readonly icon?: Uint8Array;
   readonly policy?: Policy;
   readonly consent?: boolean;
 }

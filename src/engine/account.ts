@@ -16,6 +16,7 @@ import type {
 import type {
   AccountEvents,
   AccountStatus,
+  ComposingRequest,
   OpenSessionRequest,
   SendFileOutcome,
   SendFileRequest,
@@ -23,6 +24,7 @@ import type {
 } from './account-types.ts';
 import { Conversations, type MessagePatch } from './conversations.ts';
 import { withDeadline } from './deadline.ts';
+import { readIcon } from './files/file-icon.ts';
 import { FileTransfers } from './files/file-transfers.ts';
 import { limits } from './limits.ts';
 import { createRelayClient, type RelayClient } from './msrp/relay-client.ts';
@@ -35,10 +37,11 @@ import { asRefusalError, refusal, refuse, RefusalError, type Refusal } from './r
 import { routeInvite, type InviteTakers } from './sessions/route-invite.ts';
 import { Rooms } from './rooms/rooms.ts';
 import { SessionBook } from './sessions/session-book.ts';
+import type { SessionText } from './sessions/session-content.ts';
+import { AwaitedDisplays, SentReceipts } from './sessions/session-receipts.ts';
 import type { SessionContext } from './sessions/session-context.ts';
 import { SessionKeys } from './sessions/session-keys.ts';
 import type { RegistrationState, SipUserAgent } from './sip/index.ts';
-import type { ReadText } from './text-content.ts';
 import { createKmsCredential, type KmsCredential } from './tickets/kms-credential.ts';
 import type { KmsState } from './tickets/kms-state.ts';
 import { credentialBinding } from './tickets/credential-binding.ts';
@@ -49,6 +52,7 @@ import { TicketService } from './tickets/ticket-service.ts';
 export type {
   AccountEvents,
   AccountStatus,
+  ComposingRequest,
   IncomingRefusal,
   OpenSessionRequest,
   SendFileOutcome,
@@ -89,6 +93,8 @@ export class Account {
   readonly #waiting: WaitingMessages;
   readonly #receiver: MessageReceiver;
   readonly #sessions: SessionBook;
+  readonly #receipts: SentReceipts;
+  readonly #awaitedDisplays = new AwaitedDisplays();
   readonly #relay: RelayClient | undefined;
   #registering: Promise<RegistrationState> | undefined;
   #sends = 0;
@@ -139,9 +145,22 @@ export class Account {
     };
     const onRefused = (peer: string, problem: Refusal): void =>
       this.events.emit('incomingRefused', { way: 'msrp', peer, refusal: problem });
+    this.#receipts = new SentReceipts({
+      log: ports.log,
+      find: (id) => this.#conversations.get(id),
+      change: (id, state) => this.#changeMessage(id, { state }),
+    });
     this.#sessions = new SessionBook({
       context,
       policies: this.#policies,
+      self: this.#self,
+      habits: {
+        tellDelivery: config.receipts?.delivery ?? true,
+        tellDisplay: config.receipts?.display ?? true,
+        tellComposing: config.composing ?? true,
+      },
+      onReceipt: (session, receipt) => this.#receipts.told(session, receipt),
+      onComposing: ({ peer }, isWriting) => this.events.emit('composing', { peer, isWriting }),
       onChange: (change) => this.events.emit('session', change),
       onRefused,
       onText: (session, text) => this.#keepSessionText(session, text),
@@ -151,6 +170,8 @@ export class Account {
       policies: this.#policies,
       self: this.#self,
       storage: ports.files,
+      config: config.files ?? {},
+      isContact: (peer) => this.#policies.isKnown(peer),
       onChange: (view) => this.events.emit('file', view),
       onRefused,
     });
@@ -208,9 +229,31 @@ export class Account {
         : this.#sendInSession(peer, text, demanded));
       this.#conversations.add(message);
       this.events.emit('messageState', message);
+      this.#receipts.finish(message.id);
       return { outcome: message.state === 'waiting' ? 'waiting' : 'sent', message };
     } catch (error) {
       return { outcome: 'refused', refusal: this.#refusalFor(error, 'message') };
+    }
+  }
+
+  /** The user writes, or writes no more. False when the peer is not told: there is no session, or the account does not tell. */
+  composing({ to, isWriting }: ComposingRequest): boolean {
+    const peer = tryKmsUserIdentity(to);
+    return peer !== undefined && this.#sessions.composing(peer, this.#policies.policyFor(peer), isWriting);
+  }
+
+  /**
+   * The user has seen the conversation with `peer` up to the message `upTo`: senders who asked are told, where the account
+   * allows and a session stands.
+   */
+  markDisplayed(peer: string, upTo: string): void {
+    const messages = this.#conversations.of(peer);
+    const seen = messages.slice(0, messages.findIndex(({ id }) => id === upTo) + 1);
+    for (const display of this.#awaitedDisplays.take(
+      peer,
+      seen.map(({ id }) => id),
+    )) {
+      this.#sessions.tellDisplayed(display);
     }
   }
 
@@ -225,10 +268,11 @@ export class Account {
   }
 
   /** Offers a file; what becomes of it is told by the event `file`. Never rejects. */
-  async sendFile({ to, path, policy, consent }: SendFileRequest): Promise<SendFileOutcome> {
+  async sendFile({ to, path, policy, consent, icon }: SendFileRequest): Promise<SendFileOutcome> {
     try {
       const peer = await this.#prepare(to, consent);
-      const file = await this.files.send(peer, path, policy ?? this.#policies.policyFor(peer));
+      const picture = icon === undefined ? undefined : readIcon(icon);
+      const file = await this.files.send(peer, path, policy ?? this.#policies.policyFor(peer), picture);
       return { outcome: 'offered', file };
     } catch (error) {
       return { outcome: 'refused', refusal: this.#refusalFor(error, 'session') };
@@ -277,9 +321,9 @@ export class Account {
   /** Ends sessions, unregisters and disconnects, within a bounded time. Never rejects. */
   async stop(): Promise<void> {
     this.#receiver.stop();
-    this.files.stop();
     this.#prefetch.stop();
     const ending = Promise.all([
+      this.files.stop(),
       this.#tickets.stop(),
       Promise.all([this.#sessions.stop(), this.rooms.stop()]).then(() => this.#userAgent.stop()),
     ]);
@@ -301,6 +345,7 @@ export class Account {
       if (state.state !== 'registered') return;
       this.#waiting.release();
       this.#prefetch.start();
+      void this.files.registered();
     });
     this.#tickets.events.on('state', (state) => this.events.emit('kms', state));
     this.#tickets.events.on('available', () => this.#waiting.release());
@@ -382,12 +427,16 @@ export class Account {
 
   async #sendInSession(peer: string, text: string, policy: Policy): Promise<ChatMessage> {
     const at = this.#ports.clock.now();
-    const session = await this.#sessions.sessionFor(peer, policy);
-    this.#sessions.requireSatisfied(session, policy);
     const messageId = randomId(this.#ports.random, 12);
-    await session.send({ from: this.#self, to: peer, at, messageId, text });
-    const { level, evidence } = session.view;
-    return this.#outgoing({ id: messageId, peer, text, at, way: 'msrp', level, evidence, state: 'delivered' });
+    this.#receipts.begin(messageId);
+    try {
+      const message = { from: this.#self, to: peer, at, messageId, text };
+      const { level, evidence } = await this.#sessions.send(peer, message, policy);
+      return this.#outgoing({ id: messageId, peer, text, at, way: 'msrp', level, evidence, state: 'delivered' });
+    } catch (error) {
+      this.#receipts.abandon(messageId);
+      throw error;
+    }
   }
 
   #outgoing({
@@ -397,15 +446,22 @@ export class Account {
     return { ...rest, conversation: peer, direction: 'out', from: this.#self, to: peer };
   }
 
-  #keepSessionText(session: SessionView, { text, from }: ReadText): void {
+  #keepSessionText(session: SessionView, { text, from, messageId, subject, sentAt, wants }: SessionText): void {
     const { peer, evidence } = session;
     // A CPIM From that names somebody else makes the sender doubtful, whatever protects the session.
     const honest = from === undefined || tryKmsUserIdentity(from) === peer;
     const level = honest || session.level === 'none' ? session.level : 'unverified';
-    this.#keepArrival('msrp', { peer, text, level, evidence });
+    const claims = { ...(subject === undefined ? {} : { subject }), ...(sentAt === undefined ? {} : { sentAt }) };
+    const { id } = this.#keepArrival('msrp', { peer, text, level, evidence }, claims);
+    if (messageId === undefined || !wants.display) return;
+    this.#awaitedDisplays.add({ id, peer, sessionId: session.id, level: session.level, messageId });
   }
 
-  #keepArrival(way: MessageWay, { peer, text, level, evidence, problem }: Arrival): ChatMessage {
+  #keepArrival(
+    way: MessageWay,
+    { peer, text, level, evidence, problem }: Arrival,
+    claims: Pick<ChatMessage, 'subject' | 'sentAt'> = {},
+  ): ChatMessage {
     const message: ChatMessage = {
       id: randomId(this.#ports.random, 12),
       conversation: peer,
@@ -413,6 +469,7 @@ export class Account {
       from: peer,
       to: this.#self,
       text,
+      ...claims,
       at: this.#ports.clock.now(),
       way,
       level,

@@ -1,3 +1,5 @@
+import type { KmsCredentialMode } from './tickets/kms-credential-types.ts';
+
 /**
  * Why a message has the level it is shown with. Plain JSON: times in milliseconds since 1970, octets as hexadecimal text.
  * An evidence is written only after the proof it names has happened (docs/security-model.md).
@@ -20,6 +22,8 @@ export interface TicketEvidence {
   readonly issuedAt: number;
   /** Absent when the ticket names no end. */
   readonly validUntil?: number;
+  /** How this account came to the key that it shares with the KMS. */
+  readonly credential?: KmsCredentialMode;
 }
 
 /** A session over PSK-TLS; the handshake proved a key that only the holders of the resolved ticket have (profile 3). */

@@ -118,8 +118,18 @@ export interface MsrpListener {
   close(): void;
 }
 
+/** A connection on which nothing was said yet. */
+export interface MsrpDialled {
+  /** Secures it, as the client of the handshake. On failure it is closed. */
+  secure(security: MsrpSecurity, timeoutMilliseconds: number): Promise<MsrpConnection>;
+  close(): void;
+}
+
 export interface MsrpSockets {
-  listen(): Promise<MsrpListener>;
+  /** @param address of this machine; where the user set another, that one is used. */
+  listen(address?: string): Promise<MsrpListener>;
+  /** Connects to the first address of `host` that answers, without a word. */
+  dial(address: SocketAddress, timeoutMilliseconds: number): Promise<MsrpDialled>;
   connect(address: SocketAddress, security: MsrpSecurity, timeoutMilliseconds: number): Promise<MsrpConnection>;
   /** Where a relay without a port in its URI is (RFC 4976 section 8), best first; the name at port 2855 when absent. */
   findRelay?(name: string): Promise<readonly SocketAddress[]>;
@@ -138,6 +148,8 @@ export interface KmsAddress {
   readonly serverName?: string;
   readonly trustedCa?: string;
   readonly bodyEncoding: 'base64' | 'binary';
+  /** Product token of the User-Agent header, by which a NAF knows how the UE bootstraps. */
+  readonly userAgent?: string;
 }
 
 export interface KmsReply {
@@ -245,6 +257,8 @@ export interface EnginePorts {
   /** Absent where this shell keeps no files: every file is then refused. */
   readonly files?: FileStorage;
   readonly bootstrapping: Bootstrapping;
+  /** Where the certificate of this device outlives the program; one for each run when absent. */
+  readonly secrets?: SecretStore;
   /** Absent on a device without a place for it, which then has no software SIM. */
   readonly simState?: SimStateStore;
 }

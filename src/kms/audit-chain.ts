@@ -20,6 +20,8 @@ export interface AuditEntry {
   readonly ticket?: string;
   /** SHA-256 of the MIKEY message in hexadecimal digits. */
   readonly request?: string;
+  /** Who gave an administrator's command: login name and host. */
+  readonly operator?: string;
   /** Network address that the question came from. */
   readonly address?: string;
   /** Why it was not granted. */

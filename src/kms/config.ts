@@ -1,5 +1,6 @@
 import type { SecretBytes } from '../base/secret-bytes.ts';
-import type { GrantRules } from '../protocol/mikey/index.ts';
+import type { GrantRules, KmsPublicKey } from '../protocol/mikey/index.ts';
+import type { CertificateRules } from './certified-users.ts';
 
 /** One key holder. */
 export interface KmsUserConfig {
@@ -13,7 +14,12 @@ export interface KmsUserConfig {
   readonly mayRequest?: boolean;
   /** To whom this user may send, by any of their identities; absent means everybody. */
   readonly allowedResponders?: readonly string[];
+  /** As in `StoredUser`. */
+  readonly certificates?: 'any' | readonly string[];
 }
+
+/** Public-key questions of users with certificates (RFC 6043 4.2.1.3). */
+export interface KmsPublicKeyConfig extends KmsPublicKey, CertificateRules {}
 
 export interface KmsConfig {
   /** IDRkms, for example `sip:kms.example.com`; compared octet by octet. */
@@ -21,4 +27,6 @@ export interface KmsConfig {
   readonly users: readonly KmsUserConfig[];
   /** Lives of tickets; the profile's where absent. */
   readonly rules?: Partial<GrantRules>;
+  /** Without it public-key questions are refused. */
+  readonly publicKey?: KmsPublicKeyConfig;
 }

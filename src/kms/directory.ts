@@ -1,10 +1,11 @@
 import { fromUtf8 } from '../base/bytes.ts';
-import { describeError, ProtocolError } from '../base/errors.ts';
+import { describeError } from '../base/errors.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
-import { identityText, sameIdentity, uriIdentity } from '../protocol/mikey/index.ts';
-import type { KmsDirectory, KmsSubscriber, Later, MikeyIdentity } from '../protocol/mikey/index.ts';
+import { identityText, uriIdentity } from '../protocol/mikey/index.ts';
+import type { KmsDirectory, KmsSubscriber, KmsUser, Later, MikeyIdentity } from '../protocol/mikey/index.ts';
+import { certifiedIdentities, ownsOneOf, type CertificateRules } from './certified-users.ts';
 import { pskContext, type KeyEncryptionKey } from './key-encryption-key.ts';
-import { KmsStorageError, type KmsStorage, type StoredUser } from './ports.ts';
+import { KmsStorageError, mainIdentity, type KmsStorage, type StoredUser } from './ports.ts';
 import { pskOctets } from './users.ts';
 
 /** A subscriber of a source, with all identities that it owns. */
@@ -25,6 +26,10 @@ export interface StoredDirectoryOptions {
   readonly storage: Pick<KmsStorage, 'users' | 'groups'>;
   readonly kek: KeyEncryptionKey;
   readonly sources?: readonly SubscriberSource[];
+  /** Without them nobody is known by certificate. */
+  readonly certificates?: CertificateRules;
+  /** Users may make tickets themselves, under the key that they share with the KMS (RFC 6043 mode 3); not when absent. */
+  readonly ticketsMadeByUsers?: boolean;
 }
 
 /**
@@ -32,9 +37,10 @@ export interface StoredDirectoryOptions {
  * another source is judged by the stored user with one of its identities; one whom the storage does not know may ask for
  * tickets to anybody.
  */
-export function createDirectory({ storage, kek, sources = [] }: StoredDirectoryOptions): KmsDirectory {
-  const stored = new WeakMap<KmsSubscriber, StoredUser>();
-  const sourced = new WeakMap<KmsSubscriber, SourcedSubscriber>();
+export function createDirectory(options: StoredDirectoryOptions): KmsDirectory {
+  const { storage, kek, sources = [], certificates, ticketsMadeByUsers = false } = options;
+  const stored = new WeakMap<KmsUser, StoredUser>();
+  const sourced = new WeakMap<KmsUser, SourcedSubscriber>();
   const decoy = { identities: ['nobody'], pskId: '' };
   const wrappedDecoy = kek.wrap(new SecretBytes(new Uint8Array(pskOctets)), pskContext(decoy));
 
@@ -45,7 +51,7 @@ export function createDirectory({ storage, kek, sources = [] }: StoredDirectoryO
       name: identityText(identity),
       psk: openPsk(user, kek),
       identity,
-      owns: (other) => identities.some((own) => sameIdentity(own, other)),
+      owns: ownsOneOf(identities),
     };
     stored.set(subscriber, user);
     return subscriber;
@@ -54,7 +60,7 @@ export function createDirectory({ storage, kek, sources = [] }: StoredDirectoryO
   const userWith = async (identity: MikeyIdentity | undefined): Promise<StoredUser | undefined> =>
     identity?.type === 'uri' ? storage.users.findByIdentity(identityText(identity)) : undefined;
 
-  const userOf = async (subscriber: KmsSubscriber): Promise<StoredUser | undefined> =>
+  const userOf = async (subscriber: KmsUser): Promise<StoredUser | undefined> =>
     stored.get(subscriber) ?? (await judge(sourced.get(subscriber)?.identities ?? [subscriber.identity]));
 
   /** Whoever is disabled under one of their identities is so under each. */
@@ -73,10 +79,10 @@ export function createDirectory({ storage, kek, sources = [] }: StoredDirectoryO
     const user = await userWith(responder);
     if (user === undefined) return false;
     if (user.identities.some((alias) => allowed.includes(alias))) return true;
-    return (await storage.groups.groupsOf(user.identities[0] ?? '')).some((group) => allowed.includes(group));
+    return (await storage.groups.groupsOf(mainIdentity(user))).some((group) => allowed.includes(group));
   };
 
-  return {
+  const directory: KmsDirectory = {
     async findSubscriber(pskId, claimed) {
       const name = keyName(pskId);
       const user =
@@ -97,6 +103,16 @@ export function createDirectory({ storage, kek, sources = [] }: StoredDirectoryO
       return undefined;
     },
 
+    async findCertified(claimed, certificate) {
+      const found = certificates && (await certifiedIdentities(storage, certificates, claimed, certificate));
+      if (found === undefined) return undefined;
+      const { identities, judge: judging } = found;
+      const [identity = claimed] = identities;
+      const user: KmsUser = { name: identityText(identity), identity, owns: ownsOneOf(identities) };
+      if (judging !== undefined) stored.set(user, judging);
+      return user;
+    },
+
     async mayRequest(subscriber, responders) {
       const user = await userOf(subscriber);
       if (user === undefined) return true;
@@ -111,8 +127,16 @@ export function createDirectory({ storage, kek, sources = [] }: StoredDirectoryO
       if (user?.isDisabled === true) return undefined;
       const own = responders.find((responder) => subscriber.owns(responder));
       if (own !== undefined || user === undefined) return own;
-      const groups = await storage.groups.groupsOf(user.identities[0] ?? '');
+      const groups = await storage.groups.groupsOf(mainIdentity(user));
       return responders.find(({ type, data }) => type === 'uri' && groups.includes(identityText({ type, data })));
+    },
+  };
+  if (!ticketsMadeByUsers) return directory;
+  return {
+    ...directory,
+    async findTicketMaker(tpkId) {
+      const user = await directory.findSubscriber(tpkId, undefined);
+      return user === undefined ? undefined : { user, tpk: user.psk };
     },
   };
 }
@@ -122,7 +146,7 @@ function openPsk(user: StoredUser, kek: KeyEncryptionKey): SecretBytes {
   try {
     return kek.unwrap(user.wrappedPsk, pskContext(user));
   } catch (cause) {
-    throw new KmsStorageError(`the key of ${user.identities[0] ?? ''} does not open: ${describeError(cause)}`, {
+    throw new KmsStorageError(`the key of ${mainIdentity(user)} does not open: ${describeError(cause)}`, {
       cause,
     });
   }
@@ -133,8 +157,7 @@ function keyName(pskId: MikeyIdentity | undefined): string | undefined {
   if (pskId?.type !== 'bytes') return undefined;
   try {
     return fromUtf8(pskId.data);
-  } catch (error) {
-    if (error instanceof ProtocolError) return undefined;
-    throw error;
+  } catch {
+    return undefined;
   }
 }

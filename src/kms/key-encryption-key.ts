@@ -1,10 +1,9 @@
-import { concatBytes, utf8 } from '../base/bytes.ts';
+import { concatBytes, toHex, utf8 } from '../base/bytes.ts';
 import { ProtocolError } from '../base/errors.ts';
 import type { Random } from '../base/random.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
 import { aesGcmOpen, aesGcmSeal } from '../crypto/aes.ts';
 import type { KmsStorage, StoredTpk, StoredUser } from './ports.ts';
-import { toHex } from '../base/bytes.ts';
 
 const keyOctets = 32;
 const formatVersion = 1;
@@ -67,7 +66,8 @@ export class KeyEncryptionKey {
 
   /** @throws ProtocolError `local` when the storage's keys are wrapped under another key. */
   async checkAgainst(storage: Pick<KmsStorage, 'keyCheck'>): Promise<void> {
-    this.unwrap(await storage.keyCheck.getOrSet(this.makeCheck()), checkContext).dispose();
+    const check = (await storage.keyCheck.get()) ?? (await storage.keyCheck.getOrSet(this.makeCheck()));
+    this.unwrap(check, checkContext).dispose();
   }
 
   dispose(): void {

@@ -7,7 +7,7 @@ import { identityText, KmsMachine, uriIdentity } from '../protocol/mikey/index.t
 import type { Admission, GrantRules, KmsOutcome, TicketIssuers } from '../protocol/mikey/index.ts';
 import { profile } from '../protocol/profile.ts';
 import type { AuditEntry } from './audit-chain.ts';
-import type { KmsConfig } from './config.ts';
+import type { KmsConfig, KmsPublicKeyConfig } from './config.ts';
 import { createDirectory, type SubscriberSource } from './directory.ts';
 import { KeyEncryptionKey } from './key-encryption-key.ts';
 import { createMemoryStorage } from './memory-storage.ts';
@@ -62,6 +62,8 @@ export interface KmsServiceOptions {
   readonly rotation?: Partial<TpkRotation>;
   /** Subscribers besides those of the storage. */
   readonly sources?: readonly SubscriberSource[];
+  /** Without it public-key questions are refused. */
+  readonly publicKey?: KmsPublicKeyConfig;
   /** Other KMSs that may ask for their users. */
   readonly peers?: readonly KmsPeer[];
   /** How tickets of other KMSs are resolved; without it they are refused. */
@@ -77,11 +79,11 @@ const unprovenLinesPerMinute = 100;
  * @throws ProtocolError `local` when the identity is no URI or the key-encryption key does not fit the storage.
  */
 export async function createKmsService(options: KmsServiceOptions): Promise<KmsService> {
-  const { identity, storage, kek, clock, random, sources = [], peers = [], issuers, admission } = options;
+  const { identity, storage, kek, clock, random, sources = [], peers = [], issuers, admission, publicKey } = options;
   // It stands in an HTTP header too, inside quotes.
   if (!/^[!#-[\]-~]+$/.test(identity)) throw wrongConfig('not a URI', 'identity', 'for example sip:kms.example.com');
   await kek.checkAgainst(storage);
-  const rules = { ...profile.ticket, ...options.rules };
+  const rules: GrantRules = { ...profile.ticket, ...options.rules };
   const tpks = new StoredTpkRing({
     storage,
     kek,
@@ -101,12 +103,22 @@ export async function createKmsService(options: KmsServiceOptions): Promise<KmsS
   const machine = new KmsMachine({
     identity: uriIdentity(identity),
     tpks,
-    directory: withPeers(createDirectory({ storage, kek, sources }), peers),
+    directory: withPeers(
+      createDirectory({
+        storage,
+        kek,
+        sources,
+        ...(publicKey && { certificates: publicKey }),
+        ticketsMadeByUsers: rules.ticketsMadeByUsers ?? false,
+      }),
+      peers,
+    ),
     replays: storage.replays,
     rules,
     random,
     ...(issuers && { issuers }),
     ...(admission && { admission }),
+    ...(publicKey && { publicKey }),
   });
   let auditBacklog = 0;
   const unproven = new UnprovenLimit();
@@ -134,7 +146,14 @@ export async function createKmsService(options: KmsServiceOptions): Promise<KmsS
       await tpks.keepUp();
       await storage.check();
     },
-    close: () => storage.close(),
+    async close() {
+      try {
+        const omitted = unproven.takeOmitted();
+        if (omitted > 0) await storage.audit.append({ time: clock.now(), action: 'stop', outcome: 'done', omitted });
+      } finally {
+        await storage.close();
+      }
+    },
   };
 }
 
@@ -186,9 +205,15 @@ class UnprovenLimit {
       return undefined;
     }
     this.#lines += 1;
+    const omitted = this.takeOmitted();
+    return omitted === 0 ? entry : { ...entry, omitted };
+  }
+
+  /** What no line has told yet. */
+  takeOmitted(): number {
     const omitted = this.#omitted;
     this.#omitted = 0;
-    return omitted === 0 ? entry : { ...entry, omitted };
+    return omitted;
   }
 }
 
@@ -225,5 +250,6 @@ export async function createMemoryKmsService(options: MemoryKmsServiceOptions): 
     ...(issuers && { issuers }),
     ...(admission && { admission }),
     ...(config.rules === undefined ? {} : { rules: config.rules }),
+    ...(config.publicKey === undefined ? {} : { publicKey: config.publicKey }),
   });
 }

@@ -1,5 +1,6 @@
 import { equalBytes, toHex } from '../base/bytes.ts';
 import { chainLines, chainStart, type AuditLine } from './audit-chain.ts';
+import { mainIdentity, replicaClockMilliseconds } from './ports.ts';
 import type {
   AuditStore,
   GroupStore,
@@ -25,9 +26,8 @@ const defaultAuditCapacity = 10_000;
 
 /** A storage that ends with the process: for the lab and for tests. "Durable" means no more than "in memory" here. */
 export function createMemoryStorage(options: MemoryStorageOptions = {}): KmsStorage {
-  const users = new MemoryUsers();
-  const groups = new MemoryGroups(users);
-  users.isGroup = (identity) => groups.has(identity);
+  const users: MemoryUsers = new MemoryUsers((identity) => groups.has(identity));
+  const groups: MemoryGroups = new MemoryGroups(users);
   const tpks = new MemoryTpks();
   let keyCheck: Uint8Array | undefined;
   return {
@@ -37,6 +37,7 @@ export function createMemoryStorage(options: MemoryStorageOptions = {}): KmsStor
     tpks,
     audit: new MemoryAudit(options.auditCapacity ?? defaultAuditCapacity),
     keyCheck: {
+      get: () => Promise.resolve(keyCheck),
       getOrSet: (fresh) => Promise.resolve((keyCheck ??= fresh)),
     },
     rewrap: (rewrapping) =>
@@ -56,7 +57,11 @@ const inPromise = <T>(action: () => T): Promise<T> => Promise.resolve().then(act
 
 class MemoryUsers implements UserStore {
   all: readonly StoredUser[] = [];
-  isGroup: (identity: string) => boolean = () => false;
+  readonly #isGroup: (identity: string) => boolean;
+
+  constructor(isGroup: (identity: string) => boolean) {
+    this.#isGroup = isGroup;
+  }
 
   findByPskId(pskId: string): Promise<StoredUser | undefined> {
     return Promise.resolve(this.all.find((user) => user.pskId === pskId));
@@ -71,11 +76,11 @@ class MemoryUsers implements UserStore {
   }
 
   list(): Promise<readonly StoredUser[]> {
-    return Promise.resolve(this.all.toSorted((a, b) => ((a.identities[0] ?? '') < (b.identities[0] ?? '') ? -1 : 1)));
+    return Promise.resolve(this.all.toSorted((a, b) => (mainIdentity(a) < mainIdentity(b) ? -1 : 1)));
   }
 
   add(user: StoredUser): ReturnType<UserStore['add']> {
-    const isTaken = user.identities.some((identity) => this.owner(identity) !== undefined || this.isGroup(identity));
+    const isTaken = user.identities.some((identity) => this.owner(identity) !== undefined || this.#isGroup(identity));
     if (isTaken) return Promise.resolve('identity-taken');
     if (this.all.some(({ pskId }) => pskId === user.pskId)) return Promise.resolve('psk-id-taken');
     this.all = [...this.all, user];
@@ -151,10 +156,11 @@ class MemoryReplays implements ReplayMemory {
   }
 
   #dropExpired(now: number): void {
-    if (this.#earliest >= now) return;
+    const ended = now - replicaClockMilliseconds;
+    if (this.#earliest >= ended) return;
     this.#earliest = Infinity;
     for (const [name, until] of this.#until) {
-      if (until < now) this.#until.delete(name);
+      if (until < ended) this.#until.delete(name);
       else this.#earliest = Math.min(this.#earliest, until);
     }
   }
@@ -198,11 +204,12 @@ class MemoryAudit implements AuditStore {
     this.#lines.push(...lines);
     // Seldom and many at a time: taking one from the front of an array moves all others.
     if (this.#lines.length >= 2 * this.#capacity) this.#lines = this.#lines.slice(-this.#capacity);
-    return Promise.resolve(lines[0] ?? chainStart);
+    return this.head().then((head) => head ?? chainStart);
   }
 
   head(): ReturnType<AuditStore['head']> {
-    return Promise.resolve(this.#lines.at(-1));
+    const last = this.#lines.at(-1);
+    return Promise.resolve(last && { sequence: last.sequence, hash: last.hash });
   }
 
   read(after: number, limit: number): ReturnType<AuditStore['read']> {

@@ -2,7 +2,7 @@ import { toHex, utf8 } from '../base/bytes.ts';
 import { ProtocolError } from '../base/errors.ts';
 import type { SecretBytes } from '../base/secret-bytes.ts';
 import { bytesIdentity, identityText, sameIdentity, uriIdentity } from '../protocol/mikey/index.ts';
-import type { KmsDirectory, KmsSubscriber, MikeyIdentity } from '../protocol/mikey/index.ts';
+import type { KmsDirectory, KmsSubscriber, KmsUser, MikeyIdentity } from '../protocol/mikey/index.ts';
 
 const pskOctets = 32;
 
@@ -112,11 +112,18 @@ function isOf(user: MikeyIdentity, domains: readonly string[], prefixes: readonl
 export function withPeers(users: KmsDirectory, peers: readonly KmsPeer[]): KmsDirectory {
   const keyOf = ({ type, data }: MikeyIdentity): string => `${type} ${toHex(data)}`;
   const subscribers = new Map(peers.map((peer) => [keyOf(peer.pskId), subscriberOf(peer)]));
-  const isPeer = (subscriber: KmsSubscriber): boolean => subscriber.peer !== undefined;
+  const isPeer = (subscriber: KmsUser): boolean => subscriber.peer !== undefined;
   return {
-    findSubscriber: (pskId, claimed) =>
-      (pskId === undefined ? undefined : subscribers.get(keyOf(pskId))) ?? users.findSubscriber(pskId, claimed),
+    async findSubscriber(pskId, claimed) {
+      // Looked for in any case: the time of an answer tells nobody which names are those of peers' keys.
+      const user = await users.findSubscriber(pskId, claimed);
+      return (pskId === undefined ? undefined : subscribers.get(keyOf(pskId))) ?? user;
+    },
+    // A peer proves itself with the common key, never with a user's certificate.
+    findCertified: (claimed, certificate) => users.findCertified?.(claimed, certificate),
     mayRequest: (subscriber, responders) => (isPeer(subscriber) ? false : users.mayRequest(subscriber, responders)),
+    findTicketMaker: (tpkId) => users.findTicketMaker?.(tpkId),
+    findResponderTpk: (responder) => users.findResponderTpk?.(responder),
     responderFor: (subscriber, responders, asker) =>
       isPeer(subscriber)
         ? responders.find(

@@ -1,6 +1,12 @@
 import type { ReplayMemory } from '../protocol/mikey/index.ts';
 import type { AuditEntry, AuditHead, AuditLine } from './audit-chain.ts';
 
+/**
+ * Clocks of replicas may differ by this, as those of their users may: what ends is kept so much longer in what they share, since one
+ * that is behind still needs it.
+ */
+export const replicaClockMilliseconds = 300_000;
+
 /** The storage cannot be reached, or holds what cannot be: nothing may be answered, and another replica may do better. */
 export class KmsStorageError extends Error {
   override readonly name = 'KmsStorageError';
@@ -19,11 +25,19 @@ export interface StoredUser {
   readonly allowedResponders: readonly string[] | undefined;
   /** True: proves its key and is refused all the same. */
   readonly isDisabled: boolean;
+  /**
+   * Certificates that prove this user as the key does: `any` that leads to a trust anchor and names one of the identities, or those with
+   * one of these fingerprints (SHA-256, upper-case pairs joined by colons). Absent: none.
+   */
+  readonly certificates?: 'any' | readonly string[] | undefined;
 }
+
+/** The identity that names a user. */
+export const mainIdentity = ({ identities }: Pick<StoredUser, 'identities'>): string => identities[0] ?? '';
 
 /** What can be changed of a user; what is absent stays. */
 export type UserChange = Partial<
-  Pick<StoredUser, 'pskId' | 'wrappedPsk' | 'mayRequest' | 'allowedResponders' | 'isDisabled'>
+  Pick<StoredUser, 'pskId' | 'wrappedPsk' | 'mayRequest' | 'allowedResponders' | 'isDisabled' | 'certificates'>
 >;
 
 export interface UserStore {
@@ -87,6 +101,7 @@ export interface AuditStore {
 
 /** A value that opens only under the right key-encryption key. */
 export interface KeyCheckStore {
+  get(): Promise<Uint8Array | undefined>;
   /** What is stored; when nothing is, `fresh` is stored and given back. */
   getOrSet(fresh: Uint8Array): Promise<Uint8Array>;
 }

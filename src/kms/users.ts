@@ -3,16 +3,13 @@ import type { SecretBytes } from '../base/secret-bytes.ts';
 import { kmsUserIdentity } from '../protocol/sip/identities.ts';
 import type { KmsUserConfig } from './config.ts';
 import { pskContext, type KeyEncryptionKey } from './key-encryption-key.ts';
-import type { KmsStorage, StoredUser } from './ports.ts';
+import { mainIdentity, type KmsStorage, type StoredUser } from './ports.ts';
 
 /** Length of the key that a user shares with the KMS. */
 export const pskOctets = 32;
 
-export const wrongConfig = (problem: string, field: string, expected?: string): ProtocolError =>
-  new ProtocolError('local', problem, {
-    field: `kms.config.${field}`,
-    ...(expected === undefined ? {} : { expected }),
-  });
+export const wrongConfig = (problem: string, field: string, expected: string): ProtocolError =>
+  new ProtocolError('local', problem, { field: `kms.config.${field}`, expected });
 
 /**
  * Brings a user into the form of storage.
@@ -32,7 +29,18 @@ export function readUser(entry: KmsUserConfig, field: string): Omit<StoredUser, 
     mayRequest: entry.mayRequest ?? true,
     allowedResponders: entry.allowedResponders?.map((uri) => canonicalUri(uri, `${field}.allowedResponders`)),
     isDisabled: false,
+    ...(entry.certificates === undefined ? {} : { certificates: readCertificates(entry.certificates, field) }),
   };
+}
+
+/** @throws ProtocolError `local` when a fingerprint is none. */
+export function readCertificates(certificates: 'any' | readonly string[], field: string): 'any' | readonly string[] {
+  if (certificates === 'any') return certificates;
+  return certificates.map((fingerprint) => {
+    const upper = fingerprint.toUpperCase();
+    if (/^([0-9A-F]{2}:){31}[0-9A-F]{2}$/.test(upper)) return upper;
+    throw wrongConfig('not a fingerprint', `${field}.certificates`, '32 pairs of hexadecimal digits joined by colons');
+  });
 }
 
 /** @throws ProtocolError `local` when it is the URI of no user. */
@@ -66,9 +74,9 @@ export async function seedUsers(
   refuseSharedNames(users);
   const added: string[] = [];
   for (const [index, user] of users.entries()) {
-    const [main = ''] = user.identities;
+    const main = mainIdentity(user);
     const known = await storage.users.findByIdentity(main);
-    if (known?.identities[0] === main) continue;
+    if (known !== undefined && mainIdentity(known) === main) continue;
     const outcome = known === undefined ? await storage.users.add(wrapUser(user, kek)) : 'identity-taken';
     if (outcome === 'psk-id-taken') throw belongsToTwo(`users[${index}].pskId`);
     if (outcome === 'identity-taken') throw belongsToTwo(`users[${index}].identities`);

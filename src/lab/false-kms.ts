@@ -6,7 +6,13 @@ import { createMemoryStorage } from '../kms/memory-storage.ts';
 import { seedUsers } from '../kms/users.ts';
 import type { KmsConfig } from '../kms/config.ts';
 import { createTpkRing, type TpkEntry } from '../kms/tpk-ring.ts';
-import { KmsMachine, type KmsDirectory, type KmsSubscriber, uriIdentity } from '../protocol/mikey/index.ts';
+import {
+  KmsMachine,
+  type KmsDirectory,
+  type KmsSubscriber,
+  type KmsUser,
+  uriIdentity,
+} from '../protocol/mikey/index.ts';
 import { profile } from '../protocol/profile.ts';
 
 /**
@@ -40,8 +46,8 @@ export async function createFalseKms(
 
 /** Everybody's real key checks the question, which is the first thing it is asked for; a false one is lent after that. */
 function withFalseKeys(directory: KmsDirectory, random: Random): KmsDirectory {
-  const originals = new WeakMap<KmsSubscriber, KmsSubscriber>();
-  const original = (subscriber: KmsSubscriber): KmsSubscriber => originals.get(subscriber) ?? subscriber;
+  const originals = new WeakMap<KmsUser, KmsSubscriber>();
+  const original = (subscriber: KmsUser): KmsUser => originals.get(subscriber) ?? subscriber;
   return {
     async findSubscriber(pskId, claimed) {
       const found = await directory.findSubscriber(pskId, claimed);

@@ -50,7 +50,7 @@ export async function startKeyServers(options: KeyServersOptions): Promise<KeySe
           bsfDomain: bsf.name,
           nafFqdn: name,
           uaProtocolId: uaProtocolKms,
-          ...certificate,
+          certificate: { identity: certificate },
         }),
         clock: systemClock,
         log,

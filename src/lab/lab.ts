@@ -69,6 +69,8 @@ export interface Lab {
   replays(): readonly number[];
   /** What is open right now. */
   load(): { readonly flows: number; readonly dialogs: number; readonly mediaStreams: number };
+  /** Breaks the MSRP connections that are open right now; returns of how many sessions. */
+  cutMedia(): number;
   stop(): Promise<void>;
 }
 
@@ -211,6 +213,7 @@ function createLab(
     },
     nextMessageBody: () => captures.nextMessageBody(),
     replays: () => [...replays],
+    cutMedia: () => alg.cut(),
     load: () => ({ flows: edge.flowCount, dialogs: edge.proxy.openDialogs, mediaStreams: alg.openStreams }),
     async stop() {
       timers.stop();

@@ -54,6 +54,7 @@ function post(url: URL, kms: KmsAddress, body: Uint8Array, signal: AbortSignal):
         Accept: profile.kms.contentType,
         'Cache-Control': 'no-store',
         'Content-Length': body.length,
+        ...(kms.userAgent === undefined ? {} : { 'User-Agent': kms.userAgent }),
       },
     });
     request.on('response', resolve);

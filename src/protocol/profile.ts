@@ -71,6 +71,8 @@ export const profile = {
     contentType: 'application/vnd.3gpp.bsf+xml',
     /** User-Agent token of a UE that bootstraps with its SIP Digest password (6.3, TS 24.109). */
     digestToken: 'GBA_Digest',
+    /** User-Agent token towards the KMS as a NAF: by memory of TS 24.109, chosen (6.1). */
+    nafTokens: { 'gba-aka': '3gpp-gba', 'gba-digest': '3gpp-gba-digest' },
     /**
      * TLS exporter (RFC 5705) behind TLS_MK_Extr: its label is not known from public text, so this one is chosen and may have to be
      * set to the network's. The length is that of TS 33.220 annex B.
@@ -79,8 +81,6 @@ export const profile = {
     tlsMkExtrOctets: 48,
     timeoutMilliseconds: 10_000,
     maxBodyOctets: 16 * 1024,
-    /** A NAF asks for other keys with this realm before the name of its host (6.2). */
-    realmPrefix: '3GPP-bootstrapping@',
     /** A key is replaced when less than this share of its life is left, at most `renewalMarginMaxSeconds`: chosen (6.3). */
     renewalMarginShare: 0.1,
     renewalMarginMaxSeconds: 300,

@@ -2,7 +2,13 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { toHex } from '../../src/base/bytes.ts';
-import { accountFromUeConfig, checkUeConfig, readUeConfig, type UeConfig } from '../../src/cli/ue-config.ts';
+import {
+  accountFromUeConfig,
+  checkUeConfig,
+  readUeConfig,
+  ticketStorageFromUeConfig,
+  type UeConfig,
+} from '../../src/cli/ue-config.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const config: UeConfig = {
@@ -53,10 +59,26 @@ test('a relay of an account with a SIM needs a password of its own', () => {
   );
 });
 
+test('where sessions are listened for', () => {
+  const media = { address: '2001:db8::7', portRange: [50_000, 50_099] };
+  expect(accountFromUeConfig(checkUeConfig({ ...config, media })).config.media).toEqual(media);
+  expect(accountFromUeConfig(checkUeConfig(config)).config.media).toBeUndefined();
+});
+
 const withoutPassword: UeConfig = { ...config, password: undefined };
 const k = '465b5ce8b199b49faa5f0a2ee238a6bc';
 const op = 'cdc202d5123e20f62b6d676ac72cb318';
 const opc = 'cd63cb71954a9f4e48a5994e37a02baf';
+
+test('key tickets are sealed under a passphrase, or stay in memory', () => {
+  const kept = (change: object) => ticketStorageFromUeConfig(checkUeConfig({ ...config, ...change }));
+  expect(kept({})).toMatchObject({ kept: 'memory', reason: expect.stringContaining('stateDirectory') as string });
+  expect(kept({ stateDirectory: '/nowhere' })).toMatchObject({ kept: 'memory' });
+  const sealed = kept({ stateDirectory: '/nowhere', statePassphrase: 'twelve letters' });
+  expect(sealed).toMatchObject({ kept: 'sealed', key: { kind: 'passphrase' } });
+  expect(JSON.stringify(sealed)).not.toContain('twelve');
+  expect(() => kept({ statePassphrase: 'short' })).toThrow('statePassphrase: expected 12 characters');
+});
 
 test.each([{ opc }, { op }])('a SIM has K and OPc, given as %j', (given) => {
   const checked = checkUeConfig({ ...withoutPassword, authentication: { mode: 'aka', k, ...given, amf: '8000' } });
@@ -78,7 +100,13 @@ const gbaKms = (mode: 'gba-aka' | 'gba-digest'): UeConfig['kms'] => ({
 test('the key of the KMS may come by bootstrapping, with the password or with a SIM', () => {
   const byPassword = accountFromUeConfig(checkUeConfig({ ...config, ca: pem, kms: gbaKms('gba-digest') }));
   expect(byPassword.config.kms).toEqual({
-    address: { url: 'https://127.0.0.1:8443', serverName: 'kms.lab.test', bodyEncoding: 'base64', trustedCa: pem },
+    address: {
+      url: 'https://127.0.0.1:8443',
+      serverName: 'kms.lab.test',
+      bodyEncoding: 'base64',
+      trustedCa: pem,
+      userAgent: '3gpp-gba-digest',
+    },
     identity: 'sip:kms.lab.test',
     credential: {
       mode: 'gba-digest',
@@ -117,6 +145,10 @@ test.each([
   ['kms.url', { ...config, kms: { ...config.kms, url: 'http://kms.lab.test' } }],
   ['kms.psk', { ...config, kms: { ...config.kms, psk: 'secret in words' } }],
   ['policy', { ...config, policy: 'whatever' }],
+  ['media.address', { ...config, media: { address: 'localhost' } }],
+  ['media.portRange', { ...config, media: { portRange: [50_000, 49_999] } }],
+  ['media.portRange.0', { ...config, media: { portRange: [80, 50_000] } }],
+  ['media', { ...config, media: { ports: 1 } }],
   ['password', withoutPassword],
   ['password', { ...config, authentication: { mode: 'aka', k, opc } }],
   ['authentication', { ...withoutPassword, authentication: { mode: 'aka', k } }],
@@ -143,4 +175,23 @@ test.each([
 
 test('an unknown setting is refused: it may be a misspelt one', () => {
   expect(() => checkUeConfig({ ...config, polciy: 'any' })).toThrow(/polciy/);
+});
+
+test('what is taken of files, and where they go', async () => {
+  const files = { maxOctets: 5, refusedTypes: ['video/*'], autoAccept: 'contacts' } as const;
+  expect(accountFromUeConfig(checkUeConfig({ ...config, files })).config.files).toEqual(files);
+  const folder = temporaryFolder('ue-config');
+  const file = join(folder, 'ue.json');
+  await writeFile(file, JSON.stringify(config));
+  expect((await readUeConfig(file)).receivedFolder).toBe(join(folder, 'received'));
+  await writeFile(file, JSON.stringify({ ...config, receivedFolder: 'in/box' }));
+  expect((await readUeConfig(file)).receivedFolder).toBe(join(folder, 'in', 'box'));
+});
+
+test.each([
+  [{ maxOctets: 0 }, 'files.maxOctets'],
+  [{ refusedTypes: ['video'] }, 'files.refusedTypes.0'],
+  [{ autoAccept: 'everybody' }, 'files.autoAccept'],
+])('%j of files is refused by name', (files, field) => {
+  expect(() => checkUeConfig({ ...config, files })).toThrow(field);
 });

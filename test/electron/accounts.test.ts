@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Accounts } from '../../electron/accounts.ts';
 import { Keychain } from '../../electron/keychain.ts';
-import { fromUtf8, toHex } from '../../src/base/bytes.ts';
-import type { UeConfig } from '../../src/cli/ue-config.ts';
+import { fromUtf8, toBase64, toHex } from '../../src/base/bytes.ts';
+import { readUeConfig, type UeConfig } from '../../src/cli/ue-config.ts';
+import { issue, makeKeys, privateKeyPem } from '../support/pki.ts';
 
 const config: UeConfig = {
   identity: 'sip:alice@lab.test',
@@ -53,6 +54,40 @@ describe('accounts', () => {
     expect(ready.map((account) => account.config.displayName)).toEqual(['Alice']);
     expect(ready[0]!.secrets.password?.use((bytes) => fromUtf8(bytes))).toBe('new');
   });
+
+  it('keeps the private key of a certificate in the keychain, and asks for no file again', async () => {
+    const accounts = new Accounts(file, keychain);
+    const keys = await makeKeys();
+    const own = await issue({ name: 'alice', keys, uris: ['sip:alice@lab.test'] });
+    const ofKms = await issue({ name: 'kms', keys: await makeKeys('ec') });
+    await writeFile(join(folder, 'alice.pem'), own.pem);
+    await writeFile(join(folder, 'alice.key'), privateKeyPem(keys));
+    await writeFile(join(folder, 'kms.pem'), ofKms.pem);
+    const files = { certificateFile: 'alice.pem', privateKeyFile: 'alice.key', kmsCertificateFile: 'kms.pem' };
+    const { url, identity } = config.kms!;
+    const imported = { ...config, kms: { url, identity, credential: { mode: 'certificate', ...files } } };
+    await writeFile(join(folder, 'ue.json'), JSON.stringify(imported));
+    await accounts.add(config);
+    await accounts.add(await readUeConfig(join(folder, 'ue.json')));
+    for (const name of Object.values(files)) await rm(join(folder, name));
+
+    expect(await readFile(file, 'utf8')).not.toMatch(/privateKey|PRIVATE|alice\.key/);
+    const [start, middle] = [toBase64(keys.pkcs8).slice(60, 90), toBase64(keys.pkcs8).slice(800, 830)];
+    expect(await readFile(file, 'utf8')).not.toContain(start);
+    expect(await readFile(file, 'utf8')).not.toContain(middle);
+    expect(await keychain.list()).toContain('sip:alice@lab.test kms-private-key');
+    expect(await keychain.list()).not.toContain('sip:alice@lab.test kms-key');
+    const { ready } = await accounts.load();
+    expect(ready[0]!.config.kms?.credential).toEqual({
+      mode: 'certificate',
+      certificates: [own.der],
+      kmsCertificate: ofKms.der,
+    });
+    expect(ready[0]!.secrets.kmsPrivateKey?.use(toHex)).toBe(toHex(keys.pkcs8));
+
+    await keychain.delete('sip:alice@lab.test kms-private-key');
+    expect((await accounts.load()).withoutSecrets).toEqual(['sip:alice@lab.test']);
+  }, 30_000);
 
   it('keeps the keys of a SIM in the keychain, and drops what it replaces', async () => {
     const accounts = new Accounts(file, keychain);

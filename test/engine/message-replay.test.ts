@@ -44,6 +44,26 @@ async function receive(message: Awaited<ReturnType<typeof genuine>>): Promise<nu
   return status;
 }
 
+test('messages of one sender are shown in the order in which they came, however long the KMS takes for each', async () => {
+  const answers: (() => void)[] = [];
+  const exchange = world.kms.exchange.bind(world.kms);
+  const written = (said: string) =>
+    foreignMessage(world, { holder: alice, name: alice, to: bobUri, text: said, messageId: said });
+  const messages = [await written('first'), await written('second')];
+  world.kms.exchange = async (...asked) => {
+    await new Promise<void>((resolve) => answers.push(resolve));
+    return exchange(...asked);
+  };
+  for (const message of messages) await receive(message);
+  await settle();
+  answers[1]?.();
+  await settle();
+  expect(bob.received).toEqual([]);
+  answers[0]?.();
+  await settle();
+  expect(bob.received.map((message) => message.text)).toEqual(['first', 'second']);
+});
+
 describe('the memory against replay', () => {
   test('is not filled by messages that prove nothing', async () => {
     const message = await forged();

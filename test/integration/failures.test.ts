@@ -44,7 +44,7 @@ describe('something dies mid-way', () => {
     await Promise.all([alice.stop(), bob.stop()]);
   });
 
-  test('the KMS is not there: e2e is refused, the edge still works', async () => {
+  test('the KMS is not there: messages wait, sessions are refused, the edge still works', async () => {
     const lab = await startLab();
     const config = lab.ueConfig('alice');
     const elsewhere = { ...config.kms!, url: 'https://127.0.0.1:9' };
@@ -53,13 +53,41 @@ describe('something dies mid-way', () => {
       alice.account.sendMessage({ to: bob.uri, text: 'one', way, ...more });
     for (const way of ['message', 'msrp'] as const) {
       const required = await send(way, { policy: 'require-e2e' });
-      expect(required).toMatchObject({ outcome: 'refused', refusal: { code: 'kms-unreachable' } });
       const asked = await send(way);
-      expect(asked).toMatchObject({ outcome: 'refused', refusal: { code: 'consent-required', offered: 'e2ae' } });
+      if (way === 'message') {
+        expect(required).toMatchObject({ outcome: 'waiting', message: { problem: { code: 'kms-unreachable' } } });
+        expect(asked).toMatchObject({ outcome: 'waiting', message: { problem: { offered: 'e2ae' } } });
+      } else {
+        expect(required).toMatchObject({ outcome: 'refused', refusal: { code: 'kms-unreachable' } });
+        expect(asked).toMatchObject({ outcome: 'refused', refusal: { code: 'consent-required', offered: 'e2ae' } });
+      }
     }
     expect(await send('message', { consent: true })).toMatchObject({ outcome: 'sent', message: { level: 'e2ae' } });
     expect(await send('msrp')).toMatchObject({ outcome: 'sent', message: { level: 'e2ae' } });
     await Promise.all([alice.stop(), bob.stop()]);
     await lab.stop();
   });
+
+  test('the KMS, for a while: what waits is sent end to end, once, when it is back', async () => {
+    const lab = await startLab({ faults: { kmsAway: true } });
+    const [alice, bob] = await Promise.all([startParty(lab, 'alice'), startParty(lab, 'bob')]);
+    for (const text of ['one', 'two', 'three']) {
+      const sent = await alice.account.sendMessage({ to: bob.uri, text, way: 'message', policy: 'require-e2e' });
+      expect(sent.outcome).toBe('waiting');
+    }
+    expect(alice.account.status().kms.state).toBe('unreachable');
+    lab.faults.kmsAway = false;
+    await alice.account.retryKms();
+    await until(() => bob.received.length === 3, 'all three arrive', 30_000);
+    // Bob resolves side by side what came one after the other: who is read first is not said.
+    const read = bob.received.map(({ text, level }) => [text, level]);
+    expect(read.sort()).toEqual([
+      ['one', 'e2e'],
+      ['three', 'e2e'],
+      ['two', 'e2e'],
+    ]);
+    expect(alice.account.status().kms.state).toBe('ready');
+    await Promise.all([alice.stop(), bob.stop()]);
+    await lab.stop();
+  }, 60_000);
 });

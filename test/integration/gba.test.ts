@@ -64,7 +64,11 @@ async function sendEndToEnd(from: Party, to: Party, way: 'message' | 'msrp' = 'm
   const outcome = await from.account.sendMessage({ to: to.uri, text, way, policy: 'require-e2e' });
   expect(outcome).toMatchObject({ outcome: 'sent', message: { level: 'e2e' } });
   await until(() => to.received.some((message) => message.text === text), 'the message arrives', 30_000);
-  expect(to.received.find((message) => message.text === text)).toMatchObject({ level: 'e2e', from: from.uri });
+  expect(to.received.find((message) => message.text === text)).toMatchObject({
+    level: 'e2e',
+    from: from.uri,
+    evidence: { ticket: { credential: to.account.config.kms?.credential.mode } },
+  });
   expect(lab.recorder.find(text)).toMatchObject({ accessLeg: { count: 0 }, insideEdge: { count: 0 } });
 }
 
@@ -150,6 +154,13 @@ test('a B-TID that neither BSF nor KMS knows: the KMS answers 401 and the UE boo
 }, 60_000);
 
 describe('what goes wrong is refused in words', () => {
+  /** Messages wait while no key can be had; a session is refused at once, and says why. */
+  const open = async (name: string, overrides: Parameters<Lab['ueConfig']>[1]) => {
+    const party = await start(name, overrides);
+    const outcome = await party.account.openSession({ to: 'sip:bob@lab.test', policy: 'require-e2e' });
+    await party.stop();
+    return outcome;
+  };
   const write = async (name: string, overrides: Parameters<Lab['ueConfig']>[1]) => {
     const party = await start(name, overrides);
     const outcome = await party.account.sendMessage({
@@ -193,15 +204,30 @@ describe('what goes wrong is refused in words', () => {
       [{ ...credential, bsfServerName: 'other.lab.test' }, /certificate that proves the name/],
       [{ ...credential, bsfUrl: 'https://127.0.0.1:9/' }, /could not be reached/],
     ] as const) {
-      expect(await write('carol', kms('carol', 'gba-digest', { credential: changes }))).toMatchObject({
+      expect(await open('carol', kms('carol', 'gba-digest', { credential: changes }))).toMatchObject({
         outcome: 'refused',
         refusal: { code: 'kms-unreachable', explanation: expect.stringMatching(words) as string },
       });
     }
   }, 60_000);
 
+  test('a message waits for a BSF that is away, and is sent when it is there', async () => {
+    const carol = await start('carol', { kms: 'gba-digest' });
+    const bob2 = await start('bob', { kms: 'gba-aka' });
+    const { bsf } = lab.bsf!;
+    const handle = bsf.handle.bind(bsf);
+    bsf.handle = () => ({ status: 503, headers: {}, body: new Uint8Array() });
+    const text = 'waits for the key';
+    const outcome = await carol.account.sendMessage({ to: bob2.uri, text, way: 'message', policy: 'require-e2e' });
+    bsf.handle = handle;
+    expect(outcome).toMatchObject({ outcome: 'waiting' });
+    await until(() => bob2.received.some((message) => message.text === text), 'it is sent', 60_000);
+    expect(bob2.received).toMatchObject([{ text, level: 'e2e' }]);
+    await Promise.all([carol.stop(), bob2.stop()]);
+  }, 90_000);
+
   test('a KMS whose certificate proves another name than the key is made for', async () => {
-    const outcome = await write('carol', kms('carol', 'gba-digest', { serverName: 'other.lab.test' }));
+    const outcome = await open('carol', kms('carol', 'gba-digest', { serverName: 'other.lab.test' }));
     expect(outcome).toMatchObject({ outcome: 'refused', refusal: { code: 'kms-unreachable' } });
   }, 60_000);
 });

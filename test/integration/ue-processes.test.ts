@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startLab, type Lab } from '../../src/lab/lab.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 import { UeProcess } from './support/ue-process.ts';
 
 let lab: Lab;
@@ -78,6 +79,35 @@ test('requests given at once, then the end of stdin: all are answered', { timeou
   carol.child.stdin!.end();
   expect(await carol.exited).toBe(0);
   expect(carol.lines.find(({ id }) => id === 2)).toMatchObject({ result: { outcome: 'sent', level: 'e2e' } });
+});
+
+test('key tickets outlive the process, sealed, until it signs out', { timeout: 120_000 }, async () => {
+  const state = { stateDirectory: 'state', statePassphrase: 'correct horse battery staple' };
+  const folder = temporaryFolder('ue-state');
+  const start = async (): Promise<UeProcess> => {
+    const carol = await UeProcess.start(lab.ueConfig('carol', state), folder);
+    expect(await carol.call('register')).toMatchObject({ result: { state: 'registered' } });
+    return carol;
+  };
+  const send = (from: UeProcess) =>
+    from.call('message.send', { to: 'sip:bob@lab.test', text: 'hello', way: 'message', policy: 'require-e2e' });
+  const end = async (carol: UeProcess): Promise<void> => {
+    await carol.call('shutdown');
+    expect(await carol.exited).toBe(0);
+  };
+  const first = await start();
+  expect(await send(first)).toMatchObject({ result: { outcome: 'sent', level: 'e2e' } });
+  expect(await first.call('status')).toMatchObject({ result: { tickets: { kept: 'sealed' } } });
+  await end(first);
+
+  lab.faults.kmsAway = true;
+  const second = await start();
+  expect(await send(second)).toMatchObject({ result: { outcome: 'sent', level: 'e2e' } });
+  await second.call('unregister');
+  await second.call('register');
+  expect(await send(second)).toMatchObject({ result: { outcome: 'waiting' } });
+  await end(second);
+  expect(`${first.stderr}${second.stderr}`).not.toContain(state.statePassphrase);
 });
 
 test('a configuration that cannot be used', { timeout: 60_000 }, async () => {

@@ -10,7 +10,7 @@ const operator = 'the text inside the operator’s network, and on the way behin
 
 /** Evidence as the engine writes it for each level and way. */
 export function evidenceFor(level: ProtectionLevel, way: MessageWay, at: number, peer: string): Evidence {
-  const ticket = { issuedAt: at - 95_000, validUntil: at + 3_500_000 };
+  const ticket = { issuedAt: at - 95_000, validUntil: at + 3_500_000, credential: 'gba-aka' } as const;
   const tls = { version: 'TLSv1.3', suite: 'TLS_AES_256_GCM_SHA384' };
   if (level === 'e2e') {
     const notProtected = [metadata, 'the text, from whoever runs the key management server'];

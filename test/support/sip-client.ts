@@ -32,7 +32,12 @@ export function createClient(account: Partial<SipAccount> = {}): SipClient {
     random: seededRandom(),
     log: silentLogger,
     sip: server,
-    msrp: { canDoPskTls: false, listen: () => Promise.reject(absent), connect: () => Promise.reject(absent) },
+    msrp: {
+      canDoPskTls: false,
+      listen: () => Promise.reject(absent),
+      dial: () => Promise.reject(absent),
+      connect: () => Promise.reject(absent),
+    },
     keyManagement: { exchange: () => Promise.reject(absent) },
     bootstrapping: { open: () => ({ ask: () => Promise.reject(absent), close: () => undefined }) },
   };

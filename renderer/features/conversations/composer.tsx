@@ -8,22 +8,27 @@ import { useTexts } from '../../i18n/text.tsx';
 import { Button } from '../../ui/button.tsx';
 import { shortName } from '../../ui/names.ts';
 import { emptyDraft } from '../../screen-state.ts';
+import { AttachButton } from '../files/attach-button.tsx';
+import type { useSendFile } from '../files/use-send-file.ts';
 import { PolicySelect } from '../security/policy-select.tsx';
 import styles from './composer.module.css';
+import { useComposing } from './use-composing.ts';
 import { useSend } from './use-send.ts';
 
 interface Props {
   readonly conversation: ConversationView;
   readonly inputRef: RefObject<HTMLTextAreaElement | null>;
+  readonly sending: ReturnType<typeof useSendFile>;
 }
 
 /** Where the next message is written, with the way it takes and the protection it demands. */
-export function Composer({ conversation, inputRef }: Props) {
+export function Composer({ conversation, inputRef, sending }: Props) {
   const { text } = useTexts();
   const { screen } = useApp();
   const draft = useScreen((state) => state.drafts[keyText(conversation)] ?? emptyDraft);
   const isUp = useRemote((state) => state.link === 'up');
   const { send } = useSend(conversation);
+  const { noteTyping, noteSent } = useComposing(conversation);
   const [problem, setProblem] = useState<string>();
   const peer = shortName(conversation.peer);
   const { changeDraft } = screen.getState();
@@ -33,6 +38,7 @@ export function Composer({ conversation, inputRef }: Props) {
     if (!canSend) return;
     setProblem(undefined);
     changeDraft(conversation, { text: '' });
+    noteSent();
     const error = await send({ text: draft.text, way: draft.way });
     if (error === undefined) return;
     // Nothing written is lost, and nothing is sent twice without the user's doing.
@@ -60,6 +66,11 @@ export function Composer({ conversation, inputRef }: Props) {
           {problem}
         </p>
       )}
+      {sending.problem !== undefined && (
+        <p className={styles.problem} role="alert">
+          {sending.problem}
+        </p>
+      )}
       <div className={styles.box}>
         <textarea
           ref={inputRef}
@@ -70,7 +81,10 @@ export function Composer({ conversation, inputRef }: Props) {
           aria-keyshortcuts="Enter"
           placeholder={text('composer.placeholder', { peer })}
           value={draft.text}
-          onChange={(event) => changeDraft(conversation, { text: event.target.value })}
+          onChange={(event) => {
+            changeDraft(conversation, { text: event.target.value });
+            noteTyping(event.target.value);
+          }}
           onKeyDown={onKeyDown}
         />
         <div className={styles.tools}>
@@ -93,6 +107,12 @@ export function Composer({ conversation, inputRef }: Props) {
           </ToggleButtonGroup>
           <PolicySelect conversation={conversation} />
           <span className={styles.send}>
+            <AttachButton
+              choose={sending.abilities.choose}
+              isDisabled={!isUp || sending.isBusy}
+              onChoose={() => void sending.choose()}
+              onFiles={(files) => void sending.give(files)}
+            />
             <Button isIcon look="primary" type="submit" aria-label={text('composer.send')} isDisabled={!canSend}>
               <ArrowUp size={18} aria-hidden="true" />
             </Button>

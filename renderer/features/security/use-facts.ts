@@ -68,6 +68,10 @@ export function useTechnicalFacts(evidence: Evidence): readonly Fact[] {
     if (evidence.ticket.validUntil !== undefined) {
       facts.push({ name: text('tech.until'), value: isoTime(evidence.ticket.validUntil) });
     }
+    const { credential } = evidence.ticket;
+    if (credential !== undefined) {
+      facts.push({ name: text('tech.credential'), value: text(`tech.credential.${credential}`) });
+    }
   }
   if ('securityAgreement' in evidence) {
     const agreement = evidence.securityAgreement.join(', ');

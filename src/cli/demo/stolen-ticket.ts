@@ -1,6 +1,7 @@
 import type { EnginePorts } from '../../engine/ports.ts';
 import { SoftwareSim } from '../../engine/sim/index.ts';
 import { createKmsCredential } from '../../engine/tickets/kms-credential.ts';
+import { resolveTicket } from '../../engine/tickets/kms-questions.ts';
 import { receiveTransfer, uriIdentity } from '../../protocol/mikey/index.ts';
 import { decodeMultipart, headerValue, parseMediaType } from '../../protocol/mime/index.ts';
 import { profile } from '../../protocol/profile.ts';
@@ -40,15 +41,13 @@ export async function resolveStolenTicket(
     protTypes: [profile.mikey.protTypePskMime],
     checkFreshness: 'ticket',
   });
-  const { psk, pskId } = await credential.current(now);
+  const key = await credential.current(now);
   const attempts: ResolveAttempt[] = [];
   for (const [how, self] of [
     [`as ${thief}`, uriIdentity(own.identity)],
     [`as ${victim} with ${thief}'s key`, victimIdentity],
   ] as const) {
-    const resolve = received.createResolve({
-      psk,
-      pskId,
+    const resolve = resolveTicket(key, received, {
       self,
       kms: uriIdentity(kms.identity),
       now,

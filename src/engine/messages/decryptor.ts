@@ -110,7 +110,10 @@ export class Decryptor {
       kind: 'message-psk-mime',
       contentEncryption: received.contentEncryption,
       kms: this.#tickets.kmsIdentity,
-      ticket: ticketEvidence({ issuedAt: transfer.ticketIssuedAt, validUntil: transfer.validUntil }),
+      ticket: ticketEvidence(
+        { issuedAt: transfer.ticketIssuedAt, validUntil: transfer.validUntil },
+        this.#tickets.credentialMode,
+      ),
       keyId: received.keyId,
       origin,
       vouchedBy: origin === 'proven' ? 'kms' : 'nobody',

@@ -56,6 +56,8 @@ export class MessageReceiver {
   readonly #seenTransfers = new ReplayCache(limits.replayEntries);
   /** Replay keys of messages that are being opened or wait for the KMS. */
   readonly #opening = new Set<string>();
+  /** By sender, settled when the newest of its messages has been shown: they are opened side by side and shown in their order. */
+  readonly #shown = new Map<string, Promise<void>>();
   readonly #seenIds = new ReplayCache(limits.replayEntries);
   readonly #decryptor: Decryptor;
 
@@ -125,21 +127,38 @@ export class MessageReceiver {
       return;
     }
     this.#opening.add(toHex(key));
-    void this.#decrypt(message, received, peer)
+    const before = this.#shown.get(peer);
+    let wasShown: () => void = () => undefined;
+    const shown = new Promise<void>((resolve) => (wasShown = resolve));
+    this.#shown.set(peer, shown);
+    void this.#decrypt(message, received, peer, before, wasShown)
       .catch((error: unknown) => ports.log.log('error', 'message.unexpected', { reason: describeError(error) }))
-      .finally(() => this.#opening.delete(toHex(key)));
+      .finally(() => {
+        wasShown();
+        this.#opening.delete(toHex(key));
+        if (this.#shown.get(peer) === shown) this.#shown.delete(peer);
+      });
   }
 
-  async #decrypt(message: IncomingMessage, received: ReceivedMessage, peer: string): Promise<void> {
+  /** @param before settled when it is this one's turn to be shown. */
+  async #decrypt(
+    message: IncomingMessage,
+    received: ReceivedMessage,
+    peer: string,
+    before: Promise<void> | undefined,
+    wasShown: () => void,
+  ): Promise<void> {
     const { onArrival, onLateArrival, onRefused } = this.#options;
     const asserted = message.assertedIdentity ?? message.from;
     const first = await this.#decryptor.decrypt(received, asserted, peer);
+    await before;
     const problem = this.#problemOf(first, received);
     if (problem !== undefined) {
       onRefused(first.peer, problem);
       return;
     }
     const id = onArrival(arrivalOf(first));
+    wasShown();
     if (!first.retry) return;
     const later = await this.#decryptor.decryptLater(received, asserted, peer);
     if (later === undefined) return;

@@ -80,7 +80,7 @@ export class MessageSender {
       kind: 'message-psk-mime',
       contentEncryption: sealed.contentEncryption,
       kms: tickets.kmsIdentity,
-      ticket: ticketEvidence(ticket),
+      ticket: ticketEvidence(ticket, tickets.credentialMode),
       keyId: sealed.keyId,
       origin: 'proven',
       vouchedBy: 'kms',

@@ -39,6 +39,8 @@ export class MsrpChannel implements LinkedParty {
   /** Sinks that need time: no reading meanwhile. */
   readonly #busySinks = new Set<SinkWriter>();
   #isClosed = false;
+  #heard = 0;
+  #heardAt = 0;
   #cancelTimer: CancelTimer | undefined;
 
   /** Starts at once. @throws ProtocolError `malformed` when a path is not made of MSRP URIs. */
@@ -78,6 +80,21 @@ export class MsrpChannel implements LinkedParty {
 
   get closed(): boolean {
     return this.#isClosed;
+  }
+
+  /** Grows with all that the far end sends in this session: whether it is still there. */
+  get heard(): number {
+    return this.#heard;
+  }
+
+  /** When `heard` last grew; 0 before. */
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
+  /** Asks the far end for a sign of life; the session ends with an error when none comes within 30 s. */
+  keepAlive(): void {
+    if (!this.#isClosed) this.#run({ type: 'keep-alive' });
   }
 
   /**
@@ -135,6 +152,8 @@ export class MsrpChannel implements LinkedParty {
   }
 
   take(event: MsrpFramerEvent, now: number): void {
+    this.#heard += 1;
+    this.#heardAt = now;
     for (const action of this.#session.handle({ type: 'frame', event }, now)) this.#perform(action);
     if (event.type !== 'body' && !this.#isClosed) this.#link.ready(this);
   }

@@ -2,9 +2,10 @@ import { describeError, ProtocolError } from '../../base/errors.ts';
 import type { Policy, ProtectionLevel } from '../../base/protection-level.ts';
 import { randomId } from '../../base/random.ts';
 import { answerWithError } from '../../protocol/mikey/index.ts';
+import { limits } from '../limits.ts';
 import { acceptsIncoming } from '../policy.ts';
 import type { RelayPlace } from '../msrp/relay-client.ts';
-import type { MsrpListener } from '../ports.ts';
+import type { MsrpDialled, MsrpListener, SocketAddress } from '../ports.ts';
 import { asRefusalError, refusal, refuse, RefusalError, type Refusal } from '../refusal.ts';
 import type { IncomingInvite, SdpNegotiator } from '../sip/index.ts';
 import { addressOfPath, farAddresses, forOffer } from './cema.ts';
@@ -201,12 +202,14 @@ async function accept(
   const far = await farAddresses(media, ports.msrp);
   const cema = forOffer({ ...far, setup: media.setup }, { relayed: place !== undefined });
   const connectTo = cema.verdict === 'answer' ? cema.connectTo : 'path';
-  const listener = place === undefined ? await ports.msrp.listen() : undefined;
+  const listener = place === undefined ? await ports.msrp.listen(context.userAgent.flow?.localAddress) : undefined;
+  let dialled: MsrpDialled | undefined;
   try {
-    // RFC 6714 section 4.3: behind a relay we are passive, since the relay would not connect to a middlebox for us.
-    const role = place !== undefined && media.setup !== 'passive' ? 'passive' : roleForOffer(media);
+    const farAddress = remoteAddress(media, connectTo);
+    dialled = place === undefined ? await dialIfFree(context, remote, farAddress) : undefined;
+    const role = roleOfAnswer(remote, place, dialled);
     const local = localEnd(listener, place, role, randomId(ports.random, 12), lines.secure);
-    const stream = { role, remote, address: remoteAddress(media, connectTo), security };
+    const stream = { role, remote, address: farAddress, security, ...(dialled === undefined ? {} : { dialled }) };
     const answer = buildAnswer(
       remote,
       local,
@@ -219,6 +222,7 @@ async function accept(
     const sip = await invite.accept(answering(answer));
     return await establish(context, sip, stream, local, listener, purpose);
   } catch (error) {
+    dialled?.close();
     if (error instanceof ProtocolError) {
       invite.reject(488, { warning: warningOf(error.message) });
       throw refuse('peer-incompatible', 'session', { cause: error });
@@ -228,6 +232,17 @@ async function accept(
   } finally {
     listener?.close();
   }
+}
+
+function roleOfAnswer(
+  { media }: RemoteStream,
+  place: RelayPlace | undefined,
+  dialled: MsrpDialled | undefined,
+): StreamRole {
+  // RFC 6714 section 4.3: behind a relay we are passive, since the relay would not connect to a middlebox for us.
+  if (place !== undefined && media.setup !== 'passive') return 'passive';
+  if (place === undefined && media.setup === 'actpass' && dialled === undefined) return 'passive';
+  return roleForOffer(media);
 }
 
 function localEnd(
@@ -240,6 +255,25 @@ function localEnd(
   if (place !== undefined) return relayedStream(place.path);
   const address = listener?.address ?? { host: '0.0.0.0', port: 0 };
   return localStream(role === 'active' ? connectingOnly(address) : address, id, secure);
+}
+
+/**
+ * An offer that leaves us the choice (`actpass`) is answered `active` only when we can connect, for `active` cannot be
+ * taken back (RFC 4145 section 4.1, RFC 6135 section 4.2.2): from behind a NAT or a firewall one of the two ways may be
+ * closed. Nothing is said on the connection before the answer.
+ */
+async function dialIfFree(
+  { ports }: SessionContext,
+  remote: RemoteStream,
+  address: SocketAddress,
+): Promise<MsrpDialled | undefined> {
+  if (remote.media.setup !== 'actpass') return undefined;
+  try {
+    return await ports.msrp.dial(address, limits.mediaDialMilliseconds);
+  } catch (error) {
+    ports.log.log('info', 'session.let-other-side-connect', { reason: describeError(error) });
+    return undefined;
+  }
 }
 
 function answering(answer: string): SdpNegotiator {

@@ -54,6 +54,12 @@ export class SessionKeys {
     this.#tickets = tickets;
   }
 
+  /** For who asks a user before a key is needed. @throws RefusalError `no-kms` or `psk-tls-unavailable` where none can be had. */
+  requirePossible(): void {
+    this.#requirePskTls();
+    if (!this.#tickets.configured) throw refuse('no-kms', 'session');
+  }
+
   /** @param peer KMS user identity. @throws RefusalError as `TicketService.ticketFor`, or `psk-tls-unavailable`. */
   async offer(peer: string): Promise<OfferedKey> {
     this.#requirePskTls();
@@ -78,7 +84,7 @@ export class SessionKeys {
           pskIdentity: pskIdentity(transfer),
           peer,
           kms: this.#tickets.kmsIdentity,
-          ticket: ticketEvidence(ticket),
+          ticket: ticketEvidence(ticket, this.#tickets.credentialMode),
         };
       },
     };
@@ -117,7 +123,10 @@ export class SessionKeys {
         pskIdentity: pskIdentity(received),
         peer,
         kms: this.#tickets.kmsIdentity,
-        ticket: ticketEvidence({ issuedAt: received.ticketIssuedAt, validUntil: received.validUntil }),
+        ticket: ticketEvidence(
+          { issuedAt: received.ticketIssuedAt, validUntil: received.validUntil },
+          this.#tickets.credentialMode,
+        ),
       },
     };
   }

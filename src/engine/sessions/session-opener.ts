@@ -33,6 +33,9 @@ export interface EstablishedStream extends OpenedStream {
   readonly sip: SipSession;
   readonly channel: MsrpChannel;
   readonly peerAcceptTypes: readonly string[];
+  /** Octets of the largest message that the far end takes; undefined where it named no bound. */
+  readonly peerMaxSize: number | undefined;
+  readonly peerAcceptWrappedTypes: readonly string[];
 }
 
 interface Attempt {
@@ -85,7 +88,7 @@ async function openOnce(
   const key = protection === 'key-management' ? await context.keys.offer(peer) : undefined;
   const certificate = protection === 'requested' ? await context.certificate() : undefined;
   const place = protection === 'relay' ? await placeAt(context) : undefined;
-  const listener = place === undefined ? await ports.msrp.listen() : undefined;
+  const listener = place === undefined ? await ports.msrp.listen(context.userAgent.flow?.localAddress) : undefined;
   const local =
     place === undefined
       ? localStream(listener?.address ?? nowhere, randomId(ports.random, 12), protection !== 'plain')
@@ -134,7 +137,13 @@ async function negotiate(
   const outcome = await withDeadline(
     ports.clock,
     limits.inviteMilliseconds + 5_000,
-    userAgent.invite({ to: peer, negotiator, timeoutMilliseconds: limits.inviteMilliseconds }),
+    userAgent.invite({
+      to: peer,
+      negotiator,
+      timeoutMilliseconds: limits.inviteMilliseconds,
+      ...(attempt.purpose.related === undefined ? {} : { related: attempt.purpose.related }),
+      ...(attempt.purpose.signal === undefined ? {} : { signal: attempt.purpose.signal }),
+    }),
     () => refuse('timeout', 'session'),
     (late) => late.outcome === 'established' && void late.session.end('too late'),
   );
@@ -235,7 +244,12 @@ export async function establish(
       ...purpose.channel,
     });
     if (place !== undefined) endWithPlace(ports, place, channel);
-    return { ...opened, sip, channel, peerAcceptTypes: stream.remote.media.acceptTypes };
+    const {
+      acceptTypes: peerAcceptTypes,
+      acceptWrappedTypes: peerAcceptWrappedTypes,
+      maxSize: peerMaxSize,
+    } = stream.remote.media;
+    return { ...opened, sip, channel, peerAcceptTypes, peerAcceptWrappedTypes, peerMaxSize };
   } catch (error) {
     void sip.end(describeError(error)).catch(() => undefined);
     throw error;
@@ -274,6 +288,7 @@ function inviteRefusal(outcome: Exclude<InviteOutcome, { outcome: 'established' 
   if (status === 488 || status === 606 || status === 415 || status === 406) {
     return refuse('peer-incompatible', 'session', {
       happened: `The other side cannot or will not have it this way (${said})`,
+      cause: new ProtocolError('peer-incompatible', said, { field: 'sip.INVITE', hint: { sip: status } }),
     });
   }
   if (status === 404 || status === 410 || status === 480 || status === 604) {

@@ -6,6 +6,7 @@ import type {
   DeviceCertificate,
   EnginePorts,
   MsrpConnection,
+  MsrpDialled,
   MsrpListener,
   MsrpSecurity,
   SocketAddress,
@@ -39,6 +40,8 @@ export interface NegotiatedStream {
   /** Where to connect when active. */
   readonly address: SocketAddress;
   readonly security: StreamSecurity;
+  /** Connected before it was answered that we would. */
+  readonly dialled?: MsrpDialled;
 }
 
 export interface OpenedStream {
@@ -118,6 +121,7 @@ function connect(
   const security = socketSecurity(stream);
   if (stream.role === 'passive' && listener !== undefined)
     return listener.accept(security, limits.mediaSetupMilliseconds);
+  if (stream.dialled !== undefined) return stream.dialled.secure(security, limits.mediaSetupMilliseconds);
   return ports.msrp.connect(stream.address, security, limits.mediaSetupMilliseconds);
 }
 

@@ -113,10 +113,11 @@ class SipJsUserAgent implements SipUserAgent {
   get flow(): FlowFacts | undefined {
     const connection = this.#sipJs.transport.connection;
     if (connection === undefined) return undefined;
-    const { protocol, tls } = connection;
+    const { protocol, tls, localAddress } = connection;
     const agreement = this.#isRegistered() ? this.#security.agreement : undefined;
     return {
       protocol,
+      localAddress,
       ...(tls === undefined ? {} : { tls }),
       ...(agreement === undefined ? {} : { securityAgreement: agreement }),
     };

@@ -9,12 +9,15 @@ const label = utf8('tessera tickets at rest');
  * 32 octets that differ as soon as the account, its KMS or any of its secrets does: tickets at rest are used only by whom
  * they were made for. They tell something about the secrets and are kept enciphered with the tickets.
  */
-export function credentialBinding(config: AccountConfig, { password, kmsPsk, sim }: AccountSecrets): Uint8Array {
+export function credentialBinding(
+  config: AccountConfig,
+  { password, kmsPsk, kmsPrivateKey, sim }: AccountSecrets,
+): Uint8Array {
   const { identity, privateIdentity, domain, kms } = config;
   const names = utf8(
     JSON.stringify([identity, privateIdentity, domain, kms?.identity, kms?.address.url, kms?.credential]),
   );
-  const secrets = [password, kmsPsk, sim?.k, sim?.opc];
+  const secrets = [password, kmsPsk, kmsPrivateKey, sim?.k, sim?.opc];
   return sha256(concatBytes(sha256(names), ...secrets.map(proofOf)));
 }
 

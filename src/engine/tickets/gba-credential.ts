@@ -79,10 +79,10 @@ class GbaCredential implements KmsCredential {
     }
   }
 
-  rejected(key?: KmsKey): Promise<'retry' | 'give-up'> {
+  rejected(key: KmsKey): Promise<'retry' | 'give-up'> {
     const known = this.#current;
     // Another exchange has had it replaced already, or is about to.
-    if (known === undefined || (key !== undefined && known.key !== key)) return Promise.resolve('retry');
+    if (known === undefined || known.key !== key) return Promise.resolve('retry');
     const age = this.#options.ports.clock.now() - known.bootstrappedAt;
     // A KMS that refuses the fresh key too refuses the subscriber, not the key: the BSF is not asked for every message.
     if (known.isReplacement && age < limits.rebootstrapMilliseconds) return Promise.resolve('give-up');

@@ -1,11 +1,14 @@
 import type { SecretBytes } from '../../base/secret-bytes.ts';
-import type { MikeyIdentity } from '../../protocol/mikey/index.ts';
+import type { MikeyIdentity, PublicKeyCredential } from '../../protocol/mikey/index.ts';
 
-/** Every way to a key that is shared with the KMS. */
+/** Every way to prove oneself to the KMS. */
 export type KmsCredentialMode = 'static-psk' | 'gba-aka' | 'gba-digest' | 'certificate';
 
 /** What protects one exchange with the KMS. */
-export interface KmsKey {
+export type KmsKey = SharedKmsKey | CertifiedKmsKey;
+
+/** A key that the KMS has too. */
+export interface SharedKmsKey {
   /** Belongs to the credential, which keeps it usable until `dispose`, also when a newer key has taken its place. */
   readonly psk: SecretBytes;
   /** IDRpsk: the name of the key, for bootstrapped keys the B-TID (profile 6.3). */
@@ -14,8 +17,14 @@ export interface KmsKey {
   readonly validUntil?: number;
 }
 
+/** A certificate, with which a key for the exchange is made. */
+export interface CertifiedKmsKey {
+  readonly certificate: PublicKeyCredential;
+  readonly validUntil?: undefined;
+}
+
 /** How an account proves itself to its KMS. */
-export interface KmsCredential {
+export interface KmsCredential<Key extends KmsKey = KmsKey> {
   readonly mode: KmsCredentialMode;
   /**
    * The key for the next exchange; made or renewed first where it has to be.
@@ -23,8 +32,8 @@ export interface KmsCredential {
    * @throws RefusalError `kms-unreachable` when the network that makes the key is away, `bootstrapping-refused` when
    * it refuses, `network-not-proven` when it may be somebody else.
    */
-  current(now: number): Promise<KmsKey>;
-  /** The KMS answered 401 to `key`, or where it is not said to the one that `current` gave last. `retry`: `current` has a new key that deserves one more try. */
-  rejected(key?: KmsKey): Promise<'retry' | 'give-up'>;
+  current(now: number): Promise<Key>;
+  /** The KMS answered 401 to `key`, which `current` gave. `retry`: `current` has a new key that deserves one more try. */
+  rejected(key: KmsKey): Promise<'retry' | 'give-up'>;
   dispose(): void;
 }

@@ -3,10 +3,11 @@ import { SecretBytes } from '../../base/secret-bytes.ts';
 import { bytesIdentity } from '../../protocol/mikey/index.ts';
 import type { AccountSecrets, KmsConfig } from '../account-config.ts';
 import { createAkaMethod, createDigestMethod, type AkaCard } from '../bootstrapping/bootstrap-method.ts';
+import { createCertificateCredential } from './certificate-credential.ts';
 import type { KmsCredential, KmsKey } from './kms-credential-types.ts';
 import { createGbaCredential, type GbaCredentialOptions } from './gba-credential.ts';
 
-export type { KmsCredential, KmsCredentialMode, KmsKey } from './kms-credential-types.ts';
+export type { KmsCredential, KmsCredentialMode, KmsKey, SharedKmsKey } from './kms-credential-types.ts';
 
 /** A key that both sides were given by hand (profile 6.3, mode `static-psk`): nobody but the user can replace it. */
 export function createStaticPskCredential(pskId: string, psk: SecretBytes): KmsCredential {
@@ -31,14 +32,20 @@ export interface BootstrappingParty {
   readonly sim: AkaCard | undefined;
 }
 
-/** The credential that a configuration asks for; undefined when its secret is missing. */
+/**
+ * The credential that a configuration asks for; undefined when its secret is missing.
+ * @throws ProtocolError for certificates that cannot be used.
+ */
 export function createKmsCredential(
   { credential, address }: KmsConfig,
-  { kmsPsk, password }: AccountSecrets,
+  { kmsPsk, kmsPrivateKey, password }: AccountSecrets,
   party?: BootstrappingParty,
 ): KmsCredential | undefined {
   if (credential.mode === 'static-psk') {
     return kmsPsk === undefined ? undefined : createStaticPskCredential(credential.pskId, kmsPsk);
+  }
+  if (credential.mode === 'certificate') {
+    return kmsPrivateKey === undefined ? undefined : createCertificateCredential(credential, kmsPrivateKey);
   }
   if (party === undefined) return undefined;
   const { ports, privateIdentity, domain, sim } = party;

@@ -1,4 +1,5 @@
 import { describeError, ProtocolError } from '../../base/errors.ts';
+import { mikeyError, readErrorMessage } from '../../protocol/mikey/index.ts';
 import { withDeadline } from '../deadline.ts';
 import { limits } from '../limits.ts';
 import type { EnginePorts, KmsAddress, KmsExchange, KmsReply } from '../ports.ts';
@@ -19,10 +20,8 @@ export interface KmsQuestion<Result> {
 
 /** The KMS answered 401: it does not take the key that the question was made with. A fresh key may be taken (profile 6.2). */
 export class KmsKeyRejected extends RefusalError {
-  constructor() {
-    super('kms-refused', 'message', {
-      happened: 'The key management server does not know this account’s key, or the key is wrong',
-    });
+  constructor(happened = 'The key management server does not know this account’s key, or the key is wrong') {
+    super('kms-refused', 'message', { happened });
   }
 }
 
@@ -109,10 +108,22 @@ async function askKms(
   }
 }
 
+const certificateRejected = 'The key management server does not accept the certificate of this account';
+
+/** Nobody vouches for such an Error message; it chooses words, no more. */
+function isAboutCertificate(message: Uint8Array | undefined): boolean {
+  try {
+    return message !== undefined && readErrorMessage(message).errorNumbers.includes(mikeyError.invalidCertificate);
+  } catch (error) {
+    if (error instanceof ProtocolError) return false;
+    throw error;
+  }
+}
+
 function requireMessage(reply: KmsReply): Uint8Array {
   const { status, message } = reply;
   if (status === 200 && message !== undefined) return message;
-  if (status === 401) throw new KmsKeyRejected();
+  if (status === 401) throw new KmsKeyRejected(isAboutCertificate(message) ? certificateRejected : undefined);
   if (status === 429) throw new KmsUnavailable('The key management server asks this account to wait', reply);
   if (status >= 400 && status < 500 && status !== 408) {
     throw refuse('kms-refused', 'message', {

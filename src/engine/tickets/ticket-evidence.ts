@@ -1,9 +1,11 @@
 import type { TicketEvidence } from '../evidence.ts';
+import type { KmsCredentialMode } from './kms-credential-types.ts';
 
-export function ticketEvidence(ticket: {
-  readonly issuedAt: number;
-  readonly validUntil?: number | undefined;
-}): TicketEvidence {
+/** @param credential of the account whose evidence it is */
+export function ticketEvidence(
+  ticket: { readonly issuedAt: number; readonly validUntil?: number | undefined },
+  credential: KmsCredentialMode,
+): TicketEvidence {
   const { issuedAt, validUntil } = ticket;
-  return validUntil === undefined ? { issuedAt } : { issuedAt, validUntil };
+  return { issuedAt, ...(validUntil === undefined ? {} : { validUntil }), credential };
 }

@@ -1,11 +1,11 @@
 import { toHex } from '../../base/bytes.ts';
 import { Events } from '../../base/events.ts';
 import {
-  createTicketRequest,
   encodeGrantedTicket,
   identityText,
   messageTicketFlags,
   msrpTicketFlags,
+  sameIdentity,
   uriIdentity,
   type GrantedTicket,
   type MikeyIdentity,
@@ -17,9 +17,11 @@ import type { KmsConfig } from '../account-config.ts';
 import { limits } from '../limits.ts';
 import type { EnginePorts } from '../ports.ts';
 import { refuse, RefusalError } from '../refusal.ts';
-import type { KmsCredential } from './kms-credential.ts';
+import type { KmsCredential, KmsCredentialMode } from './kms-credential.ts';
+import { requestTicket, resolveTicket } from './kms-questions.ts';
 import { KmsLink, type KmsLinkEvents } from './kms-link.ts';
 import { explainKmsState, type KmsState } from './kms-state.ts';
+import { makeOwnTicket } from './own-ticket.ts';
 import { replayKey } from './replay-key.ts';
 import type { TicketArchive } from './ticket-archive.ts';
 import { reusableUntil, TicketCache, type TicketKind } from './ticket-cache.ts';
@@ -38,6 +40,7 @@ export interface TicketServiceOptions {
 interface Access {
   readonly kms: KmsConfig;
   readonly link: KmsLink;
+  readonly credential: KmsCredential;
 }
 
 /** Tickets of one account: asks the KMS for new ones, keeps those that may be used again, resolves those of others. */
@@ -68,7 +71,7 @@ export class TicketService {
     const link = new KmsLink({ ports, kms, credential, probe: () => this.#askOpenQuestion() });
     link.events.on('state', (state) => this.events.emit('state', state));
     link.events.on('available', () => this.events.emit('available', undefined));
-    this.#access = { kms, link };
+    this.#access = { kms, link, credential };
     this.#archive = archive;
   }
 
@@ -83,6 +86,11 @@ export class TicketService {
   /** Identity of the KMS, for evidence. */
   get kmsIdentity(): string {
     return this.#require().kms.identity;
+  }
+
+  /** How this account comes to its key of the KMS, for evidence. */
+  get credentialMode(): KmsCredentialMode {
+    return this.#require().kms.credential.mode;
   }
 
   get state(): KmsState {
@@ -108,7 +116,8 @@ export class TicketService {
     return this.#shared(
       this.#requests,
       key,
-      () => this.#request(recipient, kind),
+      () =>
+        this.#require().kms.ticketsMadeHere === true ? this.#make(recipient, kind) : this.#request(recipient, kind),
       () => this.ticketFor(recipient, kind),
     );
   }
@@ -170,15 +179,23 @@ export class TicketService {
     this.#forget();
   }
 
+  async #make(recipient: string, kind: TicketKind): Promise<GrantedTicket> {
+    const { kms, credential } = this.#require();
+    const now = this.now();
+    const key = await credential.current(now);
+    const ticket = makeOwnTicket(kms, key, { self: this.#self, recipient, kind, now, random: this.#ports.random });
+    if (this.#cache.put(recipient, kind, ticket, now)) this.#keep();
+    this.#ports.log.log('info', 'ticket.made', { kind, validUntil: ticket.validUntil });
+    return ticket;
+  }
+
   #request(recipient: string, kind: TicketKind, keep = true): Promise<GrantedTicket> {
     const { kms, link } = this.#require();
     const life = kind === 'session' ? profile.ticket.sessionLifetimeSeconds : profile.ticket.messageLifetimeSeconds;
     return link
-      .exchange('ticketrequest', ({ psk, pskId }, now) =>
-        createTicketRequest({
+      .exchange('request', (key, now) =>
+        requestTicket(key, {
           suite: kms.suite,
-          psk,
-          pskId,
           initiator: this.#self,
           kms: uriIdentity(kms.identity),
           responders: [uriIdentity(recipient)],
@@ -199,14 +216,14 @@ export class TicketService {
 
   #resolve(received: ReceivedTransfer): Promise<ResolvedTransfer> {
     const { kms, link } = this.#require();
-    return link.exchange('ticketresolve', ({ psk, pskId }, now) =>
-      received.createResolve({
-        psk,
-        pskId,
+    const ours = uriIdentity(kms.identity);
+    const isForeign = received.kms !== undefined && !sameIdentity(received.kms, ours);
+    return link.exchange(isForeign ? 'resolve-foreign' : 'resolve', (key, now) =>
+      resolveTicket(key, received, {
         // The sender chose the ticket's suite; it must not choose a weaker one for us and our KMS.
         suite: kms.suite === '256' ? kms.suite : received.suite,
         self: this.#self,
-        kms: uriIdentity(kms.identity),
+        kms: ours,
         now,
         random: this.#ports.random,
       }),

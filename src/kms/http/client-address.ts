@@ -82,9 +82,9 @@ export class TrustedProxies {
  * a client put in front of it counts for nothing.
  * @param connected who the connection comes from.
  */
-export function forwardedAddress(connected: string, header: string | undefined, proxies: TrustedProxies): string {
+export function forwardedAddress(connected: string, header: string, proxies: TrustedProxies): string {
   let believed = connected;
-  const hops = (header ?? '').split(',').slice(-maxForwardedHops);
+  const hops = header.split(',').slice(-maxForwardedHops);
   while (proxies.has(believed)) {
     const next = canonicalAddress(hops.pop() ?? '');
     if (next === undefined) break;

@@ -1,45 +1,49 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
-import { fromHex } from '../../base/bytes.ts';
 import { ProtocolError } from '../../base/errors.ts';
-import { SecretBytes } from '../../base/secret-bytes.ts';
+import type { GrantRules } from '../../protocol/mikey/index.ts';
+import { profile } from '../../protocol/profile.ts';
 import type { KmsConfig } from '../config.ts';
+import { storageConfigBeside, storageConfigShape, type StorageConfig } from '../storage/storage-config.ts';
+import { frontConfigShape, readFrontConfig, type FrontConfig } from './front-config.ts';
+import { gbaConfigShape, readGbaConfig, type GbaConfig } from './gba-config.ts';
+import { publicKeySchema, readPublicKeyFiles } from './public-key-files.ts';
+import { readTextFile } from './text-file.ts';
+import { readUserEntry, userEntrySchema } from './user-entry.ts';
 
 const seconds = z.int().positive();
 
 const configSchema = z.strictObject({
   identity: z.string().min(1),
-  listen: z.strictObject({ host: z.string().min(1).default('127.0.0.1'), port: z.int().min(0).max(65535) }),
-  tls: z.strictObject({ certificateFile: z.string().min(1), privateKeyFile: z.string().min(1) }),
-  tpkFile: z.string().min(1),
-  users: z.array(
-    z.strictObject({
-      identities: z.array(z.string()).min(1),
-      pskId: z.string().min(1),
-      psk: z.string().regex(/^[0-9a-fA-F]{64}$/, '64 hexadecimal digits'),
-      mayRequest: z.boolean().optional(),
-      allowedResponders: z.array(z.string()).optional(),
-    }),
-  ),
+  /** Added to the storage at start, unless it knows them. */
+  users: z.array(userEntrySchema).default([]),
+  publicKey: publicKeySchema.optional(),
   rules: z
     .strictObject({
       startsBeforeIssueSeconds: seconds.optional(),
       sessionLifetimeSeconds: seconds.optional(),
       messageLifetimeSeconds: seconds.optional(),
+      rekeyingSeconds: seconds.optional(),
+      suppliedKeys: z.boolean().optional(),
+      reuse: z.boolean().optional(),
+      ticketsMadeByUsers: z.boolean().optional(),
     })
     .optional(),
-  tpkRenewAfterSeconds: seconds.default(30 * 24 * 3600),
+  ...frontConfigShape,
+  ...gbaConfigShape,
+  ...storageConfigShape,
 });
 
 /** What `npm run kms` needs; paths are absolute. */
 export interface KmsFileConfig {
   readonly kms: KmsConfig;
-  readonly listen: { readonly host: string; readonly port: number };
-  readonly certificatePem: string;
-  readonly privateKeyPem: string;
-  readonly tpkFile: string;
-  readonly tpkRenewAfterSeconds: number;
+  /** How it meets the network. */
+  readonly front: FrontConfig;
+  readonly storage: StorageConfig;
+  /** The BSF whose subscribers have their keys by bootstrapping; undefined without. */
+  readonly gba: GbaConfig | undefined;
+  /** Lives of tickets, the profile's where the file says nothing. */
+  readonly rules: GrantRules;
 }
 
 const wrongConfig = (problem: string, field: string): ProtocolError =>
@@ -50,30 +54,34 @@ const wrongConfig = (problem: string, field: string): ProtocolError =>
  * @throws ProtocolError `local` that names the field which is wrong. Values are not repeated: they may be keys.
  */
 export async function readKmsConfig(path: string): Promise<KmsFileConfig> {
-  const parsed = configSchema.safeParse(parseJson(await readText(path, '')));
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw wrongConfig(issue?.message ?? 'wrong', issue?.path.join('.') ?? '');
-  }
-  const { identity, users, rules, listen, tls, tpkFile, tpkRenewAfterSeconds } = parsed.data;
+  const { identity, users, publicKey, rules, gba, ...fields } = await readFields(path);
+  const front = await readFrontConfig(fields, identity, dirname(path));
   const beside = (file: string): string => resolve(dirname(path), file);
   return {
     kms: {
       identity,
-      users: users.map(({ psk, mayRequest, allowedResponders, ...user }) => ({
-        ...user,
-        psk: new SecretBytes(fromHex(psk)),
-        ...(mayRequest === undefined ? {} : { mayRequest }),
-        ...(allowedResponders === undefined ? {} : { allowedResponders }),
-      })),
+      users: users.map(readUserEntry),
+      ...(publicKey === undefined ? {} : { publicKey: await readPublicKeyFiles(publicKey, beside) }),
       ...(rules === undefined ? {} : { rules: withoutGaps(rules) }),
     },
-    listen,
-    certificatePem: await readText(beside(tls.certificateFile), 'tls.certificateFile'),
-    privateKeyPem: await readText(beside(tls.privateKeyFile), 'tls.privateKeyFile'),
-    tpkFile: beside(tpkFile),
-    tpkRenewAfterSeconds,
+    front,
+    gba: gba && (await readGbaConfig(gba, front.certificateFiles, dirname(path))),
+    storage: storageConfigBeside(dirname(path), fields),
+    rules: { ...profile.ticket, ...withoutGaps(rules ?? {}) },
   };
+}
+
+/** As `readKmsConfig`, for commands that touch only the storage: the certificate need not be there. */
+export async function readKmsStorageConfig(path: string): Promise<Pick<KmsFileConfig, 'storage' | 'rules'>> {
+  const { rules = {}, ...storage } = await readFields(path);
+  return { storage: storageConfigBeside(dirname(path), storage), rules: { ...profile.ticket, ...withoutGaps(rules) } };
+}
+
+async function readFields(path: string): Promise<z.output<typeof configSchema>> {
+  const parsed = configSchema.safeParse(parseJson(await readTextFile(path, 'kms.config')));
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw wrongConfig(issue?.message ?? 'wrong', issue?.path.join('.') ?? '');
 }
 
 /** Optional fields that are absent rather than undefined. */
@@ -83,15 +91,6 @@ function withoutGaps<Fields extends object>(
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
     [Name in keyof Fields]: Exclude<Fields[Name], undefined>;
   };
-}
-
-async function readText(path: string, field: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
-    throw wrongConfig(`cannot read ${path}: ${code}`, field);
-  }
 }
 
 function parseJson(text: string): unknown {

@@ -24,7 +24,7 @@ export interface ConfiguredServerOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly random: Random;
-  readonly processMetrics?: boolean;
+  readonly processMetrics: boolean;
 }
 
 /**
@@ -105,7 +105,7 @@ function serverOptions(
     shutdown,
     ...(peerListen && { peers: peerListen }),
     ...(management && { management }),
-    ...(processMetrics === undefined ? {} : { processMetrics }),
+    processMetrics,
   };
 }
 

@@ -2,7 +2,6 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../../base/clock.ts';
 import { describeError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
-import { profile } from '../../protocol/profile.ts';
 import { TokenBuckets, type BucketRate } from '../token-buckets.ts';
 import { canonicalAddress, limitKeyOf, type TrustedProxies } from './client-address.ts';
 import type { KmsMetrics } from './metrics.ts';
@@ -23,13 +22,15 @@ export interface ConnectionGateOptions {
   readonly proxies: TrustedProxies;
   /** True: trusted proxies begin each connection with a PROXY protocol header. */
   readonly proxyProtocol: boolean;
+  /** For the header of the PROXY protocol. */
+  readonly timeoutMilliseconds: number;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: KmsMetrics;
 }
 
 const socketKey = ({ remoteAddress, remotePort }: Pick<Socket, 'remoteAddress' | 'remotePort'>): string =>
-  `${remoteAddress ?? ''} ${remotePort ?? 0}`;
+  `${String(remoteAddress)} ${String(remotePort)}`;
 
 /**
  * Stands before TLS: finds out whose connection it is and turns away, without a single cryptographic operation, who has too many.
@@ -56,20 +57,22 @@ export class ConnectionGate {
 
   /** True when the connection may go on to TLS; otherwise it is closed already. */
   async admit(socket: Socket): Promise<boolean> {
-    const connected = canonicalAddress(socket.remoteAddress ?? '');
+    const { proxies, proxyProtocol, timeoutMilliseconds, log } = this.#options;
+    const connected = canonicalAddress(String(socket.remoteAddress));
+    // It ended before it began.
     if (connected === undefined) return this.#refuse(socket);
-    const { proxies, proxyProtocol, log } = this.#options;
     const isProxy = proxies.has(connected);
     if (!isProxy) return this.#count(socket, connected);
     if (!proxyProtocol) return this.#accept(socket);
     try {
-      const { source } = await takeProxyHeader(socket, profile.kms.timeoutMilliseconds);
+      const { source } = await takeProxyHeader(socket, timeoutMilliseconds);
+      // Closed meanwhile: no further 'close' would count it down.
+      if (socket.destroyed) return false;
       if (source === undefined) return this.#accept(socket);
-      const client = canonicalAddress(source) ?? source;
       const key = socketKey(socket);
-      this.#clients.set(key, client);
+      this.#clients.set(key, source);
       socket.once('close', () => this.#clients.delete(key));
-      return this.#count(socket, client);
+      return this.#count(socket, source);
     } catch (error) {
       log.log('warn', 'kms.proxy-header-refused', { reason: describeError(error) });
       return this.#refuse(socket);
@@ -78,13 +81,11 @@ export class ConnectionGate {
 
   /** Whose connection this is, as far as the connection itself tells. */
   addressOf(socket: Pick<Socket, 'remoteAddress' | 'remotePort'>): string {
-    return this.#clients.get(socketKey(socket)) ?? canonicalAddress(socket.remoteAddress ?? '') ?? 'unknown';
+    return canonicalAddress(this.#clients.get(socketKey(socket)) ?? String(socket.remoteAddress)) ?? 'unknown';
   }
 
   #count(socket: Socket, client: string): boolean {
     const { limits, clock, metrics } = this.#options;
-    // Closed while its header was read: no further 'close' would count it down.
-    if (socket.destroyed) return false;
     const key = limitKeyOf(client);
     const open = this.#openByAddress.get(key) ?? 0;
     if (limits !== undefined && open >= limits.connectionsPerAddress) {
@@ -97,7 +98,7 @@ export class ConnectionGate {
     }
     this.#openByAddress.set(key, open + 1);
     socket.once('close', () => {
-      const left = (this.#openByAddress.get(key) ?? 1) - 1;
+      const left = Number(this.#openByAddress.get(key)) - 1;
       if (left > 0) this.#openByAddress.set(key, left);
       else this.#openByAddress.delete(key);
     });
@@ -105,7 +106,6 @@ export class ConnectionGate {
   }
 
   #accept(socket: Socket): boolean {
-    if (socket.destroyed) return false;
     this.#open++;
     socket.once('close', () => this.#open--);
     return true;

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { fromHex } from '../../base/bytes.ts';
@@ -10,6 +9,7 @@ import { TrustedProxies } from './client-address.ts';
 import type { ListenAddress, ShutdownTimes } from './kms-server.ts';
 import { defaultLimits, type KmsLimits } from './limits.ts';
 import type { CertificateFiles } from './served-certificate.ts';
+import { readTextFile } from './text-file.ts';
 
 const text = z.string().min(1);
 const listen = z.strictObject({ host: text.default('127.0.0.1'), port: z.int().min(0).max(65535) });
@@ -90,11 +90,8 @@ export interface PeersConfig {
   readonly peers: readonly KmsPeer[];
 }
 
-const wrongConfig = (problem: string, field: string, expected?: string): ProtocolError =>
-  new ProtocolError('local', problem, {
-    field: `kms.config.${field}`,
-    ...(expected === undefined ? {} : { expected }),
-  });
+const wrongConfig = (problem: string, field: string, expected: string): ProtocolError =>
+  new ProtocolError('local', problem, { field: `kms.config.${field}`, expected });
 
 /**
  * @param identity the KMS's own.
@@ -102,14 +99,27 @@ const wrongConfig = (problem: string, field: string, expected?: string): Protoco
  * @throws ProtocolError `local` that names the field which is wrong, never its value.
  */
 export async function readFrontConfig(given: FrontConfigText, identity: string, folder: string): Promise<FrontConfig> {
-  const { tls, peers, trustedProxies, proxyProtocol, management, ...rest } = given;
+  const {
+    listen: address,
+    tls,
+    limits,
+    connections,
+    trustedProxies,
+    proxyProtocol,
+    management,
+    shutdown,
+    peers,
+  } = given;
   const proxies = new TrustedProxies(trustedProxies, 'kms.config.trustedProxies');
   if (proxyProtocol && proxies.isEmpty) {
     throw wrongConfig('nobody to believe it from', 'proxyProtocol', 'trustedProxies beside it');
   }
   return {
-    ...rest,
+    listen: address,
     certificateFiles: filesBeside(tls, folder),
+    limits,
+    connections,
+    shutdown,
     trustedProxies,
     proxyProtocol,
     management,
@@ -142,13 +152,7 @@ async function readPeersConfig(
 
 async function readCa(path: string): Promise<string> {
   const field = 'kms.config.peers.trustedCaFile';
-  let pem: string;
-  try {
-    pem = await readFile(path, 'utf8');
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
-    throw wrongConfig(`cannot read ${path}: ${code}`, 'peers.trustedCaFile');
-  }
+  const pem = await readTextFile(path, field);
   readPemCertificates(pem, field);
   return pem;
 }

@@ -3,6 +3,7 @@ import { TLSSocket } from 'node:tls';
 import type { Clock } from '../../base/clock.ts';
 import { describeError, ProtocolError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
+import { profile } from '../../protocol/profile.ts';
 import type { KmsService } from '../kms-service.ts';
 import type { KmsPeer } from '../peers.ts';
 import { TrustedProxies } from './client-address.ts';
@@ -50,6 +51,8 @@ export interface KmsServerOptions {
   readonly proxyProtocol?: boolean;
   readonly maxConnections?: number;
   readonly keepAliveSeconds?: number;
+  /** For each stage of a request; the profile's where absent. */
+  readonly timeoutMilliseconds?: number;
   readonly peers?: PeerListenOptions;
   /** Health and metrics; nowhere where absent. */
   readonly management?: ListenAddress;
@@ -93,8 +96,13 @@ export async function startKmsServer(options: KmsServerOptions): Promise<KmsServ
 }
 
 class RunningKms implements KmsServer {
+  url = '';
+  port = 0;
+  peersUrl: string | undefined;
+  managementUrl: string | undefined;
   readonly #options: KmsServerOptions;
-  readonly #gates: ReadonlyMap<'public' | 'peers', ConnectionGate>;
+  readonly #publicGate: ConnectionGate;
+  readonly #peerGate: ConnectionGate;
   readonly #metrics: KmsMetrics;
   readonly #readiness: ReadinessProbe;
   readonly #handler: QuestionHandler;
@@ -112,17 +120,26 @@ class RunningKms implements KmsServer {
         now: () => clock.now(),
         tpkCreatedAt: () => service.status().tpkCreatedAt,
         auditBacklog: () => service.status().auditBacklog,
-        openConnections: () => Object.fromEntries([...this.#gates].map(([name, gate]) => [name, gate.open])),
+        openConnections: () => ({
+          public: this.#publicGate.open,
+          ...(peers === undefined ? {} : { peers: this.#peerGate.open }),
+        }),
         certificates: () =>
           Object.fromEntries(this.#certificates().map(([name, { validUntil }]) => [name, validUntil])),
       },
       options.processMetrics,
     );
-    const common = { clock, log, metrics: this.#metrics, limits, maxKeys: limits?.maxKeys ?? 1 };
-    const gate = new ConnectionGate({ ...common, proxies, proxyProtocol: options.proxyProtocol ?? false });
+    const common = {
+      clock,
+      log,
+      metrics: this.#metrics,
+      limits,
+      maxKeys: limits?.maxKeys ?? 1,
+      timeoutMilliseconds: options.timeoutMilliseconds ?? profile.kms.timeoutMilliseconds,
+    };
+    this.#publicGate = new ConnectionGate({ ...common, proxies, proxyProtocol: options.proxyProtocol ?? false });
     // Peers are few and known; behind a proxy of theirs or ours they show a certificate, not an address.
-    const peerGate = new ConnectionGate({ ...common, proxies: new TrustedProxies([]), proxyProtocol: false });
-    this.#gates = new Map([['public', gate], ...(peers === undefined ? [] : [['peers', peerGate] as const])]);
+    this.#peerGate = new ConnectionGate({ ...common, proxies: new TrustedProxies([]), proxyProtocol: false });
     this.#readiness = new ReadinessProbe(
       [
         { name: 'storage', run: () => service.check() },
@@ -146,28 +163,14 @@ class RunningKms implements KmsServer {
     });
   }
 
-  get url(): string {
-    return this.#public?.url ?? '';
-  }
-
-  get port(): number {
-    return this.#public?.port ?? 0;
-  }
-
-  get peersUrl(): string | undefined {
-    return this.#peers?.url;
-  }
-
-  get managementUrl(): string | undefined {
-    return this.#management?.url;
-  }
-
   async start(): Promise<void> {
     const { listen, certificate, peers, management, log } = this.#options;
     const common = {
       log,
+      onDrop: () => this.#metrics.limited('connections'),
       maxConnections: this.#options.maxConnections ?? defaultMaxConnections,
       keepAliveSeconds: this.#options.keepAliveSeconds ?? defaultKeepAliveSeconds,
+      timeoutMilliseconds: this.#options.timeoutMilliseconds ?? profile.kms.timeoutMilliseconds,
     };
     if (management !== undefined) {
       this.#management = await startManagement({
@@ -175,9 +178,10 @@ class RunningKms implements KmsServer {
         metrics: this.#metrics,
         readiness: this.#readiness,
       });
+      this.managementUrl = this.#management.url;
     }
     if (peers !== undefined) {
-      const gate = this.#gate('peers');
+      const gate = this.#peerGate;
       this.#peers = await TlsListener.start({
         ...common,
         host: peers.host,
@@ -191,9 +195,10 @@ class RunningKms implements KmsServer {
             peers: provenPeers(request.socket, peers.peers),
           }),
       });
+      this.peersUrl = this.#peers.url;
     }
     // Last: who reaches it finds everything else in place.
-    const gate = this.#gate('public');
+    const gate = this.#publicGate;
     this.#public = await TlsListener.start({
       ...common,
       ...listen,
@@ -202,6 +207,8 @@ class RunningKms implements KmsServer {
       onRequest: (request, response) =>
         this.#handler.handle(request, response, { address: gate.addressOf(request.socket) }),
     });
+    this.url = this.#public.url;
+    this.port = this.#public.port;
   }
 
   async reloadCertificates(): Promise<void> {
@@ -246,12 +253,6 @@ class RunningKms implements KmsServer {
     }
     await this.#management?.stop();
     log.log('info', 'kms.stopped', {});
-  }
-
-  #gate(name: 'public' | 'peers'): ConnectionGate {
-    const gate = this.#gates.get(name);
-    if (gate === undefined) throw new ProtocolError('local', 'no such listener', { field: `kms.${name}` });
-    return gate;
   }
 
   #certificates(): readonly (readonly [name: string, certificate: ServedCertificate])[] {

@@ -46,6 +46,7 @@ class StaleConnection extends Error {}
 export class PeerClient {
   readonly #options: PeerClientOptions;
   readonly #agent: Agent;
+  readonly #stopping = new AbortController();
   #waiting = 0;
 
   constructor(options: PeerClientOptions) {
@@ -74,7 +75,9 @@ export class PeerClient {
     }
   }
 
+  /** Ends every question that waits. */
   stop(): void {
+    this.#stopping.abort();
     this.#agent.destroy();
   }
 
@@ -105,7 +108,7 @@ export class PeerClient {
     const url = new URL(peer.url);
     url.pathname = `${url.pathname.replace(/\/$/, '')}${profile.kms.path}`;
     url.search = new URLSearchParams({ requesttype: 'ticketresolve' }).toString();
-    const signal = AbortSignal.timeout(timeoutMilliseconds);
+    const signal = AbortSignal.any([AbortSignal.timeout(timeoutMilliseconds), this.#stopping.signal]);
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       const request = httpsRequest(url, {
         ...tlsProfile,
@@ -155,7 +158,7 @@ async function replyOf(response: IncomingMessage): Promise<PeerReply> {
   const isMikey = mediaTypeOf(response) === profile.kms.contentType && body.length > 0;
   const seconds = Number(response.headers['retry-after']);
   return {
-    status: response.statusCode ?? 0,
+    status: Number(response.statusCode),
     message: isMikey ? decodeBody(body).message : undefined,
     retryAfter: Number.isInteger(seconds) && seconds > 0 ? Math.min(seconds, longestRetrySeconds) : undefined,
   };

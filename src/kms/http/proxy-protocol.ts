@@ -1,10 +1,15 @@
 import type { Socket } from 'node:net';
-import { concatBytes, equalBytes } from '../../base/bytes.ts';
+import { concatBytes, equalBytes, fromAscii, utf8 } from '../../base/bytes.ts';
 import { ByteReader } from '../../base/byte-reader.ts';
 import { ProtocolError } from '../../base/errors.ts';
+import { canonicalAddress } from './client-address.ts';
 
 /** \r\n\r\n\0\r\nQUIT\n */
 const signature = Uint8Array.of(0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a);
+/** `PROXY `, of version 1. */
+const lineStart = utf8('PROXY ');
+/** As the specification bounds it. */
+const maxLineOctets = 107;
 const headOctets = 16;
 const maxBodyOctets = 4096;
 
@@ -16,17 +21,38 @@ export interface ProxyHeader {
 }
 
 /**
- * The header of the PROXY protocol, version 2 (haproxy, doc/proxy-protocol.txt section 2.2):
+ * The header of the PROXY protocol (haproxy, doc/proxy-protocol.txt), version 2 (section 2.2)
  *
  *     signature(12) version(4 bit)|command(4 bit) family(4 bit)|transport(4 bit) length(2) addresses TLVs
  *
+ * or version 1 (section 2.1), the only one that nginx writes: `PROXY TCP4 192.0.2.1 198.51.100.1 54321 443\r\n`.
  * @returns `undefined` while octets are missing.
- * @throws ProtocolError `malformed` or `unsupported` as soon as it cannot become one.
+ * @throws ProtocolError `malformed` as soon as it cannot become one.
  */
 export function readProxyHeader(bytes: Uint8Array): ProxyHeader | undefined {
-  if (!equalBytes(bytes.subarray(0, signature.length), signature.subarray(0, bytes.length))) {
-    throw new ProtocolError('malformed', 'not the PROXY protocol', { field: 'proxy.signature', offset: 0 });
-  }
+  const beginsWith = (start: Uint8Array): boolean =>
+    equalBytes(bytes.subarray(0, start.length), start.subarray(0, bytes.length));
+  if (beginsWith(signature)) return readBinaryHeader(bytes);
+  if (beginsWith(lineStart)) return readLineHeader(bytes);
+  throw new ProtocolError('malformed', 'not the PROXY protocol', { field: 'proxy.signature', offset: 0 });
+}
+
+function readLineHeader(bytes: Uint8Array): ProxyHeader | undefined {
+  const end = bytes.subarray(0, maxLineOctets).indexOf(0x0a);
+  const wrong = (problem: string): never => {
+    throw new ProtocolError('malformed', problem, {
+      field: 'proxy.line',
+      expected: 'PROXY TCP4 or TCP6 and addresses',
+    });
+  };
+  if (end < 0) return bytes.length < maxLineOctets ? undefined : wrong('too long');
+  const line = fromAscii(bytes.subarray(0, end), 'proxy.line');
+  if (/^PROXY UNKNOWN(?: .*)?\r$/.test(line)) return { length: end + 1 };
+  const [, text = ''] = /^PROXY TCP[46] (\S+) \S+ \d{1,5} \d{1,5}\r$/.exec(line) ?? [];
+  return { length: end + 1, source: canonicalAddress(text) ?? wrong('no source address') };
+}
+
+function readBinaryHeader(bytes: Uint8Array): ProxyHeader | undefined {
   if (bytes.length < headOctets) return undefined;
   const reader = new ByteReader(bytes.subarray(signature.length), signature.length);
   const command = reader.u8('proxy.command');
@@ -74,7 +100,7 @@ export function takeProxyHeader(socket: Socket, timeoutMilliseconds: number): Pr
       try {
         header = readProxyHeader(held);
       } catch (error) {
-        finish(() => reject(error instanceof Error ? error : new Error(String(error))));
+        finish(() => reject(error));
         return;
       }
       if (header === undefined) return;

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../base/clock.ts';
-import { describeError, ProtocolError } from '../../base/errors.ts';
-import type { Logger } from '../../base/log.ts';
+import { describeError } from '../../base/errors.ts';
+import type { Logger, LogLevel } from '../../base/log.ts';
 import type { Later } from '../../protocol/mikey/index.ts';
 import type { KmsRequestKind, KmsService } from '../kms-service.ts';
 import { KmsStorageError } from '../ports.ts';
@@ -31,6 +31,12 @@ export interface QuestionHandlerOptions {
 
 const storageRetrySeconds = 5;
 
+/** Those who are turned away by a limit shall not fill the log; they are counted in the metrics. */
+function logLevelOf(status: number): LogLevel {
+  if (status >= 500) return 'error';
+  return status === 429 ? 'debug' : 'info';
+}
+
 /** Where a request came from, as its connection tells. */
 export interface RequestSource {
   readonly address: string;
@@ -56,7 +62,7 @@ export class QuestionHandler {
     const running = this.#answer(request, source)
       .then((answer) => {
         metrics.answer(answer.status);
-        log.log(answer.status >= 500 ? 'error' : 'info', 'kms.exchange', answer.log);
+        log.log(logLevelOf(answer.status), 'kms.exchange', answer.log);
         this.#send(response, answer);
       })
       .catch(() => void response.destroy())
@@ -109,8 +115,7 @@ export class QuestionHandler {
     try {
       decoded = decodeBody(body);
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      return plainAnswer(400, error.message);
+      return plainAnswer(400, describeError(error));
     }
     const outcome = await service.handle(kind, decoded.message, source);
     metrics.exchange(source.peers === undefined ? kind : 'peerresolve', outcome.outcome, (this.#now() - from) / 1000);
@@ -123,8 +128,7 @@ export class QuestionHandler {
   }
 
   #clientOf({ headers }: IncomingMessage, { address }: RequestSource): string {
-    const forwarded = headers['x-forwarded-for'];
-    return forwardedAddress(address, Array.isArray(forwarded) ? forwarded.join() : forwarded, this.#options.proxies);
+    return forwardedAddress(address, String(headers['x-forwarded-for'] ?? ''), this.#options.proxies);
   }
 
   #now(): number {

@@ -1,5 +1,4 @@
-import { watch, type FSWatcher } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { unwatchFile, watch, watchFile, type FSWatcher } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import type { CancelTimer, Clock } from '../../base/clock.ts';
@@ -7,6 +6,7 @@ import { describeError, ProtocolError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { certificateValidity } from '../../crypto/certificate.ts';
 import { readPemCertificates } from '../../crypto/pem.ts';
+import { readTextFile } from './text-file.ts';
 
 /** A certificate chain, the server's own first, and its key, in PEM. */
 export interface TlsIdentity {
@@ -21,6 +21,13 @@ export interface CertificateFiles {
 
 /** Certificate and key are two files: a change of one is read when there was time to change the other. */
 const settleMilliseconds = 500;
+const pollMilliseconds = 2000;
+
+/** Of the first certificate, which is the server's own. */
+function validityOf(certificatePem: string, field: string): { readonly from: number; readonly until: number } {
+  const [own = new Uint8Array()] = readPemCertificates(certificatePem, `${field}.certificateFile`);
+  return certificateValidity(own);
+}
 
 /**
  * A certificate with its key that can be served now.
@@ -28,7 +35,7 @@ const settleMilliseconds = 500;
  * @throws ProtocolError `local` when it is unreadable, does not belong to the key, or is not valid at `now`.
  */
 export function checkTlsIdentity({ certificatePem, privateKeyPem }: TlsIdentity, now: number, field = 'tls'): number {
-  const [own] = readPemCertificates(certificatePem, `${field}.certificateFile`);
+  const { from, until } = validityOf(certificatePem, field);
   try {
     createSecureContext({ cert: certificatePem, key: privateKeyPem });
   } catch (error) {
@@ -39,7 +46,6 @@ export function checkTlsIdentity({ certificatePem, privateKeyPem }: TlsIdentity,
       cause: error,
     });
   }
-  const { from, until } = certificateValidity(own ?? new Uint8Array());
   if (now < from || now > until) {
     throw new ProtocolError('local', now > until ? 'expired' : 'not valid yet', { field: `${field}.certificateFile` });
   }
@@ -69,8 +75,7 @@ export class ServedCertificate {
     this.#clock = options.clock;
     this.#log = options.log;
     this.#field = options.field ?? 'tls';
-    const [own] = readPemCertificates(identity.certificatePem, `${this.#field}.certificateFile`);
-    const { from, until } = certificateValidity(own ?? new Uint8Array());
+    const { from, until } = validityOf(identity.certificatePem, this.#field);
     // Checked as of a time when it is valid: all but its age.
     checkTlsIdentity(identity, (from + until) / 2, this.#field);
     this.#identity = identity;
@@ -127,23 +132,42 @@ export class ServedCertificate {
     const { certificateFile, privateKeyFile } = this.#files;
     const names = new Set([certificateFile, privateKeyFile].map((file) => basename(file)));
     const folders = new Set([certificateFile, privateKeyFile].map((file) => dirname(file)));
-    for (const folder of folders) {
-      const watcher = watch(folder, { persistent: false }, (_event, name) => {
-        // Kubernetes and others exchange a link (`..data`), not the files.
-        if (name === null || names.has(name) || name.startsWith('..')) this.#settle();
-      });
-      watcher.on('error', (error) => {
-        this.#log.log('warn', 'kms.certificate-watch-failed', { field: this.#field, reason: error.message });
-        watcher.close();
-      });
-      this.#watchers.push(watcher);
+    try {
+      for (const folder of folders) this.#watchFolder(folder, names);
+    } catch (error) {
+      this.#watchFailed(error);
     }
+  }
+
+  #watchFolder(folder: string, names: ReadonlySet<string>): void {
+    const watcher = watch(folder, { persistent: false }, (_event, name) => {
+      // Kubernetes and others exchange a link (`..data`), not the files.
+      if (name === null || names.has(name) || name.startsWith('..')) this.#settle();
+    });
+    watcher.on('error', (error) => this.#watchFailed(error));
+    this.#watchers.push(watcher);
+  }
+
+  /** The system has only so many watches, and some file systems have none: then the files are looked at from time to time. */
+  #watchFailed(error: unknown): void {
+    this.#log.log('warn', 'kms.certificate-watch-failed', { field: this.#field, reason: describeError(error) });
+    this.stop();
+    for (const file of this.#paths()) {
+      watchFile(file, { persistent: false, interval: pollMilliseconds }, this.#onPoll);
+    }
+  }
+
+  readonly #onPoll = (): void => this.#settle();
+
+  #paths(): readonly string[] {
+    return this.#files === undefined ? [] : [this.#files.certificateFile, this.#files.privateKeyFile];
   }
 
   stop(): void {
     this.#settling?.();
     for (const watcher of this.#watchers) watcher.close();
     this.#watchers = [];
+    for (const file of this.#paths()) unwatchFile(file, this.#onPoll);
   }
 
   #settle(): void {
@@ -165,16 +189,7 @@ export class ServedCertificate {
 
 async function readFiles({ certificateFile, privateKeyFile }: CertificateFiles, field: string): Promise<TlsIdentity> {
   return {
-    certificatePem: await readText(certificateFile, `${field}.certificateFile`),
-    privateKeyPem: await readText(privateKeyFile, `${field}.privateKeyFile`),
+    certificatePem: await readTextFile(certificateFile, `${field}.certificateFile`),
+    privateKeyPem: await readTextFile(privateKeyFile, `${field}.privateKeyFile`),
   };
-}
-
-async function readText(path: string, field: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
-    throw new ProtocolError('local', `cannot read ${path}: ${code}`, { field });
-  }
 }

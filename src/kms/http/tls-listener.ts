@@ -3,7 +3,6 @@ import { createServer, type Server } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Logger } from '../../base/log.ts';
-import { profile } from '../../protocol/profile.ts';
 import type { ConnectionGate } from './connection-gate.ts';
 import { listenOn, portOf, urlOf } from './listening.ts';
 import type { ServedCertificate } from './served-certificate.ts';
@@ -22,7 +21,11 @@ export interface TlsListenerOptions {
   readonly maxConnections: number;
   /** How long a connection may wait for its next request. */
   readonly keepAliveSeconds: number;
+  /** For each of TLS handshake, head, and whole request. */
+  readonly timeoutMilliseconds: number;
   onRequest(request: IncomingMessage, response: ServerResponse): void;
+  /** A connection came while as many as may were open. */
+  onDrop(): void;
 }
 
 const maxHeaderOctets = 8 * 1024;
@@ -46,24 +49,25 @@ export class TlsListener {
 
   /** Rejects when the port is taken. */
   static async start(options: TlsListenerOptions): Promise<TlsListener> {
-    const { certificate, clientCa, gate, log } = options;
+    const { certificate, clientCa, gate, log, timeoutMilliseconds } = options;
     const server = createServer({
       ...secureOptions(options),
       requestCert: clientCa !== undefined,
       rejectUnauthorized: clientCa !== undefined,
       maxHeaderSize: maxHeaderOctets,
-      headersTimeout: profile.kms.timeoutMilliseconds,
-      requestTimeout: profile.kms.timeoutMilliseconds,
-      handshakeTimeout: profile.kms.timeoutMilliseconds,
+      headersTimeout: timeoutMilliseconds,
+      requestTimeout: timeoutMilliseconds,
+      handshakeTimeout: timeoutMilliseconds,
       keepAliveTimeout: options.keepAliveSeconds * 1000,
       // Node looks for late ones every 30 s by itself: three times as long as they may take.
-      connectionsCheckingInterval: 1000,
+      connectionsCheckingInterval: Math.min(1000, timeoutMilliseconds),
     });
     server.maxConnections = options.maxConnections;
     server.maxHeadersCount = maxHeaders;
     server.maxRequestsPerSocket = maxRequestsPerSocket;
     const sockets = guard(server, gate);
     server.on('request', (request: IncomingMessage, response: ServerResponse) => options.onRequest(request, response));
+    server.on('drop', () => options.onDrop());
     server.on('tlsClientError', (error) => log.log('debug', 'kms.tls-failed', { reason: error.message }));
     server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
       log.log('debug', 'kms.http-failed', { reason: error.message });
@@ -120,18 +124,19 @@ function guard(server: Server, gate: ConnectionGate): ReadonlySet<Socket> {
   return sockets;
 }
 
-const refusals: Readonly<Record<string, string>> = {
-  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
-  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
-};
-
 /** For what is no HTTP, or comes too slowly to be taken for it. */
 function refuse(socket: Duplex, code = ''): void {
-  if (code === 'ECONNRESET' || !socket.writable) {
+  const status = refusalOf(code);
+  // Anything else has no HTTP to answer in: TLS that never stood would keep an answer, and the connection, for ever.
+  if (status === undefined || !socket.writable) {
     socket.destroy();
     return;
   }
-  socket.end(`HTTP/1.1 ${refusals[code] ?? '400 Bad Request'}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () =>
-    socket.destroy(),
-  );
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy());
+}
+
+function refusalOf(code: string): string | undefined {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return '408 Request Timeout';
+  if (code === 'HPE_HEADER_OVERFLOW') return '431 Request Header Fields Too Large';
+  return code.startsWith('HPE_') ? '400 Bad Request' : undefined;
 }

@@ -20,9 +20,8 @@ export interface ZnClientOptions {
   readonly nafFqdn: string;
   /** Ua security protocol identifier (TS 33.220 annex H): 5 octets. */
   readonly uaProtocolId: Uint8Array;
-  /** This NAF's own certificate for mutual TLS. */
-  readonly certificatePem: string;
-  readonly privateKeyPem: string;
+  /** This NAF's own certificate for mutual TLS, read anew for each question. */
+  readonly certificate: { readonly identity: { readonly certificatePem: string; readonly privateKeyPem: string } };
   readonly timeoutMilliseconds?: number;
 }
 
@@ -40,7 +39,7 @@ async function ask(options: ZnClientOptions, btid: string): Promise<NafKey | und
     const response = await post(options, body, signal);
     const answer = await readBoundedBody(response, zn.maxBodyOctets, 'zn.body');
     if (response.statusCode !== 200) {
-      throw new ProtocolError('peer-misbehaved', `HTTP status ${response.statusCode ?? 0}`, {
+      throw new ProtocolError('peer-misbehaved', `HTTP status ${String(response.statusCode)}`, {
         field: 'zn.status',
         expected: '200',
       });
@@ -62,8 +61,8 @@ function post(options: ZnClientOptions, body: Uint8Array, signal: AbortSignal): 
       agent: false,
       signal,
       ...serverTlsOptions(url, options.server),
-      cert: options.certificatePem,
-      key: options.privateKeyPem,
+      cert: options.certificate.identity.certificatePem,
+      key: options.certificate.identity.privateKeyPem,
       headers: { 'Content-Type': zn.contentType, 'Content-Length': body.length, 'Cache-Control': 'no-store' },
     });
     asked.on('response', resolve);

@@ -16,6 +16,7 @@ import type { ChatMessage, SessionView as EngineSession } from '../../engine/cha
 import type { RegistrationState as EngineRegistration } from '../../engine/sip/index.ts';
 import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
 import type { ConversationBook } from './conversation-book.ts';
+import { FileDesk, type AccountWithFiles, type FileShell } from './file-desk.ts';
 import { BridgeFault, type HostEvent } from './host.ts';
 
 /** What the screens need of an account of the engine. */
@@ -30,10 +31,13 @@ export type HostedAccount = Pick<
   | 'retryKms'
   | 'openSession'
   | 'closeSession'
+  | 'composing'
+  | 'markDisplayed'
   | 'status'
   | 'conversations'
   | 'setContactPolicy'
->;
+> &
+  AccountWithFiles;
 
 export interface DeskParts {
   readonly account: HostedAccount;
@@ -41,6 +45,8 @@ export interface DeskParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly emit: (event: HostEvent) => void;
+  /** Absent where the screens can send no files. */
+  readonly shell?: FileShell | undefined;
 }
 
 /** Conversations that strangers may begin by something that was refused. */
@@ -51,6 +57,7 @@ const conversationsByRefusal = 200;
  * place and id whatever becomes of it, and stays when it was refused.
  */
 export class AccountDesk {
+  readonly files: FileDesk;
   readonly #parts: DeskParts;
   readonly #subscriptions: Unsubscribe[];
   /** Own messages that the engine told of while sends to the same peer were under way: one of these is that send's. */
@@ -63,6 +70,7 @@ export class AccountDesk {
     this.#parts = parts;
     const { account, book } = parts;
     this.#takeOver();
+    this.files = new FileDesk({ account, book, shell: parts.shell, emit: parts.emit });
     this.#subscriptions = [
       account.events.on('registration', () => parts.emit({ event: 'account', account: this.view() })),
       account.events.on('messageReceived', (message) => book.putMessage(this.#shown(message))),
@@ -70,12 +78,16 @@ export class AccountDesk {
       account.events.on('messageCancelled', (message) => this.#messageCancelled(message)),
       account.events.on('kms', () => parts.emit({ event: 'account', account: this.view() })),
       account.events.on('session', ({ session }) => this.#sessionChanged(session.peer)),
+      account.events.on('composing', ({ peer, isWriting }) =>
+        book.setPeerWriting({ accountId: this.id, peer }, isWriting),
+      ),
       account.events.on('incomingRefused', (refused) => this.#incomingRefused(refused)),
     ];
   }
 
   close(): void {
     for (const unsubscribe of this.#subscriptions) unsubscribe();
+    this.files.close();
   }
 
   get id(): string {
@@ -169,6 +181,14 @@ export class AccountDesk {
 
   async closeSession(sessionId: string): Promise<void> {
     await this.#parts.account.closeSession(sessionId);
+  }
+
+  markDisplayed({ peer, messageId }: CheckedInput<'markDisplayed'>): void {
+    this.#parts.account.markDisplayed(this.peerOf(peer), messageId);
+  }
+
+  composing({ peer, isWriting }: CheckedInput<'composing'>): void {
+    this.#parts.account.composing({ to: peer, isWriting });
   }
 
   setContactPolicy({ peer, policy }: CheckedInput<'setContactPolicy'>): void {

@@ -11,6 +11,8 @@ interface Conversation {
   policy: Policy | undefined;
   session: SessionView | undefined;
   unread: number;
+  lastFile: ConversationView['lastFile'];
+  isPeerWriting: boolean;
 }
 
 interface Key {
@@ -63,6 +65,16 @@ export class ConversationBook {
     this.#changed(conversation);
   }
 
+  /** Notes the file that was offered last; a new incoming one counts as unread. */
+  putFile(key: Key, file: NonNullable<ConversationView['lastFile']>, isNews: boolean): void {
+    const conversation = this.#open(key);
+    const before = conversation.lastFile;
+    const isLater = before === undefined || file.at > before.at;
+    if (isLater) conversation.lastFile = file;
+    if (isNews) conversation.unread += 1;
+    if (isLater || isNews) this.#changed(conversation);
+  }
+
   /** @throws BridgeFault `no-such-message` */
   removeMessage(key: Key, messageId: string): void {
     const conversation = this.#find(key);
@@ -104,6 +116,14 @@ export class ConversationBook {
     this.#changed(conversation);
   }
 
+  /** Nobody begins a conversation by typing. */
+  setPeerWriting(key: Key, isWriting: boolean): void {
+    const conversation = this.#conversations.get(keyText(key));
+    if (conversation === undefined || conversation.isPeerWriting === isWriting) return;
+    conversation.isPeerWriting = isWriting;
+    this.#changed(conversation);
+  }
+
   session(key: Key): SessionView | undefined {
     return this.#conversations.get(keyText(key))?.session;
   }
@@ -118,6 +138,8 @@ export class ConversationBook {
       policy: undefined,
       session: undefined,
       unread: 0,
+      lastFile: undefined,
+      isPeerWriting: false,
     };
     this.#conversations.set(keyText(key), conversation);
     return conversation;
@@ -139,6 +161,15 @@ function keyText({ accountId, peer }: Key): string {
 }
 
 function viewOf(conversation: Conversation): ConversationView {
-  const { accountId, peer, policy, session, unread } = conversation;
-  return { accountId, peer, policy, session, unread, lastMessage: [...conversation.messages.values()].at(-1) };
+  const { accountId, peer, policy, session, unread, isPeerWriting, lastFile } = conversation;
+  return {
+    accountId,
+    peer,
+    policy,
+    session,
+    unread,
+    lastFile,
+    ...(isPeerWriting ? { isPeerWriting } : {}),
+    lastMessage: [...conversation.messages.values()].at(-1),
+  };
 }

@@ -18,7 +18,8 @@ export function encodeCpim(message: CpimMessage): Uint8Array {
   if (message.dateTime !== undefined) lines.push(`DateTime: ${new Date(message.dateTime).toISOString()}`);
   if (message.subject !== undefined) lines.push(`Subject: ${escapeValue(message.subject)}`);
   lines.push(...imdnLines(message), ...otherLines(message.otherHeaders));
-  return concatBytes(utf8(`${lines.join('\r\n')}\r\n\r\n`), encodeMimeEntity(message.content));
+  const headers = lines.map((line) => `${line}\r\n`).join('');
+  return concatBytes(utf8(`${headers}\r\n`), encodeMimeEntity(message.content));
 }
 
 function imdnLines({ messageId, dispositions }: CpimMessage): string[] {

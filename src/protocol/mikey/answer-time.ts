@@ -1,6 +1,6 @@
-import { ProtocolError } from '../../base/errors.ts';
+import { assertProtocolError } from '../../base/errors.ts';
 import { dataType } from './code-points.ts';
-import { checkAnswerHeader } from './error-message.ts';
+import { checkAnswerHeader, readErrorMessage } from './error-message.ts';
 import { kmsHeader, type KmsQuestion } from './kms-answer.ts';
 import { decodeMessage } from './message.ts';
 import { requiredPayload } from './payload-access.ts';
@@ -15,7 +15,7 @@ import { timestampMilliseconds } from './timestamp.ts';
  * @returns milliseconds since 1970; undefined when nothing proves the answer.
  */
 export function authenticatedTime(
-  { type, suite, psk, csbId, rands }: KmsQuestion,
+  { type, suite, psk, csbId, rands, kmsKey }: KmsQuestion,
   message: Uint8Array,
   response: Uint8Array,
 ): number | undefined {
@@ -26,10 +26,12 @@ export function authenticatedTime(
     checkAnswerHeader(decoded, kmsHeader(expected, suite, csbId, false), expected);
     // Reading [A13]: an Error is protected under the keys of the message that failed.
     const keys = messageKeys(suite, psk, csbId, isError ? 'initial' : 'response', rands);
-    verifyMessage(decoded, keys, isError ? [] : [message]);
+    // An Error to a public-key question may be signed instead; then its CSB ID is what makes it the answer to this one.
+    if (!isError) verifyMessage(decoded, keys, [message]);
+    else if (!readErrorMessage(decoded, keys, kmsKey).authenticated) return undefined;
     return timestampMilliseconds(requiredPayload(decoded.payloads, 'T'), 'mikey.T');
   } catch (error) {
-    if (error instanceof ProtocolError) return undefined;
-    throw error;
+    assertProtocolError(error);
+    return undefined;
   }
 }

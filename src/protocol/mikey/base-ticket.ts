@@ -86,6 +86,11 @@ export function ticketIssuedAt(ticket: TicketPayload): number | undefined {
     : timestampMilliseconds(timestamp, 'mikey.TICKET.T', mikeyError.invalidTicket);
 }
 
+/** IDRpsk of the ticket: the name of its TPK. */
+export function ticketTpkId(ticket: TicketPayload): MikeyIdentity | undefined {
+  return identityInRole(decodeTicketData(ticket.ticketData), idRole.psk);
+}
+
 export interface OpenedTicket {
   readonly suite: SuiteParameters;
   readonly mpki: Uint8Array;
@@ -117,7 +122,7 @@ export function openBaseTicket(
   const protection = ticketKeys(suite, tpk, rand);
   verifyTicket(ticket, payloads, protection);
   const { mpks, keys } = readKeyList(openKemac(kemac, protection, ticketCsbId, timestamp), 1, suite);
-  const mpk = mpks[0] ?? refuseTicket('no MPK', 'KEMAC');
+  const [mpk] = mpks;
   const longest = [mpk, ...tpk.use((octets) => [{ key: new Uint8Array(octets.length) }])];
   refuseShortRands(rand, longest, 'mikey.TICKET.RAND', mikeyError.invalidTicket);
   return { suite, ...splitMpk(suite.prf, mpk.key, rand), mpkSpi: spiOf(mpk), keys };

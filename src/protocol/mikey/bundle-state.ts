@@ -8,7 +8,7 @@ import type { SuiteParameters } from './protection.ts';
 import { intervalStart, isInInterval, sessionSalt, sessionTek } from './ticket-keys.ts';
 import type { TicketKey } from './key-types.ts';
 
-/** What one message brought, in the order of the T of messages. */
+/** What one message brought. `order`: T of the update's TRANSFER_INIT, its answer right after it. */
 export interface BundleChange {
   readonly order: bigint;
   readonly sessions: readonly CryptoSession[];
@@ -20,8 +20,8 @@ const sameSpi = (a: Uint8Array, b: Uint8Array): boolean =>
   a.length === b.length && a.every((octet, index) => octet === b[index]);
 
 /**
- * Sessions and keys of a bundle: those of the initial exchange and the changes since. Changes are kept in the order of their T, so
- * that both ends agree even when each started an update at the same time.
+ * Sessions and keys of a bundle: those of the initial exchange and the changes since. Changes are kept in the order of T, which both
+ * ends know, so that they agree even when each started an update before it saw the other's.
  */
 export class BundleState {
   readonly suite: SuiteParameters;

@@ -29,19 +29,22 @@ export class BundleTimestamps {
     theirs: TimestampPayload | undefined,
   ) {
     this.#parity = role === 'initiator' ? 0n : 1n;
-    this.#counts = own !== undefined && isCounter(own);
-    for (const timestamp of [own, theirs]) {
-      if (timestamp !== undefined) this.#used.add(timestampOrder(timestamp));
-    }
+    const initial = [own, theirs].filter((timestamp) => timestamp !== undefined);
+    this.#counts = initial.length > 0 && initial.every(isCounter);
+    for (const timestamp of initial) this.#used.add(timestampOrder(timestamp));
     if (own !== undefined) this.#own = timestampOrder(own);
     if (theirs !== undefined) this.#theirs = timestampOrder(theirs);
   }
 
-  /** A T that no message of the bundle had: COUNTER where our first was one, else NTP-UTC. */
+  /**
+   * A T that no message of the bundle had, and later than all that we know of, so that what we say after the other end also counts as
+   * said after it, even when our clock is behind. COUNTER where both ends count, else NTP-UTC.
+   */
   next(now: number): TimestampPayload {
     this.#refuseTooMany();
     const wished = this.#counts ? 0n : timestampOrder(ntpTimestamp(now));
-    let value = wished > this.#own ? wished : this.#own + 1n;
+    const latest = this.#own > this.#theirs ? this.#own : this.#theirs;
+    let value = wished > latest ? wished : latest + 1n;
     if ((value & 1n) !== this.#parity) value += 1n;
     while (this.#used.has(value)) value += 2n;
     if (this.#counts && value > 0xffffffffn) this.#refuseTooMany(true);

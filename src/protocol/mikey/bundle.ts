@@ -126,7 +126,7 @@ class Bundle implements CryptoSessionBundle {
     const timestamp = this.#timestamps.next(now);
     const update = { keys: protection, csbId, timestamp, sessions, policies, suppliedKeys: keys };
     const message = sealUpdate(update, { sender: role, initiator, responder }, answerWanted);
-    const change = { order: timestampOrder(timestamp), sessions, policies, keys };
+    const change = { order: orderOf(timestamp), sessions, policies, keys };
     if (!answerWanted) this.#apply(this.#state.with(change), keys.length, now);
     let isOpen = answerWanted;
     return {
@@ -149,7 +149,7 @@ class Bundle implements CryptoSessionBundle {
     const sessions = checkAnswer(change.sessions, response, offered.policies, rules);
     const policies = [...policiesOf(response.payloads).values()];
     const timestamp = requiredPayload(response.payloads, 'T');
-    const next = offered.with({ order: timestampOrder(timestamp), sessions, policies, keys });
+    const next = offered.with({ order: change.order + 1n, sessions, policies, keys });
     refuseKeylessState(next, sessions);
     this.#timestamps.take(timestamp, now, 'mikey.update.T');
     this.#apply(next, change.keys.length + keys.length, now);
@@ -175,7 +175,7 @@ class Bundle implements CryptoSessionBundle {
     }
     const policies = [...policiesOf(decoded.payloads).values()];
     const timestamp = requiredPayload(decoded.payloads, 'T');
-    const change = { order: timestampOrder(timestamp), sessions, policies, keys };
+    const change = { order: orderOf(timestamp), sessions, policies, keys };
     const next = this.#state.with(change);
     if (!header.answerWanted) refuseKeylessState(next, sessions);
     this.#timestamps.take(timestamp, now, 'mikey.update.T');
@@ -220,7 +220,7 @@ class Bundle implements CryptoSessionBundle {
       { ...options, takenNumbers: offered.policies.keys() },
     );
     const timestamp = this.#timestamps.next(now);
-    const next = offered.with({ order: timestampOrder(timestamp), sessions, policies, keys });
+    const next = offered.with({ order: change.order + 1n, sessions, policies, keys });
     // RFC 6043 5.2: the answer provides a key for each crypto session.
     for (const session of sessions) {
       if (session.spi.length > 0 && next.keysFor(session).length > 0) continue;
@@ -297,6 +297,9 @@ class Bundle implements CryptoSessionBundle {
     }
   }
 }
+
+/** Leaves a place for the answer between two updates. */
+const orderOf = (timestamp: TimestampPayload): bigint => 2n * timestampOrder(timestamp);
 
 /** The other end's message must leave no session without a key. */
 function refuseKeylessState(state: BundleState, sessions: readonly CryptoSession[]): void {

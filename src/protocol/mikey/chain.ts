@@ -5,7 +5,8 @@ import { mikeyError } from './code-points.ts';
 import type { PayloadCodecs } from './payload-codec.ts';
 import type { Payload, PayloadName } from './payloads.ts';
 
-const maxPayloads = 256;
+/** Room for a ticket that names a hundred responders. */
+const maxPayloads = 128;
 
 /** Where a payload stands in the input that was decoded, Next Payload octet included. */
 export interface PayloadSpan {

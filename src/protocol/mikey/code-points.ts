@@ -32,6 +32,14 @@ export const randRole = { initiator: 1, responder: 2, kms: 3 } as const;
 
 export const keyType = { tgk: 0, tgkSalt: 1, tek: 2, tekSalt: 3, gtgk: 4, gtgkSalt: 5, mpk: 6 } as const;
 
+export const certificateType = { x509: 0, x509Url: 1, x509Sign: 2, x509Encryption: 3 } as const;
+
+export const hashFunction = { sha1: 0, md5: 1, sha256: 2 } as const;
+
+export const signatureType = { rsaPkcs1: 0, rsaPss: 1 } as const;
+
+export const envelopeCache = { none: 0, cache: 1, cacheForCsb: 2 } as const;
+
 export const extensionType = { sdpIds: 1 } as const;
 
 /** Error numbers of RFC 3830 6.12, RFC 4738 and RFC 6043 6.9. */

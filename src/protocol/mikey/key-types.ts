@@ -69,6 +69,11 @@ export interface PeerRules {
 export interface AnswerRules extends PeerRules {
   /** The responder may add crypto sessions (RFC 6043 4.2.2.3); refused when absent. */
   readonly moreSessions?: boolean;
+  /**
+   * Takes an answer from somebody whom the ticket does not name, where the KMS vouches for it: with flag I nobody else can make MPKr'
+   * for a name. For tickets to groups whose KMS puts the member's name into RESOLVE_RESP (RFC 6043 5.5).
+   */
+  readonly groupMembers?: boolean;
 }
 
 /** A ticket protection key and its name. */

@@ -1,4 +1,5 @@
 import type { SecretBytes } from '../../base/secret-bytes.ts';
+import type { RsaPublicKey } from '../../crypto/rsa.ts';
 import type { ExchangeRands } from './derivation.ts';
 import { checkAnswerHeader, refuseErrorAnswer } from './error-message.ts';
 import type { DecodedMessage, MikeyHeader } from './message.ts';
@@ -21,6 +22,8 @@ export interface KmsQuestion {
   readonly rands: ExchangeRands;
   /** Flag I: the answer then carries MPKi and MPKr. */
   readonly forked: boolean;
+  /** Proves Errors that the KMS signs. */
+  readonly kmsKey?: RsaPublicKey | undefined;
 }
 
 /**
@@ -28,8 +31,9 @@ export interface KmsQuestion {
  * @param message the question as it was sent; the MAC of the answer covers it.
  */
 export function openKmsAnswer(question: KmsQuestion, message: Uint8Array, response: DecodedMessage): KeyList {
-  const { type, suite, psk, csbId, rands, forked } = question;
-  refuseErrorAnswer(response, csbId, 'kms.error', messageKeys(suite, psk, csbId, 'initial', rands));
+  const { type, suite, psk, csbId, rands, forked, kmsKey } = question;
+  const errorKeys = messageKeys(suite, psk, csbId, 'initial', rands);
+  refuseErrorAnswer(response, csbId, 'kms.error', errorKeys, kmsKey);
   checkAnswerHeader(response, kmsHeader(type, suite, csbId, false), type);
   const keys = messageKeys(suite, psk, csbId, 'response', rands);
   verifyMessage(response, keys, [message]);

@@ -30,6 +30,8 @@ export interface GrantRules {
   readonly suppliedKeys?: boolean;
   /** Tickets may be used again (flag J); they may when absent. */
   readonly reuse?: boolean;
+  /** Users may make tickets themselves, under the key that they share with the KMS (mode 3); not when absent. */
+  readonly ticketsMadeByUsers?: boolean;
 }
 
 export interface GrantContext {
@@ -102,6 +104,24 @@ export function grantPolicy(asked: TicketPolicy, content: PolicyContent, context
   const parameters = boundedParameters(asked.parameters, bounds, namesToAdd(content, context));
   const granted = { ...asked, reserved: 0, flags, parameters };
   return { ...granted, flags: { ...flags, K: differs(asked, granted) } };
+}
+
+/**
+ * What an operator rules for tickets holds for those that users make, too (mode 3): nobody gets round it by asking for none. That their
+ * makers choose the keys (L) is what such tickets are.
+ * @throws ProtocolError with the number for ticket policy.
+ */
+export function refuseAgainstRules(content: PolicyContent, rules: GrantRules): void {
+  const { flags, validFrom = -Infinity, validUntil = Infinity, rekeyingSeconds = Infinity } = content;
+  const lifetime = flags.F ? rules.sessionLifetimeSeconds : rules.messageLifetimeSeconds;
+  // As in a grant: two clocks may each differ by the margin.
+  const longest = lifetime + 2 * rules.startsBeforeIssueSeconds;
+  if (validUntil - validFrom > longest * 1000) refuseWish('a longer life than is granted here', `${longest} s`);
+  if (flags.J && rules.reuse === false) refuseWish('a ticket that may be used again', 'flag J clear');
+  if (flags.M && rules.suppliedKeys !== true) refuseWish('keys of the responder', 'flag M clear');
+  if (rekeyingSeconds > (rules.rekeyingSeconds ?? Infinity)) {
+    refuseWish('rarer new keys than are granted here', `TRr of ${String(rules.rekeyingSeconds)} s at most`);
+  }
 }
 
 /** Reading [A10]: any other octet in type, PRF, flags or payloads counts, but for the key wishes and K itself. */

@@ -1,37 +1,47 @@
-import { ProtocolError } from '../../base/errors.ts';
-import { SecretBytes } from '../../base/secret-bytes.ts';
+import { assertProtocolError, ProtocolError } from '../../base/errors.ts';
+import type { SecretBytes } from '../../base/secret-bytes.ts';
 import { sha256 } from '../../crypto/digest.ts';
 import { profile } from '../profile.ts';
 import {
   makeBaseTicket,
-  openBaseTicket,
   splitMpk,
   verifyInitiatorData,
   checkInitiatorDataPresence,
   type OpenedTicket,
 } from './base-ticket.ts';
-import { dataType, idRole, mikeyError, randRole } from './code-points.ts';
+import { idRole, mikeyError } from './code-points.ts';
 import { answerWithError } from './error-message.ts';
 import { sameIdentity, type MikeyIdentity } from './identity.ts';
 import type { ForeignTicket } from './kms-forward.ts';
-import { grantPolicy, keysToIssue } from './kms-grant.ts';
-import type { KmsExchangeSubject, KmsMachineOptions, KmsOutcome, KmsSubscriber, ReplayMemory } from './kms-types.ts';
+import { grantPolicy, keysToIssue, refuseAgainstRules, refuseWeakerCover } from './kms-grant.ts';
+import { openTicketAtKms, sharedTpkFor } from './kms-ticket.ts';
+import {
+  QuestionAuthentication,
+  requestExchange,
+  resolveExchange,
+  unauthenticated,
+  type ExchangeKind,
+  type Question,
+} from './kms-question.ts';
+import type { KmsExchangeSubject, KmsMachineOptions, KmsOutcome, ReplayMemory } from './kms-types.ts';
 import type { KeyDataPayload, TicketPayload } from './payloads.ts';
-import { decodeMessage, type DecodedMessage } from './message.ts';
-import { identitiesInRole, identityInRole, requiredPayload, requiredRand } from './payload-access.ts';
-import { messageKeys, suiteOfPrf, verifyMessage, type ProtectionKeys, type SuiteParameters } from './protection.ts';
+import { decodeMessage } from './message.ts';
+import { identitiesInRole, identityInRole, requiredPayload } from './payload-access.ts';
+import type { SuiteParameters } from './protection.ts';
+import { refuseShortRands } from './rand-length.ts';
 import { ReplayCache } from './replay-cache.ts';
 import { sealRequestResponse, sealResolveResponse, type ResolveFork } from './resolve-messages.ts';
 import { forkKeyData, forkMpkr, kindOf, mpkData, type ForkModifier } from './ticket-keys.ts';
 import { checkForkedTgk, readPolicy, refuseOutsideLife } from './ticket-policy.ts';
 import { freshSpi } from './ticket-request.ts';
-import { ntpTimestamp, refuseStale, timestampMilliseconds } from './timestamp.ts';
+import { ntpTimestamp, readMessageTime, refuseStale } from './timestamp.ts';
 
 const defaultReplayCapacity = 200_000;
 
 class Forbidden extends ProtocolError {
   constructor(problem: string, field: string) {
-    super('policy-denied', problem, { field, hint: { mikey: mikeyError.unspecified } });
+    // Reading [A14]: not authorised has the number of an identity that is not supported.
+    super('policy-denied', problem, { field, hint: { mikey: mikeyError.invalidIdentity } });
   }
 }
 
@@ -48,55 +58,26 @@ class IssuerAway extends ProtocolError {
   }
 }
 
-/** A question whose sender is proven. */
-interface Question {
-  readonly message: DecodedMessage;
-  readonly suite: SuiteParameters;
-  readonly rand: Uint8Array;
-  readonly subscriber: KmsSubscriber;
-  /** The identity that the sender speaks under. */
-  readonly asker: MikeyIdentity;
-  readonly errorKeys: ProtectionKeys;
-}
-
 interface Answer {
   readonly message: Uint8Array;
   /** Of a ticket that was made now. */
   readonly ticketData?: Uint8Array;
 }
 
-interface ExchangeKind {
-  readonly dataType: number;
-  readonly askerRole: number;
-  readonly randRole: number;
-}
-
-const requestExchange: ExchangeKind = {
-  dataType: dataType.requestInitPsk,
-  askerRole: idRole.initiator,
-  randRole: randRole.initiator,
-};
-const resolveExchange: ExchangeKind = {
-  dataType: dataType.resolveInitPsk,
-  askerRole: idRole.responder,
-  randRole: randRole.responder,
-};
-
 /**
- * The KMS's side of Ticket Request and Ticket Resolve (RFC 6043 4.2.1 and 4.2.3), the PSK variant.
+ * The KMS's side of Ticket Request and Ticket Resolve (RFC 6043 4.2.1 and 4.2.3), both variants.
  * Keeps nothing but a replay memory: whatever a ticket needs stands in the ticket, under the TPK. Its directory, its
  * replay memory and other KMSs may have to be waited for; nothing else does.
  */
 export class KmsMachine {
   readonly #options: KmsMachineOptions;
   readonly #replays: ReplayMemory;
-  /** Stands in for the key of somebody unknown, so that the answer takes as long as to a wrong key. */
-  readonly #nobodysKey: SecretBytes;
+  readonly #authentication: QuestionAuthentication;
 
   constructor(options: KmsMachineOptions) {
     this.#options = options;
     this.#replays = options.replays ?? memoryOf(new ReplayCache(options.replayCapacity ?? defaultReplayCapacity));
-    this.#nobodysKey = new SecretBytes(options.random.bytes(32));
+    this.#authentication = new QuestionAuthentication(options);
   }
 
   handleTicketRequest(message: Uint8Array, now: number): Promise<KmsOutcome> {
@@ -117,7 +98,7 @@ export class KmsMachine {
   ): Promise<KmsOutcome> {
     let question: Question;
     try {
-      question = await this.#authenticate(decodeMessage(input), kind, provenPeers);
+      question = await this.#authentication.prove(decodeMessage(input), kind, now, provenPeers);
     } catch (error) {
       return unauthenticatedOutcome(input, error, now);
     }
@@ -134,63 +115,34 @@ export class KmsMachine {
       if (ticketData !== undefined) subject = { ...subject, ticketDigest: sha256(ticketData) };
       return { outcome: 'answered', message, subscriber, subject };
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
+      assertProtocolError(error);
       if (error instanceof Overloaded) return { outcome: 'overloaded', error };
       if (error instanceof IssuerFailed) return { outcome: 'issuer-failed', subscriber, error, subject };
       if (error instanceof IssuerAway) {
         const { retryAfterSeconds: seconds } = error;
         return { outcome: 'issuer-away', subscriber, error, retryAfterSeconds: seconds, subject };
       }
-      const message = answerWithError(input, error, now, question.errorKeys) ?? new Uint8Array();
+      const message = answerWithError(input, error, now, question.errorProof) ?? new Uint8Array();
       if (error instanceof Forbidden) return { outcome: 'forbidden', message, subscriber, error, subject };
       return { outcome: 'refused', message, subscriber, error, subject, isReplay: error instanceof Replayed };
     }
   }
 
-  /** Proves who asks before anything else is looked at, so that an unproven message changes and learns nothing. */
-  async #authenticate(
-    message: DecodedMessage,
-    kind: ExchangeKind,
-    provenPeers: readonly string[] | undefined,
-  ): Promise<Question> {
-    const { header, payloads } = message;
-    if (header.dataType !== kind.dataType) {
-      throw new ProtocolError('unsupported', `data type ${header.dataType}`, {
-        field: 'mikey.HDR.dataType',
-        expected: `${kind.dataType}`,
-        hint: { mikey: mikeyError.invalidDataType },
-      });
-    }
-    const suite = suiteOfPrf(header.prf, 'mikey.HDR.prf');
-    const rand = requiredRand(payloads, kind.randRole);
-    const claimed = identityInRole(payloads, kind.askerRole);
-    const kms = identityInRole(payloads, idRole.kms) ?? this.#options.identity;
-    const found = await this.#options.directory.findSubscriber(identityInRole(payloads, idRole.psk), claimed);
-    const psk = found?.psk ?? this.#nobodysKey;
-    const asker = claimed ?? found?.identity ?? kms;
-    const rands = kind.randRole === randRole.initiator ? { initiator: rand } : { responder: rand };
-    const keys = messageKeys(suite, psk, header.csbId, 'initial', rands);
-    verifyMessage(message, keys, [asker.data, kms.data]);
-    if (found === undefined || !isProvenBy(found, provenPeers)) throw unauthenticated();
-    return { message, suite, rand, subscriber: found, asker, errorKeys: keys };
-  }
-
   /** RFC 3830 5.4: T of now, and each authenticated message once. */
-  async #refuseReplay({ message }: Question, now: number): Promise<void> {
-    const timestamp = timestampMilliseconds(requiredPayload(message.payloads, 'T'), 'mikey.T');
-    refuseStale(timestamp, now, 'mikey.T');
+  async #refuseReplay({ message, asker }: Question, now: number): Promise<void> {
+    const time = readMessageTime(requiredPayload(message.payloads, 'T'), 'mikey.T');
+    if ('milliseconds' in time) refuseStale(time.milliseconds, now, 'mikey.T');
+    // Reading [A29].
+    else if ((await this.#options.counters?.advance(asker, time.count)) !== true) refuseReplayed();
     const until = now + profile.replay.kmsCacheSeconds * 1000;
     const seen = await this.#replays.remember(sha256(message.bytes), until, now);
     if (seen === 'full') throw new Overloaded('policy-denied', 'too many messages', { field: 'kms.replayCache' });
-    if (seen === 'replayed') {
-      throw new Replayed('peer-misbehaved', 'replayed', {
-        field: 'mikey.T',
-        hint: { mikey: mikeyError.invalidTimestamp },
-      });
-    }
+    if (seen === 'replayed') refuseReplayed();
   }
 
-  #checkParties({ message, subscriber, asker }: Question): void {
+  #checkParties({ message, subscriber, asker, secret, rand }: Question): void {
+    // An envelope that cannot be used leaves nothing to answer under.
+    refuseShortRands(rand, [{ key: new Uint8Array(secret().length) }], 'mikey.RANDR');
     const kms = identityInRole(message.payloads, idRole.kms);
     if (kms !== undefined && !sameIdentity(kms, this.#options.identity)) {
       throw new ProtocolError('peer-misbehaved', 'meant for another KMS', {
@@ -206,56 +158,61 @@ export class KmsMachine {
     const { identity, rules, random, tpks, directory } = this.#options;
     const { message, suite, subscriber, asker } = question;
     const requested = requiredPayload(message.payloads, 'TP').policy;
-    const content = readPolicy(requested);
+    const content = readPolicy(requested, { ignoreK: true });
     if (!(await directory.mayRequest(subscriber, content.responders))) {
       throw new Forbidden('no ticket for these responders', 'kms.responders');
     }
     if (content.initiator !== undefined && !sameIdentity(content.initiator, asker)) {
       throw new Forbidden('a ticket for somebody else', 'kms.initiator');
     }
-    const policy = grantPolicy(requested, content, { identity, asker, suite, rules, now });
-    const keys = keysToIssue(content, suite, random);
+    const sharedTpk = content.flags.E ? undefined : await sharedTpkFor(content.responders, directory);
+    const responderHoldsTpk = sharedTpk !== undefined;
+    const policy = grantPolicy(requested, content, { identity, asker, suite, rules, now, responderHoldsTpk });
+    const keys = keysToIssue({ ...content, flags: policy.flags }, content.suite, random);
     checkForkedTgk(
       policy.flags,
       keys.some((key) => kindOf(key) === 'TGK'),
     );
     const timestamp = ntpTimestamp(now);
     const rand = random.bytes(profile.mikey.randOctets);
-    const mpk = mpkData(random.bytes(suite.keyBits / 8), freshSpi(random));
-    const ticket = makeBaseTicket({ policy, tpk: tpks.current, timestamp, rand, mpk, keys });
+    // Reading [A16].
+    const mpk = mpkData(random.bytes(content.suite.keyBits / 8), freshSpi(random));
+    const ticket = makeBaseTicket({ policy, tpk: sharedTpk ?? tpks.current, timestamp, rand, mpk, keys });
     const { mpki, mpkr } = splitMpk(policy.prf, mpk.key, rand);
     const mpks = [mpki, ...(policy.flags.I ? [mpkr] : [])].map((key) => ({ ...mpk, key }));
     const answer = { ...this.#answer(question), timestamp, keys: [...mpks, ...keys] };
     return { message: sealRequestResponse(answer, ticket, message.bytes), ticketData: ticket.ticketData };
   }
 
-  #answer({ suite, subscriber, message, rand }: Question): {
+  #answer({ suite, secret, message, rand }: Question): {
     readonly suite: SuiteParameters;
     readonly psk: SecretBytes;
     readonly csbId: number;
     readonly rand: Uint8Array;
     readonly kms: MikeyIdentity;
   } {
-    return { suite, psk: subscriber.psk, csbId: message.header.csbId, rand, kms: this.#options.identity };
+    return { suite, psk: secret(), csbId: message.header.csbId, rand, kms: this.#options.identity };
   }
 
   async #resolve(question: Question, now: number): Promise<Answer> {
     this.#checkParties(question);
-    const { random, tpks, directory } = this.#options;
+    const { random, rules, tpks, directory } = this.#options;
     const { message, suite, subscriber } = question;
     const ticket = requiredPayload(message.payloads, 'TICKET');
     const issuer = issuerOf(ticket, this.#options.identity);
     if (issuer !== undefined) return this.#resolveElsewhere(question, { ticket, issuer }, now);
-    const opened = openBaseTicket(ticket, (id) => tpks.find(id));
     const policy = readPolicy(ticket.policy);
+    const opened = await openTicketAtKms(ticket, policy, { tpks, directory });
+    if (!policy.flags.D) refuseAgainstRules(policy, rules);
     refuseOutsideLife(policy, now);
     const responder = await directory.responderFor(subscriber, policy.responders, question.asker);
     if (responder === undefined) throw new Forbidden('the ticket is for somebody else', 'kms.responder');
     checkInitiatorDataPresence(ticket);
     if (policy.flags.I) verifyInitiatorData(opened.suite, opened.mpkr, ticket.initiatorData);
-    refuseWeakerSuite(suite, opened.suite);
+    // Reading [A17]: the answer may not cover keys with algorithms weaker than theirs.
+    refuseWeakerCover(suite, opened.suite, 'mikey.HDR.prf');
     const fork: ResolveFork | undefined = policy.flags.I
-      ? { responder, rand: random.bytes(profile.mikey.randOctets) }
+      ? { responder, rand: random.bytes(forkRandOctets(opened)) }
       : undefined;
     const keys =
       fork === undefined
@@ -284,7 +241,7 @@ export class KmsMachine {
     const responder = await directory.responderFor(subscriber, policy.responders, asker);
     if (responder === undefined) throw new Forbidden('the ticket is for somebody else', 'kms.responder');
     checkInitiatorDataPresence(ticket);
-    refuseWeakerSuite(suite, policy.suite);
+    refuseWeakerCover(suite, policy.suite, 'mikey.HDR.prf');
     const answer = await issuers?.ask({ issuer, initiator: policy.initiator, responder, ticket });
     switch (answer?.answer) {
       case undefined:
@@ -322,18 +279,9 @@ function foreignTicket(problem: string): ProtocolError {
   });
 }
 
-/** Reading [A17]: the answer may not cover keys with algorithms weaker than theirs. */
-function refuseWeakerSuite(suite: SuiteParameters, ticketSuite: SuiteParameters): void {
-  if (suite.keyBits >= ticketSuite.keyBits) return;
-  throw new ProtocolError('unsupported', 'a suite weaker than the ticket', {
-    field: 'mikey.HDR.prf',
-    hint: { mikey: mikeyError.invalidPrf },
-  });
-}
-
-/** On a connection between KMSs only the key of a KMS that its certificate proves counts, on any other only users' keys. */
-function isProvenBy({ peer }: KmsSubscriber, provenPeers: readonly string[] | undefined): boolean {
-  return provenPeers === undefined ? peer === undefined : peer !== undefined && provenPeers.includes(peer);
+/** RFC 6043 12.1: RANDRkms is as long as the longest key that it forks. */
+function forkRandOctets({ mpkr, keys }: OpenedTicket): number {
+  return Math.max(profile.mikey.randOctets, mpkr.length, ...keys.map(({ key }) => key.length));
 }
 
 /** MPKi || MPKr' || keys, TGKs forked (RFC 6043 4.2.3.5). */
@@ -369,17 +317,21 @@ function subjectOf({ message: { payloads }, asker }: Question, self: MikeyIdenti
   }
 }
 
-function unauthenticated(): ProtocolError {
-  return new ProtocolError('peer-misbehaved', 'authentication failed', {
-    field: 'mikey.V',
-    hint: { mikey: mikeyError.authenticationFailure },
+function refuseReplayed(): never {
+  throw new Replayed('peer-misbehaved', 'replayed', {
+    field: 'mikey.T',
+    hint: { mikey: mikeyError.invalidTimestamp },
   });
 }
 
-/** Unknown user and wrong key end in the same octets but for the CSB ID, which is the sender's own. */
+/**
+ * Unknown user, wrong key and wrong signature end in the same octets but for the CSB ID, which is the sender's own. Certificates that
+ * prove nothing have a number of their own: it tells their owner, and what decides it is no secret.
+ */
 function unauthenticatedOutcome(input: Uint8Array, error: unknown, now: number): KmsOutcome {
-  if (!(error instanceof ProtocolError)) throw error;
+  assertProtocolError(error);
   const failed = error.hint.mikey === mikeyError.authenticationFailure ? unauthenticated() : error;
-  const outcome = failed === error ? 'malformed' : 'not-authenticated';
+  const isUnproven = failed !== error || error.hint.mikey === mikeyError.invalidCertificate;
+  const outcome = isUnproven ? 'not-authenticated' : 'malformed';
   return { outcome, message: answerWithError(input, failed, now), error: failed };
 }

@@ -113,13 +113,13 @@ export function emptyVerification(suite: SuiteParameters): VerificationPayload {
 }
 
 /**
- * The octets of a message that its MAC covers (RFC 6043 5.5): all but the MAC itself and, in TRANSFER_INIT only,
- * all but the Initiator Data and its length. The caller appends what follows: identities or the initial message.
+ * The octets of a message that its MAC or signature covers (RFC 6043 5.5): all but the MAC or signature itself and, in
+ * TRANSFER_INIT only, all but the Initiator Data and its length. The caller appends what follows: identities or the initial message.
  */
 export function coveredOctets(message: DecodedMessage, withoutInitiatorData: boolean): Uint8Array {
   const last = message.payloads.at(-1);
-  const macLength = last?.payload === 'V' ? last.mac.length : 0;
-  const covered = message.bytes.subarray(0, message.bytes.length - macLength);
+  const proof = last?.payload === 'V' ? last.mac : last?.payload === 'SIGN' ? last.signature : new Uint8Array();
+  const covered = message.bytes.subarray(0, message.bytes.length - proof.length);
   const index = message.payloads.findIndex(({ payload }) => payload === 'TICKET');
   const ticket = message.payloads[index];
   const span = message.spans[index];

@@ -11,6 +11,7 @@ import { identityInRole, requiredPayload, requiredRand, sdpIdsOf } from './paylo
 import type { Payload, TicketPayload, TimestampPayload } from './payloads.ts';
 import { suiteOfPrf, type SuiteParameters } from './protection.ts';
 import { createTicketResolve } from './resolve.ts';
+import { createTicketResolvePk } from './resolve-pk.ts';
 import { checkOffer, sessionsOf } from './session-negotiation.ts';
 import { refuseForbiddenKeys } from './supplied-keys.ts';
 import {
@@ -63,6 +64,7 @@ export function receiveTransfer(input: Uint8Array, options: ReceiveOptions): Rec
     applications: policy.applications,
     ticketIssuedAt: checked.ticketIssuedAt,
     createResolve: (resolveOptions) => createTicketResolve(checked, resolveOptions),
+    createResolvePk: (resolveOptions) => createTicketResolvePk(checked, resolveOptions),
     openTicket: (openOptions) => openTransfer(checked, openOptions),
   };
 }

@@ -6,6 +6,7 @@ import type { MikeyIdentity } from './identity.ts';
 import type { MikeySuite, PeerRules, SessionOffer, TicketKey } from './key-types.ts';
 import type { CryptoSession } from './message.ts';
 import type { SecurityPolicyPayload } from './payloads.ts';
+import type { PublicKeyCredential } from './public-key-types.ts';
 import type { MessageTime, TimestampChoice } from './timestamp.ts';
 import type { MikeyExtension } from './transfer-types.ts';
 
@@ -59,8 +60,10 @@ export interface ResolveOptions {
   readonly random: Random;
 }
 
+export type ResolvePkOptions = Omit<ResolveOptions, 'psk' | 'pskId'> & { readonly credential: PublicKeyCredential };
+
 export interface TicketResolve {
-  /** RESOLVE_INIT_PSK. */
+  /** RESOLVE_INIT_PSK or RESOLVE_INIT_PK. */
   readonly message: Uint8Array;
   /**
    * Takes the KMS's answer and proves with its keys that the TRANSFER_INIT is authentic.
@@ -100,6 +103,8 @@ export interface ReceivedTransfer {
   readonly rekeyingSeconds?: number;
   readonly applications: readonly MikeyIdentity[];
   createResolve(options: ResolveOptions): TicketResolve;
+  /** The same, proven by a certificate. @throws ProtocolError when the certificate of the KMS cannot be used. */
+  createResolvePk(options: ResolvePkOptions): TicketResolve;
   /**
    * Opens the ticket under a key that we have (modes 2 and 4), where flag E allows it.
    * @throws ProtocolError `policy-denied` with E=1; otherwise as `TicketResolve.accept`.

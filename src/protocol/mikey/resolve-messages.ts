@@ -1,4 +1,5 @@
 import type { SecretBytes } from '../../base/secret-bytes.ts';
+import type { RsaPublicKey } from '../../crypto/rsa.ts';
 import { dataType, idRole, randRole } from './code-points.ts';
 import type { MikeyIdentity } from './identity.ts';
 import { kmsHeader, openKmsAnswer, type KmsQuestion } from './kms-answer.ts';
@@ -8,7 +9,7 @@ import type { KeyDataPayload, Payload, TicketPayload, TimestampPayload } from '.
 import { messageKeys, sealKeys, sealMessage, type SuiteParameters } from './protection.ts';
 import type { KeyList } from './ticket-keys.ts';
 
-/** Every value of a RESOLVE_INIT_PSK. */
+/** Every value of a RESOLVE_INIT_PSK; with an envelope key in place of the PSK the common ones of both variants. */
 export interface ResolveInit {
   readonly suite: SuiteParameters;
   readonly psk: SecretBytes;
@@ -21,6 +22,8 @@ export interface ResolveInit {
   readonly kms: MikeyIdentity;
   /** As it was received, Initiator Data included. */
   readonly ticket: TicketPayload;
+  /** Public key of the KMS, for Errors that it signs; known in the PK variant only. */
+  readonly kmsKey?: RsaPublicKey;
 }
 
 /** RESOLVE_INIT_PSK (RFC 6043 4.2.3.1), covered together with Identity_r and Identity_kms. */
@@ -44,7 +47,7 @@ export function openResolveResponse(init: ResolveInit, message: Uint8Array, resp
   return openKmsAnswer(resolveQuestion(init), message, response);
 }
 
-export function resolveQuestion({ suite, psk, csbId, rand, ticket }: ResolveInit): KmsQuestion {
+export function resolveQuestion({ suite, psk, csbId, rand, ticket, kmsKey }: ResolveInit): KmsQuestion {
   return {
     type: dataType.resolveResp,
     suite,
@@ -52,6 +55,7 @@ export function resolveQuestion({ suite, psk, csbId, rand, ticket }: ResolveInit
     csbId,
     rands: { responder: rand },
     forked: ticket.policy.flags.I,
+    kmsKey,
   };
 }
 

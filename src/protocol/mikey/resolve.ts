@@ -22,6 +22,15 @@ import type { ResolvedTransfer, ResolveOptions, TicketResolve } from './types.ts
 
 /** Asks the KMS to resolve the ticket of a checked TRANSFER_INIT (RFC 6043 4.2.3), the PSK variant. */
 export function createTicketResolve(checked: CheckedTransfer, options: ResolveOptions): TicketResolve {
+  return ticketResolve(checked, options, sealResolveInit);
+}
+
+/** What both variants of Ticket Resolve have in common. @param seal writes the message and proves its sender. */
+export function ticketResolve(
+  checked: CheckedTransfer,
+  options: ResolveOptions & Pick<ResolveInit, 'kmsKey'>,
+  seal: (init: ResolveInit) => Uint8Array,
+): TicketResolve {
   const suite = suites[options.suite ?? checked.policy.suite.name];
   // Reading [A17]: the keys of the ticket travel under the algorithms of this exchange.
   if (suite.keyBits < checked.policy.suite.keyBits) {
@@ -37,8 +46,9 @@ export function createTicketResolve(checked: CheckedTransfer, options: ResolveOp
     responder: options.self,
     kms: options.kms,
     ticket: checked.ticket,
+    ...(options.kmsKey === undefined ? {} : { kmsKey: options.kmsKey }),
   };
-  const message = sealResolveInit(init);
+  const message = seal(init);
   return {
     message,
     accept: (response, now) => acceptResolve(checked, init, message, response, now),

@@ -1,6 +1,7 @@
 import { ProtocolError } from '../../base/errors.ts';
 import { randomU32, type Random } from '../../base/random.ts';
 import type { SecretBytes } from '../../base/secret-bytes.ts';
+import type { RsaPublicKey } from '../../crypto/rsa.ts';
 import { profile } from '../profile.ts';
 import { authenticatedTime } from './answer-time.ts';
 import { dataType, idRole, randRole } from './code-points.ts';
@@ -19,7 +20,7 @@ import type { GrantedTicket, KeyWish, TicketRequest, TicketRequestOptions } from
 
 const spiOctets = 4;
 
-/** Every value of a REQUEST_INIT_PSK. */
+/** Every value of a REQUEST_INIT_PSK; with an envelope key in place of the PSK the common ones of both variants. */
 export interface RequestInit {
   readonly suite: SuiteParameters;
   readonly psk: SecretBytes;
@@ -30,6 +31,8 @@ export interface RequestInit {
   readonly initiator: MikeyIdentity;
   readonly kms: MikeyIdentity;
   readonly policy: TicketPolicy;
+  /** Public key of the KMS, for Errors that it signs; known in the PK variant only. */
+  readonly kmsKey?: RsaPublicKey;
 }
 
 /** REQUEST_INIT_PSK (RFC 6043 4.2.1.1), covered together with Identity_i and Identity_kms (reading [A1]: ID Data alone). */
@@ -68,6 +71,14 @@ export function refuseOwnFlags(flags: TicketFlags, field: string): void {
 
 /** Asks a KMS for a ticket (RFC 6043 4.2.1), the PSK variant. */
 export function createTicketRequest(options: TicketRequestOptions): TicketRequest {
+  return ticketRequest(options, sealRequestInit);
+}
+
+/** What both variants of Ticket Request have in common. @param seal writes the message and proves its sender. */
+export function ticketRequest(
+  options: TicketRequestOptions & Pick<RequestInit, 'kmsKey'>,
+  seal: (request: RequestInit) => Uint8Array,
+): TicketRequest {
   const suite = suites[options.suite];
   if (options.responders.length === 0) {
     throw new ProtocolError('local', 'nobody to talk to', { field: 'ticketRequest.responders' });
@@ -96,8 +107,9 @@ export function createTicketRequest(options: TicketRequestOptions): TicketReques
     initiator: options.initiator,
     kms: options.kms,
     policy,
+    ...(options.kmsKey === undefined ? {} : { kmsKey: options.kmsKey }),
   };
-  const message = sealRequestInit(request);
+  const message = seal(request);
   return {
     message,
     accept: (response, now) => acceptResponse(request, message, options, response, now),
@@ -115,8 +127,8 @@ export function openRequestResponse(
   return openKmsAnswer(kmsQuestion(request, forked), message, response);
 }
 
-function kmsQuestion({ suite, psk, csbId, rand }: RequestInit, forked: boolean): KmsQuestion {
-  return { type: dataType.requestResp, suite, psk, csbId, rands: { initiator: rand }, forked };
+function kmsQuestion({ suite, psk, csbId, rand, kmsKey }: RequestInit, forked: boolean): KmsQuestion {
+  return { type: dataType.requestResp, suite, psk, csbId, rands: { initiator: rand }, forked, kmsKey };
 }
 
 function acceptResponse(

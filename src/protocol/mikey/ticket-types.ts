@@ -5,6 +5,7 @@ import type { GrantJudge } from './grant-judge.ts';
 import type { MikeyIdentity } from './identity.ts';
 import type { KeyKind, KeyWish, MikeySuite, TicketKey, TicketProtectionKey } from './key-types.ts';
 import type { TicketPayload } from './payloads.ts';
+import type { PublicKeyCredential } from './public-key-types.ts';
 import type { TimestampChoice } from './timestamp.ts';
 
 /** A ticket with the keys that the KMS handed to the initiator. Times are milliseconds since 1970. */
@@ -60,8 +61,12 @@ export interface TicketRequestOptions {
   readonly random: Random;
 }
 
+export type TicketRequestPkOptions = Omit<TicketRequestOptions, 'psk' | 'pskId'> & {
+  readonly credential: PublicKeyCredential;
+};
+
 export interface TicketRequest {
-  /** REQUEST_INIT_PSK. */
+  /** REQUEST_INIT_PSK or REQUEST_INIT_PK. */
   readonly message: Uint8Array;
   /**
    * Takes the KMS's answer, at most once per request.

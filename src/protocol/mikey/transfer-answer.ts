@@ -1,4 +1,4 @@
-import { ProtocolError } from '../../base/errors.ts';
+import { assertProtocolError, ProtocolError } from '../../base/errors.ts';
 import { SecretBytes } from '../../base/secret-bytes.ts';
 import { createBundle } from './bundle.ts';
 import { BundleState } from './bundle-state.ts';
@@ -86,7 +86,8 @@ export function acceptTransferResponse(sent: SentTransfer, response: DecodedMess
   const timestamp = requiredPayload(response.payloads, 'T');
   refuseStaleAnswer(timestamp, now, 'mikey.TRANSFER_RESP.T');
   // The KMS puts there an identity of the ticket (RFC 6043 4.2.3.5); anybody else has no business with these keys.
-  if (!ticket.responders.some((named) => sameIdentity(named, responder))) misbehaved('not named by the ticket', 'IDRr');
+  const isNamed = ticket.responders.some((named) => sameIdentity(named, responder));
+  if (!isNamed && !(ticket.flags.I && sent.rules.groupMembers === true)) misbehaved('not named by the ticket', 'IDRr');
   checkRands(ticket, rands, modifier);
   const suppliedKeys = openSuppliedKeys(response, {
     protection,
@@ -174,7 +175,7 @@ function provenKeys(sent: SentTransfer, response: Uint8Array): ProtectionKeys | 
     verifyMessage(decoded, protection, [sent.message]);
     return protection;
   } catch (error) {
-    if (error instanceof ProtocolError) return undefined;
-    throw error;
+    assertProtocolError(error);
+    return undefined;
   }
 }

@@ -19,9 +19,6 @@ import { acceptTransferResponse, errorForResponse, type SentTransfer } from './t
 import { sealTransferInit, type TransferInit } from './transfer-messages.ts';
 import type { GrantedTicket, Transfer, TransferOptions, TransferSession } from './types.ts';
 
-export { sessionRands } from './derivation.ts';
-export { cryptoSession, emptySecurityPolicy } from './session-negotiation.ts';
-
 const usedOnce = new WeakSet<GrantedTicket>();
 
 const refuseLocally = (problem: string, field: string): never => {

@@ -111,9 +111,12 @@ const reasons: Readonly<Record<number, string>> = {
   506: 'Session Bound Elsewhere',
 };
 
+/** RFC 4975 section 9: status-code = 3DIGIT. */
+const digits = (status: number): string => String(status).padStart(3, '0');
+
 function startLine(head: MsrpHead): string {
   if (head.kind === 'request') return `MSRP ${head.transactionId} ${head.method}`;
-  return `MSRP ${head.transactionId} ${head.status}${head.comment === undefined ? '' : ` ${head.comment}`}`;
+  return `MSRP ${head.transactionId} ${digits(head.status)}${head.comment === undefined ? '' : ` ${head.comment}`}`;
 }
 
 function headText(head: MsrpHead): string {
@@ -131,7 +134,7 @@ function headerText(headers: MsrpHeaders): string {
   if (byteRange !== undefined) text += field('Byte-Range', formatByteRange(byteRange));
   if (status !== undefined) {
     const comment = status.comment === undefined ? '' : ` ${status.comment}`;
-    text += field('Status', `${status.namespace} ${status.code}${comment}`);
+    text += field('Status', `${status.namespace} ${digits(status.code)}${comment}`);
   }
   for (const { name, value } of headers.other) text += field(name, value);
   return text + field('Content-Type', headers.contentType);

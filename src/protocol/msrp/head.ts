@@ -42,7 +42,7 @@ export interface MsrpRequestHead {
 export interface MsrpResponseHead {
   readonly kind: 'response';
   readonly transactionId: string;
-  /** 100 to 999 by grammar. */
+  /** Three digits by grammar: 0 to 999. */
   readonly status: number;
   readonly comment?: string | undefined;
   readonly headers: MsrpHeaders;

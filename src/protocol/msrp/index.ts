@@ -14,6 +14,7 @@ export type {
 export { isMsrpIdent } from './head-parser.ts';
 export type { IncomingDecision, IncomingDescription } from './incoming.ts';
 export { MsrpLink, type MsrpDelivery, type MsrpLinkOptions, type MsrpOutput, type MsrpParty } from './link.ts';
+export { isAcceptable } from './media-type-list.ts';
 export { formatNickname, parseNickname, prepareNickname, sameNickname } from './nickname.ts';
 export { bytesSource, type MessageSource, type OutgoingRequest } from './outgoing.ts';
 export { headerValues } from './relay-answer.ts';

@@ -47,6 +47,8 @@ export type MsrpSessionEvent =
   | { readonly type: 'nickname'; readonly nickname: string }
   /** Gives an outgoing message up. */
   | { readonly type: 'cancel'; readonly messageId: string }
+  /** Asks for a sign of life: a SEND without content (RFC 4975 section 7.1), whose answer is waited for 30 s. */
+  | { readonly type: 'keep-alive' }
   /** The taker of a streamed message is done with all of it: 200, or the status that says why it failed. */
   | { readonly type: 'stored'; readonly messageId: string; readonly status: number }
   /** Time passed; to be given at `deadline`. */

@@ -117,14 +117,18 @@ export class MsrpSession implements MsrpParty {
     const control = this.#control.shift();
     if (control !== undefined) return [control];
     if (this.#state !== 'open') return undefined;
-    // RFC 4975 section 5.4: without TLS that proves the peer, "the listening device MUST wait until it receives a request".
-    if (this.#options.role === 'passive' && !this.#isBound && !this.#options.isPeerAuthenticated) return undefined;
+    if (this.#mustWait) return undefined;
     if (this.#owesBinding) {
       this.#owesBinding = false;
       // "This initial SEND request MAY have a body if the sender has content to send".
       if (this.#sender.isIdle) return [this.#sender.emptySend(now)];
     }
     return this.#sender.next(now);
+  }
+
+  /** RFC 4975 section 5.4: without TLS that proves the peer, "the listening device MUST wait until it receives a request". */
+  get #mustWait(): boolean {
+    return this.#options.role === 'passive' && !this.#isBound && !this.#options.isPeerAuthenticated;
   }
 
   #take(event: MsrpSessionEvent, now: number): void {
@@ -148,6 +152,10 @@ export class MsrpSession implements MsrpParty {
       }
       case 'cancel': {
         this.#sender.cancel(event.messageId);
+        return;
+      }
+      case 'keep-alive': {
+        if (!this.#mustWait) this.#control.push(this.#sender.emptySend(now));
         return;
       }
       case 'stored': {

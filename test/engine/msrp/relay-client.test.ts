@@ -44,6 +44,8 @@ function relay(options: Partial<RelayCoreOptions> = {}): RelayCore {
   });
 }
 
+const notUsed = (): Promise<never> => Promise.reject(new Error('not used'));
+
 function client(core: RelayCore, username: string, password = 'word'): RelayClient {
   const connect = (): Promise<MsrpConnection> => {
     const [near, far] = [new RelayConnection(), new MemoryConnection('relay')];
@@ -59,7 +61,7 @@ function client(core: RelayCore, username: string, password = 'word'): RelayClie
       clock,
       random: seededRandom(username),
       log: silentLogger,
-      msrp: { canDoPskTls: true, connect, listen: () => Promise.reject(new Error('not used')) },
+      msrp: { canDoPskTls: true, connect, listen: notUsed, dial: notUsed },
     },
     relays: ['msrps://relay.example:2855;tcp'],
     user: { username, password: new SecretBytes(utf8(password)) },

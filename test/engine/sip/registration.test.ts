@@ -199,7 +199,7 @@ describe('security agreement', () => {
   it('announces nothing over TCP and believes nothing there', async () => {
     const { server, userAgent } = await registered({ target: { host: '127.0.0.1', port: 5060, protocol: 'tcp' } });
     expect(server.requests.some(({ headers }) => headers.has('Security-Client') || headers.has('Require'))).toBe(false);
-    expect(userAgent.flow).toEqual({ protocol: 'tcp' });
+    expect(userAgent.flow).toEqual({ protocol: 'tcp', localAddress: expect.any(String) as string });
   });
 
   it('agrees on nothing when the server lists no TLS', async () => {

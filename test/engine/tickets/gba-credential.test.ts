@@ -4,7 +4,11 @@ import { FakeClock } from '../../../src/base/clock.ts';
 import { SecretBytes } from '../../../src/base/secret-bytes.ts';
 import type { AccountSecrets, KmsConfig } from '../../../src/engine/account-config.ts';
 import type { AkaCard } from '../../../src/engine/bootstrapping/bootstrap-method.ts';
-import { createKmsCredential, type KmsCredential, type KmsKey } from '../../../src/engine/tickets/kms-credential.ts';
+import {
+  createKmsCredential,
+  type KmsCredential,
+  type SharedKmsKey as KmsKey,
+} from '../../../src/engine/tickets/kms-credential.ts';
 import { uaProtocolKms } from '../../../src/protocol/gba/index.ts';
 import { seededRandom } from '../../support/seeded-random.ts';
 import { bsfUrl, MemoryBsf, TestSubscriber } from '../support/memory-bsf.ts';
@@ -35,7 +39,7 @@ interface Changes {
   readonly url?: string;
 }
 
-function credential(mode: (typeof modes)[number], changes: Changes = {}): KmsCredential {
+function credential(mode: (typeof modes)[number], changes: Changes = {}): KmsCredential<KmsKey> {
   const kms: KmsConfig = {
     address: { url: 'https://192.0.2.7:8443', serverName: kmsName, bodyEncoding: 'base64' },
     identity: `sip:${kmsName}`,
@@ -49,7 +53,7 @@ function credential(mode: (typeof modes)[number], changes: Changes = {}): KmsCre
     domain: 'lab.test',
     sim: changes.card ?? subscriber.card(),
   };
-  return createKmsCredential(kms, secrets, party)!;
+  return createKmsCredential(kms, secrets, party) as KmsCredential<KmsKey>;
 }
 
 const btidOf = ({ pskId }: KmsKey): string => fromUtf8(pskId.data);
@@ -274,6 +278,28 @@ describe('gba-aka', () => {
     expect(btidOf(key)).toContain('@bsf.lab.test');
     expect(bsf.questions[3]?.['Authorization']).toMatch(/auts="[^"]+"/);
     expect(bsf.questions).toHaveLength(5);
+  });
+
+  it('wipes the keys of a run when the BSF is lost before they are used', async () => {
+    const card = subscriber.card();
+    const made: { readonly res: SecretBytes }[] = [];
+    const spied: AkaCard = {
+      authenticate: (rand, autn) => {
+        const outcome = card.authenticate(rand, autn);
+        if (outcome.outcome === 'success') made.push(outcome.keys);
+        return outcome;
+      },
+    };
+    const { ask } = bsf;
+    bsf.ask = (...question) => {
+      bsf.isAway = true;
+      return ask.apply(bsf, question);
+    };
+    await expect(credential('gba-aka', { card: spied }).current(clock.now())).rejects.toMatchObject({
+      code: 'kms-unreachable',
+    });
+    expect(made).toHaveLength(1);
+    expect(() => made[0]?.res.length).toThrow(/dispose/);
   });
 
   it('shares its sequence numbers with everything else that the SIM is used for', async () => {

@@ -63,7 +63,7 @@ describe('trusted proxies', () => {
     ['nothing that a client put before', '10.0.0.7', '198.51.100.66, 203.0.113.1', '203.0.113.1'],
     ['through a row of proxies', '10.0.0.7', '198.51.100.66, 203.0.113.1, 10.1.2.3', '203.0.113.1'],
     ['no nonsense', '10.0.0.7', '203.0.113.1, unknown', '10.0.0.7'],
-    ['the proxy itself where it says nothing', '10.0.0.7', undefined, '10.0.0.7'],
+    ['the proxy itself where it says nothing', '10.0.0.7', '', '10.0.0.7'],
     ['the last proxy where all are proxies', '10.0.0.7', '10.1.2.4, 10.1.2.3', '10.1.2.4'],
     ['IPv6', 'fd00:1::1', '2001:db8::5', '2001:db8:0:0:0:0:0:5'],
   ])('believe %s', (_, connected, header, client) => {

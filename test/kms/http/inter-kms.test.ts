@@ -7,8 +7,11 @@ import { SecretBytes } from '../../../src/base/secret-bytes.ts';
 import { createCertificateAuthority } from '../../../src/crypto/certificate-authority.ts';
 import { secureRandom } from '../../../src/crypto/random.ts';
 import { decodeBody, readBody } from '../../../src/kms/http/body.ts';
+import { PeerClient } from '../../../src/kms/http/peer-client.ts';
+import { ServedCertificate } from '../../../src/kms/http/served-certificate.ts';
 import { tlsProfile } from '../../../src/kms/http/tls-profile.ts';
-import type { KmsPeerConfig } from '../../../src/kms/peers.ts';
+import { readPeers, type KmsPeerConfig } from '../../../src/kms/peers.ts';
+import { systemClock } from '../../../src/node/system-clock.ts';
 import {
   bytesIdentity,
   decodeMessage,
@@ -21,6 +24,7 @@ import {
 import {
   authority,
   identityFor,
+  Log,
   messageIn,
   obtain,
   person,
@@ -217,7 +221,7 @@ describe('the KMS that issued refuses', () => {
   it('a peer that speaks for a foreign domain', async () => {
     const { reply } = await forward(await ticketFor(carol, bob), carol);
     expect(reply.status).toBe(403);
-    expect(readErrorMessage(messageIn(reply)).errorNumbers).toEqual([12]);
+    expect(readErrorMessage(messageIn(reply)).errorNumbers).toEqual([7]);
     expect(await lastLine(a)).toMatchObject({ outcome: 'forbidden', user: 'sip:kms.b.test', asker: carol.uri });
   });
 
@@ -400,6 +404,30 @@ describe('an issuer', () => {
     const hasty = await startB({ url }, { peerTimeoutMilliseconds: 300 });
     const { reply } = await resolveAtOwn(hasty, await obtain(alice, a, [bob]), alice);
     expect(reply.status).toBe(503);
+  });
+
+  it('that never answers holds a bounded number of questions', async () => {
+    const url = await standIn((request) => request.resume());
+    const certificate = new ServedCertificate(await identityFor(['kms.b.test']), {
+      clock: systemClock,
+      log: new Log(),
+    });
+    const [peer] = readPeers([{ ...peerA, url }], 'sip:kms.b.test');
+    const client = new PeerClient({
+      peer: { ...peer!, url },
+      certificate,
+      trustedCa: a.ca,
+      clock: systemClock,
+      random: secureRandom,
+      log: new Log(),
+      timeoutMilliseconds: 30_000,
+    });
+    const { ticketPayload } = await obtain(alice, a, [bob]);
+    const foreign = { issuer: a.kms, initiator: alice.identity, responder: bob.identity, ticket: ticketPayload };
+    const waiting = Array.from({ length: 256 }, () => client.resolve(foreign));
+    expect(await client.resolve(foreign)).toMatchObject({ answer: 'away', error: { kind: 'policy-denied' } });
+    client.stop();
+    for (const answer of await Promise.all(waiting)) expect(answer.answer).toBe('away');
   });
 
   it('that closed a kept connection is asked anew, with another question', async () => {

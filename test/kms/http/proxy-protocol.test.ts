@@ -16,6 +16,13 @@ describe('a PROXY protocol header', () => {
     ['IPv6', ipv6, { length: 52, source: '2001:db8:0:0:0:0:0:5' }],
     ['LOCAL, a health check of the proxy', fromHex(`${signature}20000000`), { length: 16 }],
     ['a Unix socket', fromHex(`${signature}21310000`), { length: 16 }],
+    ['version 1', utf8('PROXY TCP4 192.0.2.1 198.51.100.1 54321 443\r\n'), { length: 45, source: '192.0.2.1' }],
+    [
+      'version 1 and IPv6',
+      utf8('PROXY TCP6 2001:db8::5 2001:db8::1 54321 443\r\n'),
+      { length: 46, source: '2001:db8:0:0:0:0:0:5' },
+    ],
+    ['version 1 of a connection of another kind', utf8('PROXY UNKNOWN\r\n'), { length: 15 }],
     [
       'TLVs after the addresses',
       concatBytes(fromHex(`${signature}21110010c0000201c6336402d43101bb`), fromHex('04000100')),
@@ -34,7 +41,11 @@ describe('a PROXY protocol header', () => {
 
   it.each([
     ['the beginning of TLS', fromHex('16030100'), 'proxy.signature'],
-    ['version 1', utf8('PROXY TCP4 192.0.2.1'), 'proxy.signature'],
+    ['another word', utf8('POST / HTTP/1.1'), 'proxy.signature'],
+    ['a line without end', utf8(`PROXY TCP4 ${'1'.repeat(100)}`), 'proxy.line'],
+    ['a line without address', utf8('PROXY TCP4 nobody 198.51.100.1 1 443\r\n'), 'proxy.line'],
+    ['a line of another kind', utf8('PROXY UDP4 192.0.2.1 198.51.100.1 1 443\r\n'), 'proxy.line'],
+    ['a line that is no ASCII', utf8('PROXY TCP4 192.0.2.\u00b2 198.51.100.1 1 443\r\n'), 'proxy.line'],
     ['another version', fromHex(`${signature}11110000`), 'proxy.command'],
     ['another command', fromHex(`${signature}22110000`), 'proxy.command'],
     ['an endless length', fromHex(`${signature}2111ffff`), 'proxy.length'],
@@ -94,6 +105,14 @@ describe('reading it from a connection', () => {
     expect(await taken).toEqual({ length: 28, source: '192.0.2.1' });
     const [rest] = (await once(served, 'data')) as [Buffer];
     expect(rest.toString()).toBe('hello');
+
+    const alone = await pair();
+    const taking = takeProxyHeader(alone.served, 30_000);
+    alone.client.write(ipv6);
+    expect(await taking).toEqual({ length: 52, source: '2001:db8:0:0:0:0:0:5' });
+    alone.client.write('later');
+    const [later] = (await once(alone.served, 'data')) as [Buffer];
+    expect(later.toString()).toBe('later');
   });
 
   it('refuses what is none, a connection that ends, and one that waits too long', async () => {

@@ -8,7 +8,11 @@ import { SecretBytes } from '../../../src/base/secret-bytes.ts';
 import { createCertificateAuthority, type CertificateAuthority } from '../../../src/crypto/certificate-authority.ts';
 import { secureRandom } from '../../../src/crypto/random.ts';
 import type { BsfAddress } from '../../../src/engine/ports.ts';
-import { createKmsCredential } from '../../../src/engine/tickets/kms-credential.ts';
+import {
+  createKmsCredential,
+  type KmsCredential,
+  type SharedKmsKey,
+} from '../../../src/engine/tickets/kms-credential.ts';
 import { createZnClient } from '../../../src/kms/http/zn-client.ts';
 import { zn } from '../../../src/kms/http/zn-format.ts';
 import type { UbAnswer } from '../../../src/lab/bsf/bsf.ts';
@@ -84,7 +88,7 @@ async function bootstrap(mode: (typeof modes)[number], { bsf, ...options }: Chan
       sim: subscriber.card(),
     },
   );
-  const key = await credential!.current(Date.now());
+  const key = await (credential as KmsCredential<SharedKmsKey>).current(Date.now());
   return { btid: fromUtf8(key.pskId.data), key };
 }
 
@@ -94,7 +98,7 @@ const client = (changes: Partial<Parameters<typeof createZnClient>[0]> = {}) =>
     bsfDomain: name,
     nafFqdn,
     uaProtocolId: uaProtocolKms,
-    ...naf,
+    certificate: { identity: naf },
     ...changes,
   });
 
@@ -278,7 +282,9 @@ describe('Zn', () => {
     ],
   ])('speaks to no NAF with %s', async (_, issue) => {
     const certificate = await issue();
-    await expect(client(certificate).ask('AAAA@bsf.lab.test')).rejects.toMatchObject({ name: 'ProtocolError' });
+    await expect(client({ certificate: { identity: certificate } }).ask('AAAA@bsf.lab.test')).rejects.toMatchObject({
+      name: 'ProtocolError',
+    });
   });
 
   it('speaks to no BSF that does not prove its name', async () => {

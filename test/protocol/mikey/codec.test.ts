@@ -126,7 +126,7 @@ describe('messages', () => {
           }
         },
       ),
-      { numRuns: 3000 },
+      { numRuns: 3000, seed: 3830 },
     );
   });
 

@@ -1,6 +1,7 @@
 import { randomU32, type Random } from '../../../src/base/random.ts';
 import { SecretBytes } from '../../../src/base/secret-bytes.ts';
-import { utf8 } from '../../../src/base/bytes.ts';
+import { toHex, utf8 } from '../../../src/base/bytes.ts';
+import { ProtocolError } from '../../../src/base/errors.ts';
 import { hmacSha256 } from '../../../src/crypto/digest.ts';
 import { profile } from '../../../src/protocol/profile.ts';
 import {
@@ -13,9 +14,17 @@ import {
   receiveTransfer,
   sameIdentity,
   uriIdentity,
+  type CryptoSessionBundle,
   type GrantedTicket,
+  type TicketKey,
   type GrantJudge,
   type GrantRules,
+  type KmsCounters,
+  type KmsDirectory,
+  type OfferedSessions,
+  type ReceiveOptions,
+  type RespondOptions,
+  type TransferOptions,
   type KeyWish,
   type TimestampChoice,
   type KeyKind,
@@ -82,6 +91,8 @@ export function makeKms(
     tpk?: string;
     replayCapacity?: number;
     rules?: Partial<GrantRules>;
+    directory?: Partial<KmsDirectory>;
+    counters?: KmsCounters;
   } = {},
 ): KmsMachine {
   const parties = overrides.parties ?? [alice, bob, carol];
@@ -96,9 +107,11 @@ export function makeKms(
         ),
       mayRequest: () => overrides.mayRequest ?? true,
       responderFor: (subscriber, responders) => responders.find((responder) => subscriber.owns(responder)),
+      ...overrides.directory,
     },
     rules: { ...rules, ...overrides.rules },
     ...(overrides.replayCapacity === undefined ? {} : { replayCapacity: overrides.replayCapacity }),
+    ...(overrides.counters === undefined ? {} : { counters: overrides.counters }),
     random: repeatableRandom('kms'),
   });
 }
@@ -145,28 +158,38 @@ export function request(from: Party, changes: RequestChanges = {}) {
 /** A request that our own initiator would refuse to make: whatever flags are wished, under a right MAC. */
 export function rawRequest(
   from: Party,
-  changes: { flags: TicketFlags; keyKind?: KeyKind; suite?: MikeySuite; keys?: KeyDataPayload[] },
+  changes: {
+    flags: TicketFlags;
+    keyKind?: KeyKind;
+    suite?: MikeySuite;
+    ticketSuite?: MikeySuite;
+    keys?: KeyDataPayload[];
+    randOctets?: number;
+  },
 ): Uint8Array {
   const suite = suites[changes.suite ?? '256'];
+  const ticketSuite = suites[changes.ticketSuite ?? suite.name];
   return sealRequestInit({
     suite,
     psk: from.psk,
     pskId: from.pskId,
     csbId: randomU32(random),
     timestamp: ntpTimestamp(start),
-    rand: random.bytes(32),
+    rand: random.bytes(changes.randOctets ?? 32),
     initiator: from.identity,
     kms: kmsIdentity,
     policy: requestedPolicy({
       ticketType: profile.mikey.ticketType,
-      suite,
+      suite: ticketSuite,
       flags: changes.flags,
       kms: kmsIdentity,
       initiator: from.identity,
       responders: [bob.identity],
       validFrom: start - 300_000,
       validUntil: start + 3_600_000,
-      keys: changes.keys ?? [keyData(changes.keyKind ?? 'TGK', new Uint8Array(suite.keyBits / 8), random.bytes(4))],
+      keys: changes.keys ?? [
+        keyData(changes.keyKind ?? 'TGK', new Uint8Array(ticketSuite.keyBits / 8), random.bytes(4)),
+      ],
     }),
   });
 }
@@ -188,21 +211,35 @@ export const messageTicket: RequestChanges = {
   validUntil: start + 7 * 24 * 3600_000,
 };
 
-export function hand(ticket: GrantedTicket, from: Party, to: MikeyIdentity, now = start): Transfer {
+const oneSession: OfferedSessions = { protType: profile.mikey.protTypeTls, csId: profile.mikey.crypto.csId };
+
+export function hand(
+  ticket: GrantedTicket,
+  from: Party,
+  to: MikeyIdentity,
+  now = start,
+  changes: Partial<Omit<TransferOptions, 'sessions' | 'protType' | 'csId'>> = {},
+  sessions: OfferedSessions = oneSession,
+): Transfer {
   return createTransfer({
+    ...sessions,
     ticket,
     initiator: from.identity,
     responder: to,
-    protType: profile.mikey.protTypeTls,
-    csId: profile.mikey.crypto.csId,
     sdpIds: 'mikey',
     now,
     random,
+    ...changes,
   });
 }
 
-export function receive(message: Uint8Array, self: Party, now = start): ReceivedTransfer {
-  return receiveTransfer(message, { now, self: [self.identity], protTypes, checkFreshness: 'window' });
+export function receive(
+  message: Uint8Array,
+  self: Party,
+  now = start,
+  changes: Partial<ReceiveOptions> = {},
+): ReceivedTransfer {
+  return receiveTransfer(message, { now, self: [self.identity], protTypes, checkFreshness: 'window', ...changes });
 }
 
 export function resolving(received: ReceivedTransfer, self: Party, now = start, psk = self.psk) {
@@ -217,4 +254,60 @@ export async function resolve(
 ): Promise<ResolvedTransfer> {
   const asked = resolving(received, self, now);
   return asked.accept(answered(await kms.handleTicketResolve(asked.message, now)), now);
+}
+
+export interface ConnectOptions {
+  readonly ticket: GrantedTicket;
+  readonly kms?: KmsMachine;
+  readonly transfer?: Parameters<typeof hand>[4];
+  readonly sessions?: OfferedSessions;
+  readonly receive?: Partial<ReceiveOptions>;
+  readonly respond?: Partial<RespondOptions>;
+  /** Opens the ticket in the place of the KMS. */
+  readonly open?: (received: ReceivedTransfer) => ResolvedTransfer;
+}
+
+/** A whole Ticket Transfer from Alice to Bob; both ends of what it sets up. */
+export async function connect(options: ConnectOptions): Promise<{
+  readonly transfer: Transfer;
+  readonly received: ReceivedTransfer;
+  readonly resolved: ResolvedTransfer;
+  readonly initiator: CryptoSessionBundle;
+  readonly responder: CryptoSessionBundle;
+  readonly answer: Uint8Array | undefined;
+}> {
+  const { ticket, kms = makeKms() } = options;
+  const transfer = hand(ticket, alice, bob.identity, start, options.transfer, options.sessions);
+  const received = receive(transfer.message, bob, start, options.receive);
+  const resolved = options.open?.(received) ?? (await resolve(kms, received, bob));
+  if (!ticket.flags.F) {
+    const bundles = { initiator: transfer.bundle(), responder: resolved.bundle() };
+    return { transfer, received, resolved, ...bundles, answer: undefined };
+  }
+  const answered = resolved.respond({ now: start, random, ...options.respond });
+  const accepted = transfer.accept(answered.message, start);
+  const bundles = { initiator: accepted.bundle, responder: answered.bundle };
+  return { transfer, received, resolved, ...bundles, answer: answered.message };
+}
+
+/** Hexadecimal TEK, salt of 112 bits and SPI of a session: what both ends must agree on. */
+export function keyOf(bundle: CryptoSessionBundle, csId = 1, position?: bigint): string {
+  const { tek, salt, spi, kind } = bundle.sessionKey(csId, position === undefined ? {} : { position });
+  return [kind, tek.use(toHex), toHex(salt(112)), toHex(spi)].join(' ');
+}
+
+/** What `action` throws; nothing thrown, and anything but a ProtocolError, fails the test. */
+export function failing(action: () => unknown): ProtocolError {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof ProtocolError) return error;
+    throw error;
+  }
+  throw new Error('nothing was thrown');
+}
+
+/** A session key of our own, as flags L and M let one supply it. */
+export function suppliedKey(kind: KeyKind, changes: Partial<TicketKey> = {}): TicketKey {
+  return { kind, key: new SecretBytes(random.bytes(32)), spi: random.bytes(4), ...changes };
 }

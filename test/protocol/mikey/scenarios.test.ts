@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 
-import { concatBytes, fromBase64, toHex } from '../../../src/base/bytes.ts';
+import { concatBytes, fromBase64, toHex, utf8 } from '../../../src/base/bytes.ts';
 import { SecretBytes } from '../../../src/base/secret-bytes.ts';
+import { TrustAnchors } from '../../../src/crypto/certificate-path.ts';
+import { readPrivateKeyPem } from '../../../src/crypto/key-files.ts';
+import { secureRandom } from '../../../src/crypto/random.ts';
+import { RsaPrivateKey } from '../../../src/crypto/rsa.ts';
+import { Certificate } from '../../../src/crypto/x509.ts';
 import {
   initiatorDataKey,
   makeBaseTicket,
@@ -16,14 +21,16 @@ import {
   deriveKey,
   forkLabel,
   messageLabel,
+  sessionRands,
   sessionLabel,
   ticketCsbId,
   ticketLabel,
   type ExchangeRands,
   type MessageOrder,
 } from '../../../src/protocol/mikey/derivation.ts';
-import type { MikeyIdentity } from '../../../src/protocol/mikey/index.ts';
-import { decodeMessage, type DecodedMessage } from '../../../src/protocol/mikey/message.ts';
+import { makeEnvelope, openEnvelope, type KmsKeyPair } from '../../../src/protocol/mikey/envelope.ts';
+import { KmsMachine, sameIdentity, uriIdentity, type MikeyIdentity } from '../../../src/protocol/mikey/index.ts';
+import { decodeMessage, encodeMessage, type DecodedMessage } from '../../../src/protocol/mikey/message.ts';
 import { forkedKeys } from '../../../src/protocol/mikey/kms-machine.ts';
 import {
   identityInRole,
@@ -34,8 +41,13 @@ import {
 import type {
   GeneralExtensionPayload,
   KeyDataPayload,
+  Payload,
   SecurityPolicyPayload,
 } from '../../../src/protocol/mikey/payloads.ts';
+import { requestInitPkPayloads } from '../../../src/protocol/mikey/ticket-request-pk.ts';
+import { resolveInitPkPayloads } from '../../../src/protocol/mikey/resolve-pk.ts';
+import { isSignedBy } from '../../../src/protocol/mikey/signature.ts';
+import { profile } from '../../../src/protocol/profile.ts';
 import { coveredOctets, messageKeys, suites, verifyMessage } from '../../../src/protocol/mikey/protection.ts';
 import {
   openResolveResponse,
@@ -47,9 +59,8 @@ import {
 import { decodeKeyData, encodeCoveredTicket, encodeKeyData } from '../../../src/protocol/mikey/ticket-codec.ts';
 import { mpkData, sessionTek, kindOf } from '../../../src/protocol/mikey/ticket-keys.ts';
 import { openRequestResponse, sealRequestInit, type RequestInit } from '../../../src/protocol/mikey/ticket-request.ts';
-import { timestampForIv } from '../../../src/protocol/mikey/timestamp.ts';
+import { timestampForIv, timestampMilliseconds } from '../../../src/protocol/mikey/timestamp.ts';
 import { sealTransferInit, sealTransferResponse } from '../../../src/protocol/mikey/transfer-messages.ts';
-import { sessionRands } from '../../../src/protocol/mikey/transfer.ts';
 import { hex, vectors, type Scenario, type VectorIdentity } from './vectors.ts';
 
 const identityTypes = ['nai', 'uri', 'bytes'] as const;
@@ -267,12 +278,73 @@ function expectProtection(
   expect(toHex(message.bytes).endsWith(mac)).toBe(true);
 }
 
+const kmsCertificate = (exchange: Exchange): Certificate =>
+  new Certificate(hex(exchange.scenario.inputs['kms_cert']), 'kms');
+
+function kmsKeys(exchange: Exchange): KmsKeyPair {
+  const pem = exchange.scenario.inputs['kms_private_pem']!;
+  return {
+    certificate: kmsCertificate(exchange),
+    privateKey: new RsaPrivateKey(readPrivateKeyPem(utf8(pem), 'kms'), 'kms'),
+  };
+}
+
+/** Padding and therefore PKE, and the private key behind SIGN, are nobody's but the maker's: those octets are taken over. */
+function expectPublicKeyQuestion(
+  exchange: Exchange,
+  name: 'request_init' | 'resolve_init',
+  payloads: readonly Payload[],
+  expected: { certificate: Uint8Array; envelopeKey: SecretBytes; trailer: readonly Uint8Array[] },
+): void {
+  const message = exchange.message(name);
+  const made = makeEnvelope(exchange.suite, kmsCertificate(exchange), secureRandom);
+  const taken = { pke: requiredPayload(message.payloads, 'PKE'), sign: requiredPayload(message.payloads, 'SIGN') };
+  expect({ ...made.pke, data: made.pke.data.length }).toEqual({ ...taken.pke, data: taken.pke.data.length });
+  const whole = { header: message.header, payloads: [...payloads, made.certificateHash, taken.pke, taken.sign] };
+  expect(toHex(encodeMessage(whole))).toBe(exchange.scenario.messages[name]);
+  const covered = concatBytes(coveredOctets(message, false), ...expected.trailer);
+  expect(toHex(covered)).toBe(exchange.trace(name, 'signed'));
+  const signer = new Certificate(expected.certificate, 'test').publicKey();
+  expect(isSignedBy(message, signer, expected.trailer)).toBe(true);
+  expect(isSignedBy(message, signer, [...expected.trailer].reverse())).toBe(false);
+  expect(isSignedBy(message, kmsCertificate(exchange).publicKey(), expected.trailer)).toBe(false);
+  const opened = openEnvelope(message.payloads, [kmsKeys(exchange)], exchange.suite);
+  expect(opened.use(toHex)).toBe(expected.envelopeKey.use(toHex));
+  expect(opened.use(toHex)).toBe(exchange.trace(name, 'env_key'));
+}
+
+/** A KMS with the vector's ticket protection key and its own; users are known by whatever their certificate says. */
+function publicKeyMachine(exchange: Exchange): KmsMachine {
+  const { inputs } = exchange.scenario;
+  const tpk = { id: identity(inputs.tpk_id), key: new SecretBytes(hex(inputs['tpk'])) };
+  const anchors = new TrustAnchors([hex(inputs['cert_initiator']), hex(inputs['cert_responder'])], 'anchors');
+  return new KmsMachine({
+    identity: exchange.kms,
+    tpks: { current: tpk, find: () => tpk.key },
+    directory: {
+      findSubscriber: () => undefined,
+      findCertified: (claimed, { uris }) =>
+        uris.some((uri) => sameIdentity(uriIdentity(uri), claimed))
+          ? { name: 'certified', identity: claimed, owns: (other) => sameIdentity(other, claimed) }
+          : undefined,
+      mayRequest: () => true,
+      responderFor: (user, responders) => responders.find((one) => user.owns(one)),
+    },
+    rules: profile.ticket,
+    random: secureRandom,
+    publicKey: { keys: [kmsKeys(exchange)], anchors },
+  });
+}
+
 describe.each(vectors.scenarios)('$name', (scenario) => {
   const exchange = new Exchange(scenario);
   const { messages } = scenario;
   const { initiator, responder, kms } = exchange;
 
-  it.runIf(exchange.isPsk)('Ticket Request: the same octets, and every step to them', () => {
+  const forSharedKey = exchange.isPsk ? it : undefined;
+  const forPublicKey = exchange.isPsk ? undefined : it;
+
+  forSharedKey?.('Ticket Request: the same octets, and every step to them', () => {
     const request = exchange.requestInit();
     expect(toHex(sealRequestInit(request))).toBe(messages['request_init']);
     const rands = { initiator: request.rand };
@@ -338,7 +410,45 @@ describe.each(vectors.scenarios)('$name', (scenario) => {
     expect(() => verifyInitiatorData(exchange.suite, mpki, initiatorData)).toThrow(/not sent by its initiator/);
   });
 
-  it.runIf(exchange.isPsk)('RESOLVE_INIT: the same octets', () => {
+  forPublicKey?.('Ticket Request by certificate: the same octets, signature and envelope key', () => {
+    const request = exchange.requestInit();
+    const certificate = hex(scenario.inputs['cert_initiator']);
+    expectPublicKeyQuestion(exchange, 'request_init', requestInitPkPayloads(request, [certificate]), {
+      certificate,
+      envelopeKey: exchange.pskInitiator,
+      trailer: [initiator.data, kms.data],
+    });
+  });
+
+  forPublicKey?.('Ticket Resolve by certificate: the same octets, signature and envelope key', () => {
+    const init = exchange.resolveInit();
+    const certificate = hex(scenario.inputs['cert_responder']);
+    expectPublicKeyQuestion(exchange, 'resolve_init', resolveInitPkPayloads(init, [certificate]), {
+      certificate,
+      envelopeKey: exchange.pskResponder,
+      trailer: [responder.data, kms.data],
+    });
+  });
+
+  forPublicKey?.('a KMS answers both questions, and the answers open', async () => {
+    const machine = publicKeyMachine(exchange);
+    const asked = hex(messages['request_init']);
+    const requestedAt = timestampMilliseconds(exchange.timestamp('request_init'), 'test');
+    const granted = await machine.handleTicketRequest(asked, requestedAt);
+    if (granted.outcome !== 'answered') throw granted.error;
+    const list = openRequestResponse(exchange.requestInit(), asked, decodeMessage(granted.message), exchange.forked);
+    expect(list.mpks).toHaveLength(2);
+    const resolve = hex(messages['resolve_init']);
+    const resolvedAt = timestampMilliseconds(exchange.timestamp('resolve_init'), 'test');
+    const resolved = await machine.handleTicketResolve(resolve, resolvedAt);
+    if (resolved.outcome !== 'answered') throw resolved.error;
+    const opened = openResolveResponse(exchange.resolveInit(), resolve, decodeMessage(resolved.message));
+    // The ticket is the vector's, so are the keys in it; only the fork is new.
+    expect(toHex(opened.mpks[0].key)).toBe(toHex(exchange.split().mpki));
+    expect(await machine.handleTicketResolve(resolve, resolvedAt)).toMatchObject({ outcome: 'refused' });
+  });
+
+  forSharedKey?.('RESOLVE_INIT: the same octets', () => {
     const init = exchange.resolveInit();
     expect(toHex(sealResolveInit(init))).toBe(messages['resolve_init']);
     const psk = hex(scenario.inputs['psk_responder']);
@@ -363,7 +473,8 @@ describe.each(vectors.scenarios)('$name', (scenario) => {
     expect(list.keys.map(({ key }) => toHex(key))).toEqual(fork.keys_forked);
   });
 
-  it.runIf(messages['transfer_resp'] !== undefined)('TRANSFER_RESP: the same octets', () => {
+  const forAnswered = messages['transfer_resp'] === undefined ? undefined : it;
+  forAnswered?.('TRANSFER_RESP: the same octets', () => {
     const message = exchange.message('transfer_resp');
     const rands = exchange.transferRands();
     const forkedMpkr = exchange.trace('fork', 'mpkr_forked');

@@ -29,6 +29,7 @@ describe('proof of protection', () => {
     expect(fact('Who vouches')).toBe('The key server kms.lab.test');
     expect(fact('Ticket issued')).toBe('2026-11-23T11:58:25.000Z');
     expect(fact('Ticket valid until')).toBe('2026-11-23T12:58:20.000Z');
+    expect(fact('Own key for that server')).toBe('Bootstrapped with the SIM (GBA)');
     expect(fact('Content encryption')).toBe('AES-256-GCM');
     expect(fact('Key identifier')).toBe('5b1c09ee01a7c4f2');
     expect(fact('Verified')).toBe('2026-11-23T12:00:00.000Z');

@@ -1,6 +1,6 @@
-import { once } from 'node:events';
 import type { IncomingHttpHeaders } from 'node:http';
 import { Agent, request as httpsRequest, type RequestOptions } from 'node:https';
+import type { TLSSocket } from 'node:tls';
 import { toBase64, utf8 } from '../../../../src/base/bytes.ts';
 import type { Clock } from '../../../../src/base/clock.ts';
 import type { LogFields, Logger } from '../../../../src/base/log.ts';
@@ -233,7 +233,7 @@ export function post(
   base: string,
   kind: 'ticketrequest' | 'ticketresolve',
   message: Uint8Array,
-  options: RequestOptions & { readonly headers?: Readonly<Record<string, string>> } = {},
+  options: Omit<RequestOptions, 'headers'> & { readonly headers?: Readonly<Record<string, string>> } = {},
 ): Promise<Reply> {
   const { headers, ...rest } = options;
   return send(
@@ -320,7 +320,11 @@ export function resolveAt(received: ReceivedTransfer, self: Person, kms: MikeyId
   });
 }
 
-/** Resolves when a socket has closed, also if it has already. */
-export async function closed(socket: { readonly destroyed: boolean } & NodeJS.EventEmitter): Promise<void> {
-  if (!socket.destroyed) await once(socket, 'close');
+/** Resolves when TLS stands; rejects when the other end closes before. */
+export function secured(socket: TLSSocket): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.on('error', () => undefined);
+    socket.once('secureConnect', resolve);
+    socket.once('close', () => reject(new Error('turned away')));
+  });
 }

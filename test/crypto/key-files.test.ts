@@ -1,0 +1,129 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import forge from 'node-forge';
+import { beforeAll, describe, expect, it } from 'vitest';
+
+import { toHex, utf8 } from '../../src/base/bytes.ts';
+import { SecretBytes } from '../../src/base/secret-bytes.ts';
+import { looksLikePkcs12, readOwnCertificate, readPkcs12, readPrivateKeyPem } from '../../src/crypto/key-files.ts';
+import { issue, makeKeys, privateKeyPem, type Issued } from '../support/pki.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+const field = 'kms.credential';
+const passphrase = new SecretBytes(utf8('pass phrase'));
+
+let root: Issued;
+let alice: Issued;
+let rsaRoot: Issued;
+let bob: Issued;
+
+beforeAll(async () => {
+  root = await issue({ name: 'root', keys: await makeKeys('ec'), authority: true });
+  alice = await issue({ name: 'alice', keys: await makeKeys(), issuer: root, uris: ['sip:alice@lab.test'] });
+  rsaRoot = await issue({ name: 'rsa root', keys: await makeKeys(), authority: true });
+  bob = await issue({ name: 'bob', keys: alice.keys, issuer: rsaRoot, uris: ['sip:bob@lab.test'] });
+}, 60_000);
+
+const octetsOf = (secret: SecretBytes): string => secret.use(toHex);
+
+describe('PEM', () => {
+  it('PKCS #8, PKCS #1 and an encrypted key become PKCS #8', () => {
+    const key = createPrivateKey(privateKeyPem(alice.keys));
+    const forms = [
+      [key.export({ format: 'pem', type: 'pkcs8' }), undefined],
+      [key.export({ format: 'pem', type: 'pkcs1' }), undefined],
+      [key.export({ format: 'pem', type: 'pkcs8', cipher: 'aes-256-cbc', passphrase: 'pass phrase' }), passphrase],
+    ] as const;
+    for (const [pem, secret] of forms) {
+      expect(octetsOf(readPrivateKeyPem(utf8(pem.toString()), field, secret))).toBe(toHex(alice.keys.pkcs8));
+    }
+  });
+
+  it('the certificate of the key comes first, its authorities follow, others are left out', async () => {
+    const stranger = await issue({ name: 'stranger', keys: await makeKeys('ec') });
+    const certificate = utf8(stranger.pem + root.pem + alice.pem);
+    const read = readOwnCertificate({ certificate, privateKey: utf8(privateKeyPem(alice.keys)) }, field);
+    expect(read.certificates.map(toHex)).toEqual([toHex(alice.der), toHex(root.der)]);
+    expect(octetsOf(read.privateKey)).toBe(toHex(alice.keys.pkcs8));
+  });
+
+  it.each([
+    ['no key at all', () => readPrivateKeyPem(utf8('nonsense words'), field)],
+    ['a key that is encrypted, without passphrase', () => readPrivateKeyPem(encrypted(), field)],
+    ['a wrong passphrase', () => readPrivateKeyPem(encrypted(), field, new SecretBytes(utf8('wrong words')))],
+    ['a file too large', () => readPrivateKeyPem(new Uint8Array(300_000), field)],
+    ['PEM without a key file', () => readOwnCertificate({ certificate: utf8(alice.pem) }, field)],
+    [
+      'the key of another certificate',
+      () => readOwnCertificate({ certificate: utf8(root.pem), privateKey: utf8(privateKeyPem(alice.keys)) }, field),
+    ],
+  ])('refuses %s', (_, read) => {
+    let thrown: unknown;
+    try {
+      read();
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toMatchObject({ kind: 'local', field: expect.stringMatching(/^kms\.credential/) as string });
+    expect(inspect(thrown, { depth: 9, showHidden: true })).not.toMatch(/nonsense words|wrong words|BEGIN/);
+  });
+
+  function encrypted(): Uint8Array {
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const options = { format: 'pem', type: 'pkcs8', cipher: 'aes-128-cbc', passphrase: 'pass phrase' } as const;
+    return utf8(privateKey.export(options).toString());
+  }
+});
+
+describe('PKCS #12', () => {
+  it('as forge writes it', () => {
+    const { asn1, pki, pkcs12 } = forge;
+    const file = pkcs12.toPkcs12Asn1(
+      pki.privateKeyFromPem(privateKeyPem(alice.keys)),
+      pki.certificateFromPem(bob.pem),
+      'pass phrase',
+      { algorithm: 'aes256', count: 100 },
+    );
+    const bytes = Uint8Array.from(Buffer.from(asn1.toDer(file).getBytes(), 'binary'));
+    expect(looksLikePkcs12(bytes)).toBe(true);
+    const read = readOwnCertificate({ certificate: bytes, passphrase }, field);
+    expect(read.certificates.map(toHex)).toEqual([toHex(bob.der)]);
+    expect(octetsOf(read.privateKey)).toBe(toHex(bob.keys.pkcs8));
+    expect(() => readPkcs12(bytes, field, new SecretBytes(utf8('wrong')))).toThrow(
+      expect.objectContaining({ kind: 'local', field }),
+    );
+    expect(() => readPkcs12(bytes, field)).toThrow(expect.objectContaining({ kind: 'local', field }));
+    for (const cut of [1, 10, bytes.length - 1]) {
+      expect(() => readPkcs12(bytes.subarray(0, cut), field, passphrase)).toThrow(
+        expect.objectContaining({ kind: 'local', field }),
+      );
+    }
+  });
+
+  const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
+  if (!hasOpenssl) process.stderr.write('openssl not found: reading its PKCS #12 files is skipped\n');
+
+  it.skipIf(!hasOpenssl).each([
+    ['RSA authority', () => [bob, rsaRoot] as const],
+    ['elliptic curve authority', () => [alice, root] as const],
+  ])(
+    'as openssl writes it, %s',
+    (_, make) => {
+      const [owner, authority] = make();
+      const folder = temporaryFolder('pkcs12');
+      const path = (name: string): string => join(folder, name);
+      writeFileSync(path('key.pem'), privateKeyPem(owner.keys));
+      writeFileSync(path('certificate.pem'), owner.pem);
+      writeFileSync(path('authorities.pem'), authority.pem);
+      const named = ['-inkey', path('key.pem'), '-in', path('certificate.pem'), '-certfile', path('authorities.pem')];
+      const file = execFileSync('openssl', ['pkcs12', '-export', ...named, '-passout', 'pass:pass phrase']);
+      const read = readPkcs12(Uint8Array.from(file), field, passphrase);
+      expect(read.certificates.map(toHex)).toEqual([toHex(owner.der), toHex(authority.der)]);
+      expect(octetsOf(read.privateKey)).toBe(toHex(owner.keys.pkcs8));
+    },
+    30_000,
+  );
+});
