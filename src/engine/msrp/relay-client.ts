@@ -1,13 +1,13 @@
-import type { CancelTimer } from '../../base/clock.ts';
 import { describeError, ProtocolError } from '../../base/errors.ts';
 import { randomId } from '../../base/random.ts';
-import { parseMsrpUri, type MsrpFramerEvent, type RelayUser } from '../../protocol/msrp/index.ts';
+import { parseMsrpUri, type RelayUser } from '../../protocol/msrp/index.ts';
 import type { AccountConfig, AccountSecrets } from '../account-config.ts';
 import { withDeadline } from '../deadline.ts';
 import { limits } from '../limits.ts';
 import type { EnginePorts, MsrpConnection, SocketAddress } from '../ports.ts';
 import { refuse, type RefusalError } from '../refusal.ts';
-import { MsrpLinkDriver, type LinkedParty } from './msrp-link-driver.ts';
+import { MsrpLinkDriver } from './msrp-link-driver.ts';
+import { Keeper } from './relay-keeper.ts';
 import { RelaySeat } from './relay-seat.ts';
 
 export interface RelayClientOptions {
@@ -255,49 +255,4 @@ function refusalFor(error: unknown, host: string): RefusalError {
     });
   }
   return refuse('relay-unreachable', 'session', { happened: `The relay ${host} could not be reached`, cause: error });
-}
-
-/**
- * Keeps the connection while no session uses it: RFC 4976 section 5.4 has an hour for the client's own relays. Speaks to
- * nobody.
- */
-class Keeper implements LinkedParty {
-  readonly localUri: string;
-  readonly nextHop: string;
-  readonly #driver: MsrpLinkDriver;
-  readonly #ports: RelayClientOptions['ports'];
-  readonly #idle: number;
-  #cancelTimer: CancelTimer;
-
-  constructor(driver: MsrpLinkDriver, ports: RelayClientOptions['ports'], idle: number) {
-    this.localUri = `msrps://keeper.invalid:1/${randomId(ports.random, 12)};tcp`;
-    this.nextHop = this.localUri;
-    this.#driver = driver;
-    this.#ports = ports;
-    this.#idle = idle;
-    this.#cancelTimer = this.#look();
-  }
-
-  nextOutput(): undefined {
-    return undefined;
-  }
-
-  take(_event: MsrpFramerEvent): void {
-    // Nobody knows its URI; what came for it would go nowhere.
-  }
-
-  settle(): void {
-    // It has nothing of its own.
-  }
-
-  lost(): void {
-    this.#cancelTimer();
-  }
-
-  #look(): CancelTimer {
-    return this.#ports.clock.after(this.#idle, () => {
-      if (this.#driver.size <= 1) this.#driver.close();
-      else this.#cancelTimer = this.#look();
-    });
-  }
 }

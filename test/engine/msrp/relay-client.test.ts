@@ -44,6 +44,8 @@ function relay(options: Partial<RelayCoreOptions> = {}): RelayCore {
   });
 }
 
+const notUsed = (): Promise<never> => Promise.reject(new Error('not used'));
+
 function client(core: RelayCore, username: string, password = 'word'): RelayClient {
   const connect = (): Promise<MsrpConnection> => {
     const [near, far] = [new RelayConnection(), new MemoryConnection('relay')];
@@ -59,12 +61,7 @@ function client(core: RelayCore, username: string, password = 'word'): RelayClie
       clock,
       random: seededRandom(username),
       log: silentLogger,
-      msrp: {
-        canDoPskTls: true,
-        connect,
-        dial: () => Promise.reject(new Error('not used')),
-        listen: () => Promise.reject(new Error('not used')),
-      },
+      msrp: { canDoPskTls: true, connect, listen: notUsed, dial: notUsed },
     },
     relays: ['msrps://relay.example:2855;tcp'],
     user: { username, password: new SecretBytes(utf8(password)) },
@@ -72,13 +69,10 @@ function client(core: RelayCore, username: string, password = 'word'): RelayClie
 }
 
 async function settled<T>(work: Promise<T>): Promise<T> {
-  let isOver = false;
-  const over = work.then(
-    () => (isOver = true),
-    () => (isOver = true),
-  );
-  for (let turn = 0; turn < 50 && !isOver; turn++) await carry(...connections);
-  await over;
+  const over = { is: false };
+  const settles = (): void => void (over.is = true);
+  work.then(settles, settles);
+  for (let turn = 0; turn < 50 && !over.is; turn++) await carry(...connections);
   return work;
 }
 
