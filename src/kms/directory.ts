@@ -122,6 +122,10 @@ export function createDirectory(options: StoredDirectoryOptions): KmsDirectory {
       return true;
     },
 
+    async isHeard(initiator) {
+      return (await userWith(initiator))?.isDisabled !== true;
+    },
+
     async responderFor(subscriber, responders) {
       const user = await userOf(subscriber);
       if (user?.isDisabled === true) return undefined;

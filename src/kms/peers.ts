@@ -122,6 +122,7 @@ export function withPeers(users: KmsDirectory, peers: readonly KmsPeer[]): KmsDi
     // A peer proves itself with the common key, never with a user's certificate.
     findCertified: (claimed, certificate) => users.findCertified?.(claimed, certificate),
     mayRequest: (subscriber, responders) => (isPeer(subscriber) ? false : users.mayRequest(subscriber, responders)),
+    isHeard: (initiator) => users.isHeard?.(initiator) ?? true,
     findTicketMaker: (tpkId) => users.findTicketMaker?.(tpkId),
     findResponderTpk: (responder) => users.findResponderTpk?.(responder),
     responderFor: (subscriber, responders, asker) =>

@@ -53,6 +53,26 @@ async function makeService(change: (storage: KmsStorage) => KmsStorage = (storag
   return { storage, clock, service, lines, kek };
 }
 
+describe('a user who is disabled', () => {
+  it('is not heard any more either: tickets that it was given before resolve for nobody, until it is enabled', async () => {
+    const { service, storage } = await makeService();
+    const asked = request(alice);
+    const granted = asked.accept(answered(await service.handle('ticketrequest', asked.message, from)), start);
+    const resolve = async () => {
+      const { message } = hand(granted, alice, bob.identity);
+      return service.handle('ticketresolve', resolving(receive(message, bob), bob).message, from);
+    };
+    expect(await resolve()).toMatchObject({ outcome: 'answered' });
+    await storage.users.change('sip:alice@lab.test', { isDisabled: true });
+    expect(await resolve()).toMatchObject({
+      outcome: 'refused',
+      error: { field: 'kms.initiator', hint: { mikey: 14 } },
+    });
+    await storage.users.change('sip:alice@lab.test', { isDisabled: false });
+    expect(await resolve()).toMatchObject({ outcome: 'answered' });
+  });
+});
+
 describe('replicas whose clocks differ', () => {
   it('resolve a ticket under a key that the one which gave it knew first', async () => {
     const { storage, kek, clock, service } = await makeService();

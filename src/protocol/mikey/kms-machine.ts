@@ -205,6 +205,12 @@ export class KmsMachine {
     const opened = await openTicketAtKms(ticket, policy, { tpks, directory });
     if (!policy.flags.D) refuseAgainstRules(policy, rules);
     refuseOutsideLife(policy, now);
+    if (policy.initiator !== undefined && (await directory.isHeard?.(policy.initiator)) === false) {
+      throw new ProtocolError('policy-denied', 'its initiator is disabled', {
+        field: 'kms.initiator',
+        hint: { mikey: mikeyError.invalidTicket },
+      });
+    }
     const responder = await directory.responderFor(subscriber, policy.responders, question.asker);
     if (responder === undefined) throw new Forbidden('the ticket is for somebody else', 'kms.responder');
     checkInitiatorDataPresence(ticket);

@@ -62,6 +62,8 @@ export interface KmsDirectory {
     responders: readonly MikeyIdentity[],
     asker?: MikeyIdentity,
   ): Later<MikeyIdentity | undefined>;
+  /** False for somebody whose tickets resolve for nobody any more, though they live. A directory without this knows none. */
+  isHeard?(initiator: MikeyIdentity): Later<boolean>;
   /** Mode 2: the TPK that a responder shares with the KMS. A directory without this makes no tickets for responders to open. */
   findResponderTpk?(responder: MikeyIdentity): Later<TicketProtectionKey | undefined>;
   /** Mode 3: who makes tickets under this TPK. A directory without this knows no initiators that make tickets. */
