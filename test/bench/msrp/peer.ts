@@ -7,7 +7,7 @@ import { bareEnds } from './bare-ends.ts';
 import { msrpEnds } from './msrp-ends.ts';
 import type { PeerCommand, PeerReply, PeerTask } from './peer-messages.ts';
 import type { Figures } from './scenario.ts';
-import { connectTo, listen, protect, type Wire } from './wire.ts';
+import { connectTo, listen, protect } from './wire.ts';
 
 const mebibyte = 1024 * 1024;
 let run: (share: number) => Promise<Figures> = () => Promise.resolve({});
@@ -27,10 +27,10 @@ async function takeConnections(task: PeerTask): Promise<void> {
 }
 
 async function makeConnections(task: PeerTask, port: number): Promise<void> {
-  const wires: Wire[] = [];
-  for (let count = 0; count < task.connections; count++) {
-    wires.push(await protect(await connectTo(port), 'client', task.protection));
-  }
+  // The other end shakes hands when it has all of them.
+  const raws: Socket[] = [];
+  for (let count = 0; count < task.connections; count++) raws.push(await connectTo(port));
+  const wires = await Promise.all(raws.map((raw) => protect(raw, 'client', task.protection)));
   run = ends(task).send(wires);
   reply({ type: 'ready', description: wires[0]?.description ?? '' });
 }
