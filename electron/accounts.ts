@@ -11,7 +11,14 @@ import type { SecretStore } from '../src/engine/ports.ts';
 
 /** A UE configuration without its secrets, which are in the keychain under the account's identity. */
 const storedAccount = ueConfigSchema
-  .omit({ password: true, authentication: true, sim: true, stateDirectory: true, statePassphrase: true })
+  .omit({
+    password: true,
+    authentication: true,
+    sim: true,
+    stateDirectory: true,
+    statePassphrase: true,
+    receivedFolder: true,
+  })
   .extend({
     authentication: z
       .discriminatedUnion('mode', [
@@ -56,9 +63,10 @@ export class Accounts {
   async add(config: UeConfig): Promise<void> {
     const { password, authentication, sim: ownSim, kms, ...rest } = checkUeConfig(config);
     const { identity } = config;
-    // The desktop has a folder and a keychain of its own for its state.
+    // The desktop has folders and a keychain of its own for what it keeps.
     delete rest.stateDirectory;
     delete rest.statePassphrase;
+    delete rest.receivedFolder;
     let stored: StoredAccount = rest;
     await this.#setOrDelete(
       passwordName(identity),

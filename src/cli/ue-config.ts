@@ -5,7 +5,7 @@ import { fromHex, utf8 } from '../base/bytes.ts';
 import { describeError } from '../base/errors.ts';
 import { policies } from '../base/protection-level.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
-import type { AccountConfig, AccountSecrets, SipAuthenticationConfig } from '../engine/account-config.ts';
+import type { AccountConfig, AccountSecrets, FilesConfig, SipAuthenticationConfig } from '../engine/account-config.ts';
 import type { TicketStorage } from '../engine/ports.ts';
 import { createTicketStore } from '../node/ticket-store.ts';
 import { credentialMode, kmsConfig, kmsProblem, kmsSchema } from './kms-config.ts';
@@ -47,6 +47,18 @@ export const ueConfigSchema = z.strictObject({
   stateDirectory: z.string().min(1).optional(),
   /** Enciphers what is kept there. */
   statePassphrase: z.string().min(12, 'expected 12 characters at least').optional(),
+  files: z
+    .strictObject({
+      maxOctets: z.int().min(1).optional(),
+      refusedTypes: z
+        .array(z.string().regex(/^[^\s/]+\/[^\s/]+$/, 'expected a media type like video/mp4 or video/*'))
+        .max(100)
+        .optional(),
+      autoAccept: z.enum(['never', 'contacts']).optional(),
+    })
+    .optional(),
+  /** Where received files go, relative to the configuration file; the folder `received` beside it when absent. */
+  receivedFolder: z.string().min(1).optional(),
   e2aeInferFromRegistration: z.boolean().optional(),
   mediasecOptionTag: z.boolean().optional(),
 });
@@ -83,9 +95,13 @@ export class UeConfigError extends Error {
 /** Reads the file and the CA and certificate files that it names. @throws UeConfigError */
 export async function readUeConfig(file: string): Promise<UeConfig> {
   const checked = checkUeConfig(await inlined(parseJson(await readText(file)), dirname(file)));
-  const { stateDirectory } = checked;
-  const config =
-    stateDirectory === undefined ? checked : { ...checked, stateDirectory: resolve(dirname(file), stateDirectory) };
+  const { stateDirectory, receivedFolder = 'received' } = checked;
+  const beside = (path: string): string => resolve(dirname(file), path);
+  const config = {
+    ...checked,
+    ...(stateDirectory === undefined ? {} : { stateDirectory: beside(stateDirectory) }),
+    receivedFolder: beside(receivedFolder),
+  };
   if (config.ca === undefined || isPem(config.ca)) return config;
   return { ...config, ca: await readText(resolve(dirname(file), config.ca)) };
 }
@@ -121,6 +137,7 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
     contactPolicies: Object.fromEntries(
       Object.entries(config.contacts ?? {}).map(([contact, { policy: demanded }]) => [contact, demanded]),
     ),
+    ...(config.files === undefined ? {} : { files: filesConfig(config.files) }),
     ...(config.e2aeInferFromRegistration === undefined
       ? {}
       : { e2aeInferFromRegistration: config.e2aeInferFromRegistration }),
@@ -134,6 +151,14 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
     ...(kms?.privateKey === undefined ? {} : { kmsPrivateKey: privateKeyOf(kms.privateKey) }),
   };
   return { config: account, secrets };
+}
+
+function filesConfig({ maxOctets, refusedTypes, autoAccept }: NonNullable<UeConfig['files']>): FilesConfig {
+  return {
+    ...(maxOctets === undefined ? {} : { maxOctets }),
+    ...(refusedTypes === undefined ? {} : { refusedTypes }),
+    ...(autoAccept === undefined ? {} : { autoAccept }),
+  };
 }
 
 function sipAuthentication(authentication: NonNullable<UeConfig['authentication']>): SipAuthenticationConfig {

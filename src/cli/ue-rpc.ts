@@ -1,8 +1,11 @@
 import { z } from 'zod';
+import { fromBase64, toBase64 } from '../base/bytes.ts';
 import { describeError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { policies } from '../base/protection-level.ts';
 import type { Account } from '../engine/account.ts';
+import { maxIconOctets, readIcon } from '../engine/files/file-icon.ts';
+import type { FileView } from '../engine/files/file-view.ts';
 import {
   checkParams,
   errorLine,
@@ -25,6 +28,8 @@ export type UeAccount = Pick<
   | 'openSession'
   | 'closeSession'
   | 'status'
+  | 'sendFile'
+  | 'files'
 >;
 
 export interface UeRpcOptions {
@@ -39,6 +44,9 @@ export interface UeRpcOptions {
 const nothing = z.strictObject({});
 const policy = z.enum(policies).optional();
 const address = z.string().trim().min(1).max(1000);
+
+const file = z.strictObject({ id: z.string() });
+const maxIconCharacters = Math.ceil(maxIconOctets / 3) * 4;
 
 const params = {
   register: nothing,
@@ -56,6 +64,20 @@ const params = {
   'kms.retry': nothing,
   'session.open': z.strictObject({ to: address, policy, consent: z.boolean().optional() }),
   'session.close': z.strictObject({ id: z.string() }),
+  'file.send': z.strictObject({
+    to: address,
+    path: z.string().min(1).max(4096),
+    policy,
+    consent: z.boolean().optional(),
+    /** Base64. */
+    icon: z.base64().max(maxIconCharacters).optional(),
+  }),
+  'file.accept': file,
+  'file.decline': file,
+  'file.pause': file,
+  'file.resume': z.strictObject({ id: z.string(), consent: z.boolean().optional() }),
+  'file.cancel': file,
+  'file.list': nothing,
 } as const;
 type Method = keyof typeof params;
 
@@ -79,6 +101,7 @@ export class UeRpc {
       events.on('messageCancelled', (message) => this.#notify('message.cancelled', message)),
       events.on('kms', (state) => this.#notify('kms', state)),
       events.on('session', (change) => this.#notify('session', change)),
+      events.on('file', (view) => this.#notify('file', shownFile(view))),
       events.on('incomingRefused', (refused) => this.#notify('incoming.refused', refused)),
     ];
   }
@@ -153,6 +176,26 @@ export class UeRpc {
         if (!(await account.closeSession(id))) throw new RpcError('no-such-session', 'There is no such session.', 'id');
         return {};
       }
+      case 'file.send':
+        return this.#sendFile(given);
+      case 'file.accept':
+        return this.#ofFile(method, given, ({ id }) => account.files.accept(id), 'is offered');
+      case 'file.decline':
+        return this.#ofFile(method, given, ({ id }) => account.files.decline(id), 'is offered');
+      case 'file.pause':
+        return this.#ofFile(method, given, ({ id }) => account.files.pause(id), 'is under way');
+      case 'file.resume':
+        return this.#ofFile(
+          method,
+          given,
+          ({ id, consent }) => account.files.resume(id, consent),
+          'is paused or interrupted',
+        );
+      case 'file.cancel':
+        return this.#ofFile(method, given, ({ id }) => account.files.cancel(id), 'is under way or waits');
+      case 'file.list':
+        checkParams(params[method], given);
+        return { files: account.files.views().map(shownFile) };
       case 'register':
         checkParams(params[method], given);
         return account.register();
@@ -168,6 +211,30 @@ export class UeRpc {
     }
   }
 
+  async #sendFile(given: unknown): Promise<unknown> {
+    const { icon, ...request } = withoutUndefined(checkParams(params['file.send'], given));
+    const bytes = icon === undefined ? undefined : fromBase64(icon);
+    if (bytes !== undefined && readIcon(bytes) === undefined) {
+      throw new RpcError('invalid-params', 'icon: expected PNG, JPEG or WebP of at most 32 KiB', 'icon');
+    }
+    const picture = bytes === undefined ? {} : { icon: bytes };
+    const outcome = await this.#options.account.sendFile({ ...request, ...picture });
+    return outcome.outcome === 'refused' ? outcome : { outcome: outcome.outcome, file: shownFile(outcome.file) };
+  }
+
+  #ofFile(
+    method: 'file.accept' | 'file.decline' | 'file.pause' | 'file.resume' | 'file.cancel',
+    given: unknown,
+    act: (checked: { readonly id: string; readonly consent?: boolean | undefined }) => boolean,
+    state: string,
+  ): object {
+    const schema: z.ZodType<{ readonly id: string; readonly consent?: boolean | undefined }> = params[method];
+    if (!act(checkParams(schema, given))) {
+      throw new RpcError('no-such-file', `No file of this id ${state}.`, 'id');
+    }
+    return {};
+  }
+
   #notify(method: string, content: unknown): void {
     this.#write(notificationLine(method, content));
   }
@@ -175,6 +242,11 @@ export class UeRpc {
   #write(line: string): void {
     this.#options.write(line);
   }
+}
+
+/** A preview is base64 in JSON. */
+function shownFile({ icon, ...view }: FileView): object {
+  return icon === undefined ? view : { ...view, icon: { contentType: icon.contentType, base64: toBase64(icon.bytes) } };
 }
 
 function isMethod(name: string): name is Method {

@@ -33,6 +33,7 @@ export const refusalCode = z.enum([
   'timeout',
   'connection-lost',
   'too-large',
+  'storage-failed',
   'replayed',
   'decryption-failed',
   'psk-tls-unavailable',
@@ -154,6 +155,8 @@ export const conversationView = z.object({
   policy: policy.optional(),
   session: sessionView.optional(),
   unread: z.number().int().min(0),
+  /** The file that was offered last. */
+  lastFile: z.object({ name: z.string(), direction: z.enum(['in', 'out']), at: z.number() }).optional(),
   lastMessage: messageView.optional(),
 });
 export type ConversationView = z.infer<typeof conversationView>;
@@ -172,11 +175,3 @@ export const sessionOutcome = z.discriminatedUnion('outcome', [
   z.object({ outcome: z.literal('refused'), refusal }),
 ]);
 export type SessionOutcome = z.infer<typeof sessionOutcome>;
-
-/** Everything a screen needs to start. Events with a higher version continue from here. */
-export const snapshot = z.object({
-  version: z.number().int(),
-  accounts: z.array(accountView).readonly(),
-  conversations: z.array(conversationView).readonly(),
-});
-export type Snapshot = z.infer<typeof snapshot>;

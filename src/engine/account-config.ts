@@ -49,6 +49,16 @@ export type SipAuthenticationConfig =
       readonly amf?: Uint8Array;
     };
 
+/** What files an account takes. */
+export interface FilesConfig {
+  /** Octets of the largest file that is taken; 64 GiB when absent. */
+  readonly maxOctets?: number;
+  /** Media types that are refused, `video/mp4` or `video/*`: by what the sender says, which may be untrue. */
+  readonly refusedTypes?: readonly string[];
+  /** `contacts`: files of those for whom a policy is set are taken without a question. Default: never. */
+  readonly autoAccept?: 'never' | 'contacts';
+}
+
 export interface AccountConfig {
   readonly id: string;
   /** Public identity (IMPU), `sip:alice@example.org`. */
@@ -65,6 +75,7 @@ export interface AccountConfig {
   readonly policy: Policy;
   /** Policies that differ from `policy`, by address of the contact. */
   readonly contactPolicies?: Readonly<Record<string, Policy>>;
+  readonly files?: FilesConfig;
   /**
    * Takes a session that we asked to be protected to the edge as so protected although the answer does not say it,
    * provided the network announced it at registration (profile 2.5). Default: no.

@@ -45,6 +45,8 @@ export interface SendFileRequest {
   readonly to: string;
   /** On this machine. */
   readonly path: string;
+  /** A preview that goes with the offer: PNG, JPEG or WebP of at most 32 KiB; anything else is left out. */
+  readonly icon?: Uint8Array;
   readonly policy?: Policy;
   readonly consent?: boolean;
 }

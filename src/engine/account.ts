@@ -23,6 +23,7 @@ import type {
 } from './account-types.ts';
 import { Conversations, type MessagePatch } from './conversations.ts';
 import { withDeadline } from './deadline.ts';
+import { readIcon } from './files/file-icon.ts';
 import { FileTransfers } from './files/file-transfers.ts';
 import { limits } from './limits.ts';
 import { MessageReceiver, type Arrival } from './messages/message-receiver.ts';
@@ -143,6 +144,8 @@ export class Account {
       policies: this.#policies,
       self: this.#self,
       storage: ports.files,
+      config: config.files ?? {},
+      isContact: (peer) => this.#policies.isKnown(peer),
       onChange: (view) => this.events.emit('file', view),
       onRefused,
     });
@@ -209,10 +212,11 @@ export class Account {
   }
 
   /** Offers a file; what becomes of it is told by the event `file`. Never rejects. */
-  async sendFile({ to, path, policy, consent }: SendFileRequest): Promise<SendFileOutcome> {
+  async sendFile({ to, path, policy, consent, icon }: SendFileRequest): Promise<SendFileOutcome> {
     try {
       const peer = await this.#prepare(to, consent);
-      const file = await this.files.send(peer, path, policy ?? this.#policies.policyFor(peer));
+      const picture = icon === undefined ? undefined : readIcon(icon);
+      const file = await this.files.send(peer, path, policy ?? this.#policies.policyFor(peer), picture);
       return { outcome: 'offered', file };
     } catch (error) {
       return { outcome: 'refused', refusal: this.#refusalFor(error, 'session') };
@@ -261,9 +265,12 @@ export class Account {
   /** Ends sessions, unregisters and disconnects, within a bounded time. Never rejects. */
   async stop(): Promise<void> {
     this.#receiver.stop();
-    this.files.stop();
     this.#prefetch.stop();
-    const ending = Promise.all([this.#tickets.stop(), this.#sessions.stop().then(() => this.#userAgent.stop())]);
+    const ending = Promise.all([
+      this.files.stop(),
+      this.#tickets.stop(),
+      this.#sessions.stop().then(() => this.#userAgent.stop()),
+    ]);
     const late = () => new Error('still ending');
     await withDeadline(this.#ports.clock, limits.stopMilliseconds, ending, late).catch(() => undefined);
     this.#credential?.dispose();
@@ -281,6 +288,7 @@ export class Account {
       if (state.state !== 'registered') return;
       this.#waiting.release();
       this.#prefetch.start();
+      void this.files.registered();
     });
     this.#tickets.events.on('state', (state) => this.events.emit('kms', state));
     this.#tickets.events.on('available', () => this.#waiting.release());

@@ -21,6 +21,7 @@ export const refusalCodes = [
   'timeout',
   'connection-lost',
   'too-large',
+  'storage-failed',
   'replayed',
   'decryption-failed',
   'psk-tls-unavailable',
@@ -57,6 +58,8 @@ interface Words {
   readonly incoming?: { readonly happened?: string; readonly advice: string };
   /** What stands instead for a message that waits. */
   readonly waiting?: { readonly advice: string };
+  /** What stands instead for a file. */
+  readonly file?: { readonly advice: string };
 }
 
 /** The middle sentence, what it means for the message, is the same for every refusal: see `refusal`. */
@@ -157,6 +160,16 @@ const words: Readonly<Record<RefusalCode, Words>> = {
   'too-large': {
     happened: 'The message is too large for this way of sending',
     advice: 'Send it in a session instead, or shorten it.',
+    incoming: {
+      happened: 'It is larger than what is taken here',
+      advice: 'Ask the other side for something smaller, or raise the limit of this account.',
+    },
+    file: { advice: 'Send it in smaller parts.' },
+  },
+  'storage-failed': {
+    happened: 'The file could not be stored on this machine',
+    advice: 'Make room on the disk and check the folder for received files, then resume.',
+    incoming: { advice: 'Make room on the disk and check the folder for received files.' },
   },
   replayed: {
     happened: 'The same message had come before; this copy was dropped',
@@ -187,15 +200,17 @@ const meanings = {
   waiting: 'The message waits here and is sent, end to end, when that server answers again, as long as Tessera runs.',
   uncertain: 'It is not known whether the message arrived.',
   file: 'The file has not arrived whole.',
+  'file-offer': 'The file that the other side offered was not taken.',
 } as const;
 export type RefusalMeaning = keyof typeof meanings;
 
 export function refusal(code: RefusalCode, meaning: RefusalMeaning = 'message', details: RefusalDetails = {}): Refusal {
-  const isIncoming = meaning === 'received' || meaning === 'invitation';
+  const isIncoming = meaning === 'received' || meaning === 'invitation' || meaning === 'file-offer';
   const said = {
     ...words[code],
     ...(isIncoming ? words[code].incoming : {}),
     ...(meaning === 'waiting' ? words[code].waiting : {}),
+    ...(meaning === 'file' ? words[code].file : {}),
   };
   const { happened = said.happened, ...rest } = details;
   const explanation = `${happened}. ${meanings[meaning]} ${said.advice}`;

@@ -63,6 +63,8 @@ export interface Lab {
   replays(): readonly number[];
   /** What is open right now. */
   load(): { readonly flows: number; readonly dialogs: number; readonly mediaStreams: number };
+  /** Breaks the MSRP connections that are open right now; returns of how many sessions. */
+  cutMedia(): number;
   stop(): Promise<void>;
 }
 
@@ -188,6 +190,7 @@ function createLab(
     },
     nextMessageBody: () => captures.nextMessageBody(),
     replays: () => [...replays],
+    cutMedia: () => alg.cut(),
     load: () => ({ flows: edge.flowCount, dialogs: edge.proxy.openDialogs, mediaStreams: alg.openStreams }),
     async stop() {
       timers.stop();

@@ -139,3 +139,22 @@ test.each([
 test('an unknown setting is refused: it may be a misspelt one', () => {
   expect(() => checkUeConfig({ ...config, polciy: 'any' })).toThrow(/polciy/);
 });
+
+test('what is taken of files, and where they go', async () => {
+  const files = { maxOctets: 5, refusedTypes: ['video/*'], autoAccept: 'contacts' } as const;
+  expect(accountFromUeConfig(checkUeConfig({ ...config, files })).config.files).toEqual(files);
+  const folder = temporaryFolder('ue-config');
+  const file = join(folder, 'ue.json');
+  await writeFile(file, JSON.stringify(config));
+  expect((await readUeConfig(file)).receivedFolder).toBe(join(folder, 'received'));
+  await writeFile(file, JSON.stringify({ ...config, receivedFolder: 'in/box' }));
+  expect((await readUeConfig(file)).receivedFolder).toBe(join(folder, 'in', 'box'));
+});
+
+test.each([
+  [{ maxOctets: 0 }, 'files.maxOctets'],
+  [{ refusedTypes: ['video'] }, 'files.refusedTypes.0'],
+  [{ autoAccept: 'everybody' }, 'files.autoAccept'],
+])('%j of files is refused by name', (files, field) => {
+  expect(() => checkUeConfig({ ...config, files })).toThrow(field);
+});

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { silentLogger } from '../../src/base/log.ts';
 import { UeRpc, type UeAccount } from '../../src/cli/ue-rpc.ts';
+import type { FileView } from '../../src/engine/files/file-view.ts';
 import { settle, World, type User } from '../engine/support/world.ts';
 
 interface Answer {
@@ -121,6 +122,47 @@ describe('methods', () => {
   test('shutdown answers, then tells its owner', async () => {
     expect(await call('shutdown')).toMatchObject({ result: {} });
     expect(onShutdown).toHaveBeenCalledOnce();
+  });
+});
+
+describe('files', () => {
+  const view: FileView = {
+    id: 'f1',
+    peer: 'sip:bob@lab.test',
+    direction: 'in',
+    name: 'plan.pdf',
+    type: 'application/pdf',
+    size: 3,
+    state: 'offered',
+    transferred: 0,
+    at: 1,
+    level: 'e2e',
+    icon: { contentType: 'image/png', bytes: Uint8Array.of(1, 2, 3) },
+  };
+
+  test('are told with their preview in base64', () => {
+    alice.account.events.emit('file', view);
+    expect(notifications('file')).toEqual([{ ...view, icon: { contentType: 'image/png', base64: 'AQID' } }]);
+  });
+
+  test('a file that cannot be sent is a refusal', async () => {
+    const answer = await call('file.send', { to: 'sip:bob@lab.test', path: '/nowhere', policy: 'require-e2e' });
+    expect(answer.result).toMatchObject({ outcome: 'refused', refusal: { code: 'peer-incompatible' } });
+  });
+
+  test('a preview that is no picture is named', async () => {
+    const icon = Buffer.from('<svg/>').toString('base64');
+    const answer = await call('file.send', { to: 'sip:bob@lab.test', path: '/nowhere', icon });
+    expect(answer.error?.data).toEqual({ code: 'invalid-params', field: 'icon' });
+  });
+
+  test.each(['accept', 'decline', 'pause', 'resume', 'cancel'])('file.%s of a file that is not there', async (what) => {
+    expect((await call(`file.${what}`, { id: 'f1' })).error?.data).toEqual({ code: 'no-such-file', field: 'id' });
+    expect((await call(`file.${what}`, {})).error?.data.code).toBe('invalid-params');
+  });
+
+  test('file.list', async () => {
+    expect(await call('file.list')).toMatchObject({ result: { files: [] } });
   });
 });
 

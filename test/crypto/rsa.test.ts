@@ -21,9 +21,7 @@ beforeAll(async () => {
 
 /** Enciphers a whole block as it is, padding and all. */
 function encryptBlock(block: Uint8Array): Uint8Array {
-  const publicKey = createPublicKey(
-    createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' }),
-  );
+  const publicKey = createPublicKey(createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' }));
   return Uint8Array.from(publicEncrypt({ key: publicKey, padding: constants.RSA_NO_PADDING }, block));
 }
 

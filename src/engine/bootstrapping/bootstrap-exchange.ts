@@ -54,6 +54,8 @@ export class BootstrapExchange {
   readonly #random: Random;
   #challenges = 0;
   #answered: Answered | undefined;
+  /** Wipes what was prepared for a question that was not asked. */
+  #discard: () => void = () => undefined;
 
   constructor(subject: UbSubject, method: BootstrapMethod, random: Random) {
     this.#subject = subject;
@@ -84,6 +86,7 @@ export class BootstrapExchange {
 
   /** Wipes what is left of an exchange that is given up. */
   dispose(): void {
+    this.#discard();
     this.#answered?.secrets.dispose();
     this.#answered = undefined;
   }
@@ -105,9 +108,11 @@ export class BootstrapExchange {
       case 'resynchronise':
         return { step: 'ask', compose: () => this.#headers(this.#resynchronisation(challenge, prepared.auts)) };
       case 'answer':
+        this.#discard = prepared.discard;
         return {
           step: 'ask',
           compose: (exportKey) => {
+            this.#discard = () => undefined;
             const secrets = prepared.secrets(exportKey);
             const response = answerUbChallenge(challenge, this.#subject, secrets.password, this.#cnonce());
             this.#answered = { response, secrets };

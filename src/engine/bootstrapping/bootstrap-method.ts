@@ -25,7 +25,12 @@ export interface ChallengeSecrets {
 }
 
 export type Preparation =
-  | { readonly ready: 'answer'; readonly secrets: (exportKey: TlsKeyExporter) => ChallengeSecrets }
+  | {
+      readonly ready: 'answer';
+      readonly secrets: (exportKey: TlsKeyExporter) => ChallengeSecrets;
+      /** Wipes what was prepared when it is not used. */
+      readonly discard: () => void;
+    }
   /** The sequence numbers of card and network have parted. */
   | { readonly ready: 'resynchronise'; readonly auts: string }
   /** The challenge does not come from somebody who knows our secret. */
@@ -90,7 +95,7 @@ export function createAkaMethod(card: AkaCard, bsfName: string): BootstrapMethod
               disposeAkaKeys(keys);
             },
           };
-          return { ready: 'answer', secrets: () => secrets };
+          return { ready: 'answer', secrets: () => secrets, discard: () => secrets.dispose() };
         }
       }
     },
@@ -115,6 +120,7 @@ export function createDigestMethod(username: string, password: SecretBytes, real
       }
       return {
         ready: 'answer',
+        discard: () => undefined,
         secrets: (exportKey) => {
           const hashed = hashedCredentials(algorithm, { username, realm, password });
           const extract = exportKey(tlsExporterLabel, tlsMkExtrOctets);

@@ -21,7 +21,7 @@ export interface FileSendingOptions {
 
 /** Sends a file, or its rest, over a stream that stands; ends the session. Never rejects: the transfer tells how it ended. */
 export async function sendFile({ ports, transfer, stream, offered, start, self }: FileSendingOptions): Promise<void> {
-  const { channel, sip, level, evidence, peerAcceptTypes } = stream;
+  const { channel, sip, level, evidence, peerAcceptTypes, peerMaxSize } = stream;
   const messageId = randomId(ports.random, 12);
   const ended = whyEnded(stream, ports.clock);
   transfer.running = {
@@ -32,13 +32,14 @@ export async function sendFile({ ports, transfer, stream, offered, start, self }
       void sip.end(reason);
     },
   };
-  transfer.enter('transferring', { level, evidence, transferred: start });
+  transfer.enter('transferring', { ...transfer.connected(start, level, evidence), transferred: start });
   try {
     const outcome = await channel.send(
       fileContent({
         source: offered.source,
         start,
         peerAcceptTypes,
+        peerMaxSize,
         from: self,
         to: offered.peer,
         at: ports.clock.now(),
@@ -68,6 +69,7 @@ async function tellFailure(
   const { intent } = transfer;
   if (intent !== undefined) {
     transfer.intent = undefined;
+    transfer.isPausedHere = intent === 'paused';
     transfer.enter(intent);
     return;
   }
@@ -82,7 +84,9 @@ async function tellFailure(
       status === 413
         ? 'The other side stopped the file: it has no room, does not want it, or found it changed on the way'
         : `The other side refused the file (MSRP status ${status})`;
-    transfer.enter('failed', { problem: refusal('peer-refused', 'file', { happened }) });
+    // Once what stopped it is gone, the receiver may fetch the rest.
+    const state = status === 413 ? 'interrupted' : 'failed';
+    transfer.enter(state, { problem: refusal('peer-refused', 'file', { happened }) });
     return;
   }
   const why = await reason();
@@ -97,6 +101,9 @@ async function tellFailure(
 function unsendable(error: unknown): Refusal {
   if (error instanceof ProtocolError && error.field.startsWith('file.')) {
     return refusal('connection-lost', 'file', { happened: `The file cannot be sent (${error.message})` });
+  }
+  if (error instanceof ProtocolError && error.field === 'sdp.max-size') {
+    return refusal('too-large', 'file', { happened: `The other side takes files of ${error.expected ?? 'less'} only` });
   }
   return refusal('peer-incompatible', 'file', { happened: 'The other side takes no files of this type' });
 }

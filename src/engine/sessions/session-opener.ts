@@ -29,6 +29,8 @@ export interface EstablishedStream extends OpenedStream {
   readonly sip: SipSession;
   readonly channel: MsrpChannel;
   readonly peerAcceptTypes: readonly string[];
+  /** Octets of the largest message that the far end takes; undefined where it named no bound. */
+  readonly peerMaxSize: number | undefined;
 }
 
 interface Attempt {
@@ -93,7 +95,13 @@ async function negotiate(
   const outcome = await withDeadline(
     ports.clock,
     limits.inviteMilliseconds + 5_000,
-    userAgent.invite({ to: peer, negotiator, timeoutMilliseconds: limits.inviteMilliseconds }),
+    userAgent.invite({
+      to: peer,
+      negotiator,
+      timeoutMilliseconds: limits.inviteMilliseconds,
+      ...(attempt.purpose.related === undefined ? {} : { related: attempt.purpose.related }),
+      ...(attempt.purpose.signal === undefined ? {} : { signal: attempt.purpose.signal }),
+    }),
     () => refuse('timeout', 'session'),
     (late) => late.outcome === 'established' && void late.session.end('too late'),
   );
@@ -177,7 +185,8 @@ export async function establish(
       acceptTypes: purpose.acceptTypes,
       ...purpose.channel,
     });
-    return { ...opened, sip, channel, peerAcceptTypes: stream.remote.media.acceptTypes };
+    const { acceptTypes: peerAcceptTypes, maxSize: peerMaxSize } = stream.remote.media;
+    return { ...opened, sip, channel, peerAcceptTypes, peerMaxSize };
   } catch (error) {
     void sip.end(describeError(error)).catch(() => undefined);
     throw error;
@@ -207,6 +216,7 @@ function inviteRefusal(outcome: Exclude<InviteOutcome, { outcome: 'established' 
   if (status === 488 || status === 606 || status === 415 || status === 406) {
     return refuse('peer-incompatible', 'session', {
       happened: `The other side cannot or will not have it this way (${said})`,
+      cause: new ProtocolError('peer-incompatible', said, { field: 'sip.INVITE', hint: { sip: status } }),
     });
   }
   if (status === 404 || status === 410 || status === 480 || status === 604) {

@@ -11,10 +11,9 @@ import {
   refusedMedia,
   type MediaSection,
   type MsrpMedia,
-  type SessionDescription,
 } from '../../protocol/sdp/index.ts';
 import type { Fingerprint, SocketAddress } from '../ports.ts';
-import type { StreamFacts } from './session-decision.ts';
+import type { RemoteStream } from './remote-stream.ts';
 import type { StreamPurpose } from './stream-purpose.ts';
 
 export type StreamRole = 'active' | 'passive';
@@ -26,15 +25,7 @@ export interface LocalStream {
   readonly path: string;
 }
 
-/** The far end's SDP, read. */
-export interface RemoteStream {
-  readonly description: SessionDescription;
-  readonly section: MediaSection;
-  readonly media: MsrpMedia;
-  readonly facts: StreamFacts;
-  /** The fingerprints whose hash is strong enough (profile 2.4). */
-  readonly fingerprints: readonly Fingerprint[];
-}
+export type { RemoteStream } from './remote-stream.ts';
 
 /** What secures the stream in the SDP: at most one of the two, and `requested` only with fingerprints (profile 3.2). */
 export interface StreamSecurityLines {

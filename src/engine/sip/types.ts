@@ -122,9 +122,19 @@ export interface SdpNegotiator {
   close(): void;
 }
 
+/** A body beside a session description that the description refers to by `cid:` (RFC 2387, RFC 2392). */
+export interface RelatedPart {
+  /** Without angle brackets. */
+  readonly contentId: string;
+  readonly contentType: string;
+  readonly bytes: Uint8Array;
+}
+
 export interface OutgoingInvite {
   readonly to: string;
   readonly negotiator: SdpNegotiator;
+  /** Goes with the offer, as multipart/related whose root is the SDP; a peer without that answers 415. */
+  readonly related?: readonly RelatedPart[];
   /** From the INVITE to its final answer; then it is cancelled. 60 s when absent. */
   readonly timeoutMilliseconds?: number;
   /** Cancels. */
@@ -190,6 +200,8 @@ export interface IncomingInvite {
   readonly to: string;
   readonly assertedIdentity?: string;
   readonly offer: string;
+  /** What came with the offer in a multipart body. */
+  readonly related: readonly RelatedPart[];
   readonly onRegisteredFlow: boolean;
   header(name: string): string | undefined;
   /** Rejects when the negotiator does (the caller is answered then) or when the invitation is over. */

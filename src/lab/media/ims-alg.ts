@@ -72,6 +72,13 @@ export class ImsAlg {
     return new AnchoredSession(description, streams);
   }
 
+  /** Breaks the connections of every session, as a network does that goes away. Returns how many sessions it hit. */
+  cut(): number {
+    const open = [...this.#streams];
+    for (const stream of open) stream.close();
+    return open.length;
+  }
+
   stop(): void {
     this.#stopped = true;
     for (const stream of this.#streams) stream.close();

@@ -16,6 +16,7 @@ import type { ChatMessage, SessionView as EngineSession } from '../../engine/cha
 import type { RegistrationState as EngineRegistration } from '../../engine/sip/index.ts';
 import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
 import type { ConversationBook } from './conversation-book.ts';
+import { FileDesk, type AccountWithFiles, type FileShell } from './file-desk.ts';
 import { BridgeFault, type HostEvent } from './host.ts';
 
 /** What the screens need of an account of the engine. */
@@ -33,7 +34,8 @@ export type HostedAccount = Pick<
   | 'status'
   | 'conversations'
   | 'setContactPolicy'
->;
+> &
+  AccountWithFiles;
 
 export interface DeskParts {
   readonly account: HostedAccount;
@@ -41,6 +43,8 @@ export interface DeskParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly emit: (event: HostEvent) => void;
+  /** Absent where the screens can send no files. */
+  readonly shell?: FileShell | undefined;
 }
 
 /** Conversations that strangers may begin by something that was refused. */
@@ -51,6 +55,7 @@ const conversationsByRefusal = 200;
  * place and id whatever becomes of it, and stays when it was refused.
  */
 export class AccountDesk {
+  readonly files: FileDesk;
   readonly #parts: DeskParts;
   readonly #subscriptions: Unsubscribe[];
   /** Own messages that the engine told of while sends to the same peer were under way: one of these is that send's. */
@@ -63,6 +68,7 @@ export class AccountDesk {
     this.#parts = parts;
     const { account, book } = parts;
     this.#takeOver();
+    this.files = new FileDesk({ account, book, shell: parts.shell, emit: parts.emit });
     this.#subscriptions = [
       account.events.on('registration', () => parts.emit({ event: 'account', account: this.view() })),
       account.events.on('messageReceived', (message) => book.putMessage(this.#shown(message))),
@@ -76,6 +82,7 @@ export class AccountDesk {
 
   close(): void {
     for (const unsubscribe of this.#subscriptions) unsubscribe();
+    this.files.close();
   }
 
   get id(): string {

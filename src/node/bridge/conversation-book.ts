@@ -11,6 +11,7 @@ interface Conversation {
   policy: Policy | undefined;
   session: SessionView | undefined;
   unread: number;
+  lastFile: ConversationView['lastFile'];
 }
 
 interface Key {
@@ -61,6 +62,16 @@ export class ConversationBook {
     }
     this.#emit({ event: 'message', message });
     this.#changed(conversation);
+  }
+
+  /** Notes the file that was offered last; a new incoming one counts as unread. */
+  putFile(key: Key, file: NonNullable<ConversationView['lastFile']>, isNews: boolean): void {
+    const conversation = this.#open(key);
+    const before = conversation.lastFile;
+    const isLater = before === undefined || file.at > before.at;
+    if (isLater) conversation.lastFile = file;
+    if (isNews) conversation.unread += 1;
+    if (isLater || isNews) this.#changed(conversation);
   }
 
   /** @throws BridgeFault `no-such-message` */
@@ -118,6 +129,7 @@ export class ConversationBook {
       policy: undefined,
       session: undefined,
       unread: 0,
+      lastFile: undefined,
     };
     this.#conversations.set(keyText(key), conversation);
     return conversation;
@@ -139,6 +151,14 @@ function keyText({ accountId, peer }: Key): string {
 }
 
 function viewOf(conversation: Conversation): ConversationView {
-  const { accountId, peer, policy, session, unread } = conversation;
-  return { accountId, peer, policy, session, unread, lastMessage: [...conversation.messages.values()].at(-1) };
+  const { accountId, peer, policy, session, unread, lastFile } = conversation;
+  return {
+    accountId,
+    peer,
+    policy,
+    session,
+    unread,
+    lastFile,
+    lastMessage: [...conversation.messages.values()].at(-1),
+  };
 }

@@ -280,6 +280,28 @@ describe('gba-aka', () => {
     expect(bsf.questions).toHaveLength(5);
   });
 
+  it('wipes the keys of a run when the BSF is lost before they are used', async () => {
+    const card = subscriber.card();
+    const made: { readonly res: SecretBytes }[] = [];
+    const spied: AkaCard = {
+      authenticate: (rand, autn) => {
+        const outcome = card.authenticate(rand, autn);
+        if (outcome.outcome === 'success') made.push(outcome.keys);
+        return outcome;
+      },
+    };
+    const { ask } = bsf;
+    bsf.ask = (...question) => {
+      bsf.isAway = true;
+      return ask.apply(bsf, question);
+    };
+    await expect(credential('gba-aka', { card: spied }).current(clock.now())).rejects.toMatchObject({
+      code: 'kms-unreachable',
+    });
+    expect(made).toHaveLength(1);
+    expect(() => made[0]?.res.length).toThrow(/dispose/);
+  });
+
   it('shares its sequence numbers with everything else that the SIM is used for', async () => {
     const card = subscriber.card();
     const { rand, autn } = subscriber.createVector();

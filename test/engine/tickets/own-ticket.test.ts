@@ -151,5 +151,5 @@ it('is made once, kept for the next session, and asks the KMS nothing', async ()
   expect(first.flags).toMatchObject({ D: false, E: true, I: true, L: true });
   expect(await service.ticketFor('sip:bob@lab.test', 'session')).toBe(first);
   expect(asked).toEqual([]);
-  service.stop();
+  await service.stop();
 });
