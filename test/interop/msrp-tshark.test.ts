@@ -8,7 +8,6 @@ import { secureRandom } from '../../src/crypto/random.ts';
 import { MsrpChannel, type OutgoingContent } from '../../src/engine/msrp/msrp-channel.ts';
 import { NodeMsrpConnection } from '../../src/node/msrp/connection.ts';
 import { systemClock } from '../../src/node/system-clock.ts';
-import { encodeFrame } from '../../src/protocol/msrp/index.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { hasProgram, PeerProcess } from './support/peer-process.ts';
 import { PcapWriter } from './support/pcap-writer.ts';
@@ -181,16 +180,6 @@ describe.skipIf(!hasTshark)("tshark's MSRP dissector", () => {
       expect(ranges).toContain(`${start}-${start + 2047}/${smallOctets}`);
     }
     for (let start = 1; start < largeOctets; start += 64 * 1024) expect(ranges).toContain(`${start}-*/${largeOctets}`);
-  });
-
-  it('notices what is broken, so that its silence means something', () => {
-    const capture = join(temporaryFolder('tshark'), 'broken.pcap');
-    const writer = new PcapWriter(capture, 2855);
-    const response = { kind: 'response', transactionId: 'abcd1234', status: 999, comment: 'What' } as const;
-    const headers = { toPath: [bobPath], fromPath: [alicePath], other: [] };
-    writer.write('to-client', encodeFrame({ head: { ...response, headers }, flag: '$' }));
-    writer.close();
-    expect(tshark(capture, 2855, '-Y', malformed)).toContain('999 What');
   });
 
   it.skipIf(noCapture !== undefined)('reads a capture of the loopback interface', { timeout: 120_000 }, async () => {
