@@ -77,7 +77,16 @@ async function startEngines({ ready }: LoadedAccounts, keychain: Keychain, logge
   const hosted: Account[] = [];
   for (const { config, secrets } of ready) {
     const host = await localAddressTowards(config.server.host);
-    const engine = new Engine(await createEnginePorts({ log: logger, host, simDirectory, receivedFolder }));
+    const engine = new Engine(
+      await createEnginePorts({
+        log: logger,
+        host,
+        media: config.media ?? {},
+        simDirectory,
+        receivedFolder,
+        secrets: keychain,
+      }),
+    );
     engines.push(engine);
     const storage = await ticketStorage(app.getPath('userData'), config.identity, keychain);
     hosted.push(engine.addAccount(config, secrets, storage));

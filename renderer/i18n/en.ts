@@ -114,6 +114,7 @@ export const en = {
   'message.state.sending': 'Sending…',
   'message.state.accepted': 'Sent',
   'message.state.delivered': 'Delivered',
+  'message.state.displayed': 'Displayed',
   'message.state.failed': 'Not delivered',
   'message.state.received': 'Received',
   'message.state.undecryptable': 'Could not be read',
@@ -175,6 +176,7 @@ export const en = {
   'composer.label': 'Message to {peer}',
   'composer.placeholder': 'Write to {peer}',
   'composer.send': 'Send',
+  'composing.peer': '{peer} is writing…',
   'composer.hint': 'Enter sends, Shift+Enter starts a new line',
   'composer.way': 'Way of sending',
   'composer.way.message': 'Message',
@@ -222,6 +224,7 @@ export const en = {
   'fact.how.msrp-psk-tls':
     'An encrypted connection from device to device, under a key that both got through the key server',
   'fact.how.msrp-fingerprint-tls': 'An encrypted connection whose other end showed the certificate announced for it',
+  'fact.how.msrp-relay': 'An encrypted connection to a relay that proved its name; the relay reads what it passes on',
   'fact.how.msrp-plain': 'Nothing. The session is not encrypted',
   'fact.how.message-psk-mime':
     'Encryption of the message itself, under a key made for you and {peer} by the key server',
@@ -250,6 +253,7 @@ export const en = {
   'tech.tls': 'TLS version',
   'tech.suite': 'Cipher suite',
   'tech.contentEncryption': 'Content encryption',
+  'tech.relay': 'MSRP relay',
   'tech.role': 'Who connected',
   'tech.role.active': 'This device',
   'tech.role.passive': 'The other side',

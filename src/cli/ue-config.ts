@@ -5,7 +5,15 @@ import { fromHex, utf8 } from '../base/bytes.ts';
 import { describeError } from '../base/errors.ts';
 import { policies } from '../base/protection-level.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
-import type { AccountConfig, AccountSecrets, FilesConfig, SipAuthenticationConfig } from '../engine/account-config.ts';
+import type {
+  AccountConfig,
+  AccountSecrets,
+  FilesConfig,
+  MediaConfig,
+  MsrpRelayConfig,
+  ReceiptsConfig,
+  SipAuthenticationConfig,
+} from '../engine/account-config.ts';
 import type { TicketStorage } from '../engine/ports.ts';
 import { createTicketStore } from '../node/ticket-store.ts';
 import { credentialMode, kmsConfig, kmsProblem, kmsSchema } from './kms-config.ts';
@@ -13,6 +21,18 @@ import { privateKeyOf, withCertificateFiles } from './ue-certificate.ts';
 import { amfField, simFields, simKeys, simProblem } from './sim-config.ts';
 
 const policy = z.enum(policies);
+const relayUri = z
+  .string()
+  .regex(/^msrps:\/\/[^\s/]+;tcp$/i, 'expected an address like msrps://relay.example:2855;tcp');
+const relaySchema = z.strictObject({
+  uri: relayUri,
+  further: z.array(relayUri).max(7).optional(),
+  username: z.string().min(1).optional(),
+  /** The account's when absent. */
+  password: z.string().optional(),
+  realm: z.string().min(1).optional(),
+  expires: z.int().min(1).optional(),
+});
 const sipUri = z.string().regex(/^sips?:[^\s@]+@[^\s@]+$/i, 'expected an address like sip:alice@example.org');
 
 /** The JSON file of `npm run ue -- --config FILE`; docs/ue-rpc.md describes it. */
@@ -41,6 +61,16 @@ export const ueConfigSchema = z.strictObject({
   /** PEM text, or the path of a PEM file, relative to the configuration file. */
   ca: z.string().optional(),
   kms: kmsSchema.optional(),
+  msrpRelay: relaySchema.optional(),
+  media: z
+    .strictObject({
+      address: z.union([z.ipv4(), z.ipv6()], 'expected an IP address of this machine').optional(),
+      portRange: z
+        .tuple([z.int().min(1024).max(65535), z.int().min(1024).max(65535)])
+        .refine(([first, last]) => first <= last, 'expected the first port before the last')
+        .optional(),
+    })
+    .optional(),
   policy: policy.optional(),
   contacts: z.record(sipUri, z.strictObject({ policy })).optional(),
   /** Folder for what outlives the program, relative to the configuration file. */
@@ -59,16 +89,23 @@ export const ueConfigSchema = z.strictObject({
     .optional(),
   /** Where received files go, relative to the configuration file; the folder `received` beside it when absent. */
   receivedFolder: z.string().min(1).optional(),
+  /** What peers are told of their messages in sessions; all by default. */
+  receipts: z.strictObject({ delivery: z.boolean().optional(), display: z.boolean().optional() }).optional(),
+  /** Whether peers are told, in sessions, that the user is writing. */
+  composing: z.boolean().optional(),
   e2aeInferFromRegistration: z.boolean().optional(),
   mediasecOptionTag: z.boolean().optional(),
 });
 export type UeConfig = z.infer<typeof ueConfigSchema>;
 
 /** What one field alone does not show. */
-const wholeUeConfig = ueConfigSchema.superRefine(({ authentication, password, sim, kms }, context) => {
+const wholeUeConfig = ueConfigSchema.superRefine(({ authentication, password, sim, kms, msrpRelay }, context) => {
   const problem = (message: string, ...path: string[]): void => {
     context.addIssue({ code: 'custom', path, message });
   };
+  if (msrpRelay !== undefined && (msrpRelay.password ?? password) === undefined) {
+    problem('expected the password for the relay', 'msrpRelay', 'password');
+  }
   const kmsWrong = kms && kmsProblem(kms);
   if (kmsWrong !== undefined) problem(kmsWrong[1], 'kms', kmsWrong[0]);
   const credential = credentialMode(kms);
@@ -133,19 +170,25 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
       ...trusted,
     },
     ...(kms === undefined ? {} : { kms: kmsConfig(kms, trusted) }),
+    ...(config.msrpRelay === undefined ? {} : { msrpRelay: relayConfig(config.msrpRelay, trusted) }),
+    ...(config.media === undefined ? {} : { media: mediaConfig(config.media) }),
     policy: config.policy ?? 'prefer-e2e',
     contactPolicies: Object.fromEntries(
       Object.entries(config.contacts ?? {}).map(([contact, { policy: demanded }]) => [contact, demanded]),
     ),
     ...(config.files === undefined ? {} : { files: filesConfig(config.files) }),
+    ...(config.receipts === undefined ? {} : { receipts: receiptsConfig(config.receipts) }),
+    ...(config.composing === undefined ? {} : { composing: config.composing }),
     ...(config.e2aeInferFromRegistration === undefined
       ? {}
       : { e2aeInferFromRegistration: config.e2aeInferFromRegistration }),
     ...(config.mediasecOptionTag === undefined ? {} : { mediasecOptionTag: config.mediasecOptionTag }),
   };
   const sim = authentication?.mode === 'aka' ? authentication : config.sim;
+  const relayPassword = config.msrpRelay?.password;
   const secrets: AccountSecrets = {
     ...(config.password === undefined ? {} : { password: new SecretBytes(utf8(config.password)) }),
+    ...(relayPassword === undefined ? {} : { msrpRelayPassword: new SecretBytes(utf8(relayPassword)) }),
     ...(sim === undefined ? {} : { sim: simKeys(sim) }),
     ...(kms?.psk === undefined ? {} : { kmsPsk: new SecretBytes(fromHex(kms.psk)) }),
     ...(kms?.privateKey === undefined ? {} : { kmsPrivateKey: privateKeyOf(kms.privateKey) }),
@@ -159,6 +202,29 @@ function filesConfig({ maxOctets, refusedTypes, autoAccept }: NonNullable<UeConf
     ...(refusedTypes === undefined ? {} : { refusedTypes }),
     ...(autoAccept === undefined ? {} : { autoAccept }),
   };
+}
+
+function receiptsConfig({ delivery, display }: NonNullable<UeConfig['receipts']>): ReceiptsConfig {
+  return { ...(delivery === undefined ? {} : { delivery }), ...(display === undefined ? {} : { display }) };
+}
+
+function relayConfig(
+  relay: NonNullable<UeConfig['msrpRelay']>,
+  trusted: { readonly trustedCa?: string },
+): MsrpRelayConfig {
+  const { uri, further, username, realm, expires } = relay;
+  return {
+    uri,
+    ...trusted,
+    ...(further === undefined ? {} : { further }),
+    ...(username === undefined ? {} : { username }),
+    ...(realm === undefined ? {} : { realm }),
+    ...(expires === undefined ? {} : { expires }),
+  };
+}
+
+function mediaConfig({ address, portRange }: NonNullable<UeConfig['media']>): MediaConfig {
+  return { ...(address === undefined ? {} : { address }), ...(portRange === undefined ? {} : { portRange }) };
 }
 
 function sipAuthentication(authentication: NonNullable<UeConfig['authentication']>): SipAuthenticationConfig {

@@ -27,6 +27,9 @@ export type UeAccount = Pick<
   | 'retryKms'
   | 'openSession'
   | 'closeSession'
+  | 'composing'
+  | 'conversations'
+  | 'markDisplayed'
   | 'status'
   | 'sendFile'
   | 'files'
@@ -61,6 +64,8 @@ const params = {
     consent: z.boolean().optional(),
   }),
   'message.cancel': z.strictObject({ id: z.string() }),
+  'message.displayed': z.strictObject({ id: z.string() }),
+  composing: z.strictObject({ to: address, isWriting: z.boolean() }),
   'kms.retry': nothing,
   'session.open': z.strictObject({ to: address, policy, consent: z.boolean().optional() }),
   'session.close': z.strictObject({ id: z.string() }),
@@ -102,6 +107,7 @@ export class UeRpc {
       events.on('kms', (state) => this.#notify('kms', state)),
       events.on('session', (change) => this.#notify('session', change)),
       events.on('file', (view) => this.#notify('file', shownFile(view))),
+      events.on('composing', (change) => this.#notify('composing', change)),
       events.on('incomingRefused', (refused) => this.#notify('incoming.refused', refused)),
     ];
   }
@@ -163,6 +169,15 @@ export class UeRpc {
         if (!account.cancelMessage(id)) throw new RpcError('no-such-message', 'No message of this id waits.', 'id');
         return {};
       }
+      case 'message.displayed': {
+        const { id } = checkParams(params[method], given);
+        const conversation = account.conversations().find(({ messages }) => messages.some((one) => one.id === id));
+        if (conversation === undefined) throw new RpcError('no-such-message', 'There is no such message.', 'id');
+        account.markDisplayed(conversation.peer, id);
+        return {};
+      }
+      case 'composing':
+        return { told: account.composing(checkParams(params[method], given)) };
       case 'kms.retry':
         checkParams(params[method], given);
         return account.retryKms();

@@ -39,6 +39,7 @@ async function main(): Promise<void> {
     await createEnginePorts({
       log,
       host,
+      media: config.media ?? {},
       simDirectory,
       ...(given.receivedFolder === undefined ? {} : { receivedFolder: given.receivedFolder }),
     }),

@@ -72,6 +72,13 @@ export const calls = {
   closeSession: { input: z.strictObject({ accountId, sessionId: id }), output: nothing },
   /** Makes an empty conversation, so that a policy can be set before the first message. */
   startConversation: { input: z.strictObject(conversationKey), output: views.conversationView },
+  /**
+   * The user has seen the conversation up to this message: it was on the screen of a window in use. Senders who asked are told, where
+   * the account allows.
+   */
+  markDisplayed: { input: z.strictObject({ ...conversationKey, messageId: id }), output: nothing },
+  /** The user types, or has emptied what was typed. Told to the peer only in a session that stands, where the account allows. */
+  composing: { input: z.strictObject({ ...conversationKey, isWriting: z.boolean() }), output: nothing },
   markRead: { input: z.strictObject(conversationKey), output: nothing },
   /** `policy: null` returns the contact to the account's policy. */
   setContactPolicy: {

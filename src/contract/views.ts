@@ -37,6 +37,8 @@ export const refusalCode = z.enum([
   'replayed',
   'decryption-failed',
   'psk-tls-unavailable',
+  'relay-unreachable',
+  'relay-refused',
   'invalid-address',
 ]);
 export type RefusalCode = z.infer<typeof refusalCode>;
@@ -110,6 +112,8 @@ export const messageState = z.enum([
   'sending',
   'accepted',
   'delivered',
+  /** The peer's device told that its user has seen it. */
+  'displayed',
   'failed',
   'received',
   'undecryptable',
@@ -126,6 +130,10 @@ export const messageView = z.object({
   from: z.string(),
   to: z.string(),
   text: z.string(),
+  /** By the sender's word. */
+  subject: z.string().optional(),
+  /** When it was written by the sender's word and clock, milliseconds since the epoch. */
+  sentAt: z.number().optional(),
   /** Milliseconds since the epoch. */
   at: z.number(),
   way: messageWay,
@@ -157,6 +165,8 @@ export const conversationView = z.object({
   unread: z.number().int().min(0),
   /** The file that was offered last. */
   lastFile: z.object({ name: z.string(), direction: z.enum(['in', 'out']), at: z.number() }).optional(),
+  /** The peer is writing, by its device's word. */
+  isPeerWriting: z.boolean().optional(),
   lastMessage: messageView.optional(),
 });
 export type ConversationView = z.infer<typeof conversationView>;

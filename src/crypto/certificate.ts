@@ -8,8 +8,8 @@ import {
   KeyUsagesExtension,
   X509CertificateGenerator,
 } from '@peculiar/x509';
-import { createHash, webcrypto, X509Certificate } from 'node:crypto';
-import { toHex, utf8 } from '../base/bytes.ts';
+import { createHash, createPrivateKey, webcrypto, X509Certificate } from 'node:crypto';
+import { concatBytes, fromUtf8, toHex, utf8 } from '../base/bytes.ts';
 import { ProtocolError } from '../base/errors.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
 import { commonNameOf, ecdsaP256, exportPrivateKeyPem, generateKeyPair } from './certificate-keys.ts';
@@ -44,7 +44,7 @@ const deviceLifetimeMilliseconds = 365 * 24 * hourMilliseconds;
 export async function createDeviceCertificate(options: {
   readonly commonName: string;
   readonly now: number;
-}): Promise<DeviceCertificate> {
+}): Promise<DeviceCertificate & { readonly validUntil: number }> {
   const keys = await generateKeyPair();
   const certificate = await X509CertificateGenerator.createSelfSigned(
     {
@@ -65,7 +65,53 @@ export async function createDeviceCertificate(options: {
     certificatePem: `${certificate.toString('pem')}\n`,
     privateKeyPem: new SecretBytes(utf8(await exportPrivateKeyPem(keys.privateKey))),
     sha256: certificateSha256(new Uint8Array(certificate.rawData)),
+    validUntil: certificate.notAfter.getTime(),
   };
+}
+
+const keyBegins = '-----BEGIN PRIVATE KEY-----';
+const maxKeptOctets = 16 * 1024;
+
+/** A certificate and its private key in PEM, one after the other, to be kept as one secret. */
+export function writeDeviceCertificate({ certificatePem, privateKeyPem }: DeviceCertificate): SecretBytes {
+  return privateKeyPem.use((key) => {
+    const both = concatBytes(utf8(certificatePem), key);
+    const secret = new SecretBytes(both);
+    both.fill(0);
+    return secret;
+  });
+}
+
+/**
+ * The inverse, with the end of the certificate's life in milliseconds since 1970.
+ * @throws ProtocolError `malformed` when this is no such pair, or the key is not that of the certificate.
+ */
+export function readDeviceCertificate(kept: SecretBytes): DeviceCertificate & { readonly validUntil: number } {
+  return kept.use((bytes) => {
+    // A view: the key is copied only into what holds it from now on.
+    const both = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    try {
+      if (both.length > maxKeptOctets) throw new Error('too long');
+      const position = both.indexOf(keyBegins);
+      if (position < 0) throw new Error('no private key');
+      const certificatePem = fromUtf8(both.subarray(0, position), 'certificate');
+      const certificate = new X509Certificate(certificatePem);
+      const key = both.subarray(position);
+      if (!certificate.checkPrivateKey(createPrivateKey(key))) throw new Error('another key');
+      return {
+        certificatePem,
+        privateKeyPem: new SecretBytes(key),
+        sha256: certificateSha256(Uint8Array.from(certificate.raw)),
+        validUntil: Date.parse(certificate.validTo),
+      };
+    } catch {
+      // What was thrown may quote the key.
+      throw new ProtocolError('malformed', 'not usable', {
+        field: 'certificate',
+        expected: 'a certificate and its private key in PEM',
+      });
+    }
+  });
 }
 
 /** SHA-256 of a DER certificate as `AA:BB:…`. */

@@ -1,6 +1,7 @@
 import type { Policy } from '../base/protection-level.ts';
 import type { ChatMessage, MessageWay, SessionView } from './chat-message.ts';
 import type { FileView } from './files/file-view.ts';
+import type { RoomMessage, RoomView } from './rooms/room-view.ts';
 import type { Refusal } from './refusal.ts';
 import type { SessionChange } from './sessions/session-book.ts';
 import type { TicketKeeping } from './tickets/ticket-archive.ts';
@@ -16,10 +17,16 @@ export interface AccountEvents {
   /** A message that waited was taken back by the user. */
   readonly messageCancelled: ChatMessage;
   readonly session: SessionChange;
+  /** A peer begins to write, or is not writing any more. */
+  readonly composing: { readonly peer: string; readonly isWriting: boolean };
   /** A file was offered, moved on, or ended. */
   readonly file: FileView;
   /** Whether keys for end-to-end protection can be had. */
   readonly kms: KmsState;
+  /** A chat room was joined, changed, or is left. */
+  readonly room: RoomView;
+  /** Something was said in a chat room. */
+  readonly roomMessage: RoomMessage;
   /** Something came in and was dropped or refused: a copy, a message or an invitation that the policy forbids. */
   readonly incomingRefused: IncomingRefusal;
 }
@@ -39,6 +46,12 @@ export interface SendRequest {
   readonly policy?: Policy;
   /** The user agrees, for this contact from now on, to the level that the last `consent-required` offered. */
   readonly consent?: boolean;
+}
+
+export interface ComposingRequest {
+  readonly to: string;
+  /** False when what was written is gone without having been sent. */
+  readonly isWriting: boolean;
 }
 
 export interface SendFileRequest {

@@ -16,6 +16,7 @@ import type {
 import type {
   AccountEvents,
   AccountStatus,
+  ComposingRequest,
   OpenSessionRequest,
   SendFileOutcome,
   SendFileRequest,
@@ -26,6 +27,7 @@ import { withDeadline } from './deadline.ts';
 import { readIcon } from './files/file-icon.ts';
 import { FileTransfers } from './files/file-transfers.ts';
 import { limits } from './limits.ts';
+import { createRelayClient, type RelayClient } from './msrp/relay-client.ts';
 import { MessageReceiver, type Arrival } from './messages/message-receiver.ts';
 import { MessageSender } from './messages/message-sender.ts';
 import { WaitingMessages, type WaitingMessage, type WaitingOutcome } from './messages/waiting-messages.ts';
@@ -33,11 +35,13 @@ import { aimOf, ContactPolicies } from './policy.ts';
 import type { DeviceCertificate, EnginePorts, TicketStorage } from './ports.ts';
 import { asRefusalError, refusal, refuse, RefusalError, type Refusal } from './refusal.ts';
 import { routeInvite, type InviteTakers } from './sessions/route-invite.ts';
+import { Rooms } from './rooms/rooms.ts';
 import { SessionBook } from './sessions/session-book.ts';
+import type { SessionText } from './sessions/session-content.ts';
+import { AwaitedDisplays, SentReceipts } from './sessions/session-receipts.ts';
 import type { SessionContext } from './sessions/session-context.ts';
 import { SessionKeys } from './sessions/session-keys.ts';
 import type { RegistrationState, SipUserAgent } from './sip/index.ts';
-import type { ReadText } from './text-content.ts';
 import { createKmsCredential, type KmsCredential } from './tickets/kms-credential.ts';
 import type { KmsState } from './tickets/kms-state.ts';
 import { credentialBinding } from './tickets/credential-binding.ts';
@@ -48,6 +52,7 @@ import { TicketService } from './tickets/ticket-service.ts';
 export type {
   AccountEvents,
   AccountStatus,
+  ComposingRequest,
   IncomingRefusal,
   OpenSessionRequest,
   SendFileOutcome,
@@ -73,6 +78,8 @@ export class Account {
   readonly events: Events<AccountEvents>;
   /** Files under way and done, and what the user may do with them; `sendFile` begins one. */
   readonly files: FileTransfers;
+  /** Chat rooms that the account is in. */
+  readonly rooms: Rooms;
   readonly #ports: EnginePorts;
   readonly #self: string;
   readonly #userAgent: SipUserAgent;
@@ -86,6 +93,9 @@ export class Account {
   readonly #waiting: WaitingMessages;
   readonly #receiver: MessageReceiver;
   readonly #sessions: SessionBook;
+  readonly #receipts: SentReceipts;
+  readonly #awaitedDisplays = new AwaitedDisplays();
+  readonly #relay: RelayClient | undefined;
   #registering: Promise<RegistrationState> | undefined;
   #sends = 0;
 
@@ -123,8 +133,11 @@ export class Account {
       onLateArrival: (id, arrival) => this.#lateArrival(id, arrival),
       onRefused: (peer, problem) => this.events.emit('incomingRefused', { way: 'message', peer, refusal: problem }),
     });
+    this.#relay = createRelayClient(ports, config, secrets);
     const context: SessionContext = {
       ports,
+      ...(this.#relay === undefined ? {} : { relay: this.#relay }),
+      ...relayTrust(config),
       userAgent,
       keys: new SessionKeys(ports, this.#tickets),
       certificate,
@@ -132,9 +145,22 @@ export class Account {
     };
     const onRefused = (peer: string, problem: Refusal): void =>
       this.events.emit('incomingRefused', { way: 'msrp', peer, refusal: problem });
+    this.#receipts = new SentReceipts({
+      log: ports.log,
+      find: (id) => this.#conversations.get(id),
+      change: (id, state) => this.#changeMessage(id, { state }),
+    });
     this.#sessions = new SessionBook({
       context,
       policies: this.#policies,
+      self: this.#self,
+      habits: {
+        tellDelivery: config.receipts?.delivery ?? true,
+        tellDisplay: config.receipts?.display ?? true,
+        tellComposing: config.composing ?? true,
+      },
+      onReceipt: (session, receipt) => this.#receipts.told(session, receipt),
+      onComposing: ({ peer }, isWriting) => this.events.emit('composing', { peer, isWriting }),
       onChange: (change) => this.events.emit('session', change),
       onRefused,
       onText: (session, text) => this.#keepSessionText(session, text),
@@ -148,6 +174,14 @@ export class Account {
       isContact: (peer) => this.#policies.isKnown(peer),
       onChange: (view) => this.events.emit('file', view),
       onRefused,
+    });
+    this.rooms = new Rooms({
+      context,
+      policies: this.#policies,
+      self: this.#self,
+      ready: () => this.#requireRegistered(),
+      onChange: (view) => this.events.emit('room', view),
+      onMessage: (message) => this.events.emit('roomMessage', message),
     });
     this.#listen(context, onRefused);
   }
@@ -195,9 +229,31 @@ export class Account {
         : this.#sendInSession(peer, text, demanded));
       this.#conversations.add(message);
       this.events.emit('messageState', message);
+      this.#receipts.finish(message.id);
       return { outcome: message.state === 'waiting' ? 'waiting' : 'sent', message };
     } catch (error) {
       return { outcome: 'refused', refusal: this.#refusalFor(error, 'message') };
+    }
+  }
+
+  /** The user writes, or writes no more. False when the peer is not told: there is no session, or the account does not tell. */
+  composing({ to, isWriting }: ComposingRequest): boolean {
+    const peer = tryKmsUserIdentity(to);
+    return peer !== undefined && this.#sessions.composing(peer, this.#policies.policyFor(peer), isWriting);
+  }
+
+  /**
+   * The user has seen the conversation with `peer` up to the message `upTo`: senders who asked are told, where the account
+   * allows and a session stands.
+   */
+  markDisplayed(peer: string, upTo: string): void {
+    const messages = this.#conversations.of(peer);
+    const seen = messages.slice(0, messages.findIndex(({ id }) => id === upTo) + 1);
+    for (const display of this.#awaitedDisplays.take(
+      peer,
+      seen.map(({ id }) => id),
+    )) {
+      this.#sessions.tellDisplayed(display);
     }
   }
 
@@ -269,10 +325,11 @@ export class Account {
     const ending = Promise.all([
       this.files.stop(),
       this.#tickets.stop(),
-      this.#sessions.stop().then(() => this.#userAgent.stop()),
+      Promise.all([this.#sessions.stop(), this.rooms.stop()]).then(() => this.#userAgent.stop()),
     ]);
     const late = () => new Error('still ending');
     await withDeadline(this.#ports.clock, limits.stopMilliseconds, ending, late).catch(() => undefined);
+    this.#relay?.close();
     this.#credential?.dispose();
   }
 
@@ -303,11 +360,16 @@ export class Account {
   async #prepare(to: string, consent: boolean | undefined): Promise<string> {
     const peer = tryKmsUserIdentity(to);
     if (peer === undefined) throw refuse('invalid-address');
+    await this.#requireRegistered();
+    if (consent === true) this.#policies.consent(peer);
+    return peer;
+  }
+
+  /** @throws RefusalError */
+  async #requireRegistered(): Promise<void> {
     // A registration under way is waited for: it has its own deadline.
     await this.#registering;
     if (this.#userAgent.registration.state !== 'registered') throw refuse('not-registered');
-    if (consent === true) this.#policies.consent(peer);
-    return peer;
   }
 
   async #sendImmediate(peer: string, text: string, policy: Policy, sequence: number): Promise<ChatMessage> {
@@ -365,12 +427,16 @@ export class Account {
 
   async #sendInSession(peer: string, text: string, policy: Policy): Promise<ChatMessage> {
     const at = this.#ports.clock.now();
-    const session = await this.#sessions.sessionFor(peer, policy);
-    this.#sessions.requireSatisfied(session, policy);
     const messageId = randomId(this.#ports.random, 12);
-    await session.send({ from: this.#self, to: peer, at, messageId, text });
-    const { level, evidence } = session.view;
-    return this.#outgoing({ id: messageId, peer, text, at, way: 'msrp', level, evidence, state: 'delivered' });
+    this.#receipts.begin(messageId);
+    try {
+      const message = { from: this.#self, to: peer, at, messageId, text };
+      const { level, evidence } = await this.#sessions.send(peer, message, policy);
+      return this.#outgoing({ id: messageId, peer, text, at, way: 'msrp', level, evidence, state: 'delivered' });
+    } catch (error) {
+      this.#receipts.abandon(messageId);
+      throw error;
+    }
   }
 
   #outgoing({
@@ -380,15 +446,22 @@ export class Account {
     return { ...rest, conversation: peer, direction: 'out', from: this.#self, to: peer };
   }
 
-  #keepSessionText(session: SessionView, { text, from }: ReadText): void {
+  #keepSessionText(session: SessionView, { text, from, messageId, subject, sentAt, wants }: SessionText): void {
     const { peer, evidence } = session;
     // A CPIM From that names somebody else makes the sender doubtful, whatever protects the session.
     const honest = from === undefined || tryKmsUserIdentity(from) === peer;
     const level = honest || session.level === 'none' ? session.level : 'unverified';
-    this.#keepArrival('msrp', { peer, text, level, evidence });
+    const claims = { ...(subject === undefined ? {} : { subject }), ...(sentAt === undefined ? {} : { sentAt }) };
+    const { id } = this.#keepArrival('msrp', { peer, text, level, evidence }, claims);
+    if (messageId === undefined || !wants.display) return;
+    this.#awaitedDisplays.add({ id, peer, sessionId: session.id, level: session.level, messageId });
   }
 
-  #keepArrival(way: MessageWay, { peer, text, level, evidence, problem }: Arrival): ChatMessage {
+  #keepArrival(
+    way: MessageWay,
+    { peer, text, level, evidence, problem }: Arrival,
+    claims: Pick<ChatMessage, 'subject' | 'sentAt'> = {},
+  ): ChatMessage {
     const message: ChatMessage = {
       id: randomId(this.#ports.random, 12),
       conversation: peer,
@@ -396,6 +469,7 @@ export class Account {
       from: peer,
       to: this.#self,
       text,
+      ...claims,
       at: this.#ports.clock.now(),
       way,
       level,
@@ -421,4 +495,10 @@ export class Account {
     }
     return known.meaning === 'uncertain' ? known.refusal() : known.refusal(meaning);
   }
+}
+
+/** Who may sign the relay of a far end: those who sign ours, or the network's servers. */
+function relayTrust({ msrpRelay, server }: AccountConfig): { readonly relayTrust?: string } {
+  const trusted = msrpRelay?.trustedCa ?? server.trustedCa;
+  return trusted === undefined ? {} : { relayTrust: trusted };
 }

@@ -6,11 +6,11 @@ import type { Refusal } from './refusal.ts';
 export type MessageWay = 'message' | 'msrp';
 
 /**
- * Outgoing: `waiting` (for the key management server, see `problem`; it is sent end to end or not at all), `sending`, then `accepted` (the network or the peer's device took it), `delivered` (the peer's device said so) or `failed`.
+ * Outgoing: `waiting` (for the key management server, see `problem`; it is sent end to end or not at all), `sending`, then `accepted` (the network or the peer's device took it), `delivered` (the peer's device said so), `displayed` (it said that its user has seen it) or `failed`.
  * Incoming: `received`; `undecryptable` (kept, see `problem`, may become `received` later); `refused` (text dropped by policy).
  */
 export type MessageState =
-  'waiting' | 'sending' | 'accepted' | 'delivered' | 'failed' | 'received' | 'undecryptable' | 'refused';
+  'waiting' | 'sending' | 'accepted' | 'delivered' | 'displayed' | 'failed' | 'received' | 'undecryptable' | 'refused';
 
 export interface ChatMessage {
   /** Unique within the account. */
@@ -22,6 +22,10 @@ export interface ChatMessage {
   readonly to: string;
   /** Empty when the text is not known or was dropped. */
   readonly text: string;
+  /** By the sender's word. */
+  readonly subject?: string;
+  /** When it was written by the sender's word and clock, milliseconds since 1970. */
+  readonly sentAt?: number;
   /** Milliseconds since 1970: when it was sent or came in, by the clock of this device. */
   readonly at: number;
   readonly way: MessageWay;

@@ -1,7 +1,7 @@
-import { createDeviceCertificate } from '../crypto/certificate.ts';
 import { Account } from './account.ts';
 import type { AccountConfig, AccountSecrets } from './account-config.ts';
-import type { DeviceCertificate, EnginePorts, TicketStorage } from './ports.ts';
+import { DeviceCertificates } from './device-certificates.ts';
+import type { EnginePorts, TicketStorage } from './ports.ts';
 import { SoftwareSim } from './sim/index.ts';
 import { createSipUserAgent, type SipAuthentication } from './sip/index.ts';
 
@@ -9,10 +9,11 @@ import { createSipUserAgent, type SipAuthentication } from './sip/index.ts';
 export class Engine {
   readonly #ports: EnginePorts;
   readonly #accounts = new Map<string, Account>();
-  #certificate: Promise<DeviceCertificate> | undefined;
+  readonly #certificates: DeviceCertificates;
 
   constructor(ports: EnginePorts) {
     this.#ports = ports;
+    this.#certificates = DeviceCertificates.of(ports);
   }
 
   get accounts(): readonly Account[] {
@@ -43,7 +44,7 @@ export class Engine {
       config,
       secrets,
       userAgent,
-      certificate: () => this.#deviceCertificate(),
+      certificate: () => this.#certificates.current(),
       sim,
       ticketStorage,
     });
@@ -69,17 +70,6 @@ export class Engine {
   async stop(): Promise<void> {
     await Promise.all(this.accounts.map((account) => account.stop()));
     this.#accounts.clear();
-  }
-
-  /** One certificate per run of the device: a fingerprint in an SDP is all that names it. */
-  #deviceCertificate(): Promise<DeviceCertificate> {
-    this.#certificate ??= createDeviceCertificate({ commonName: 'tessera', now: this.#ports.clock.now() }).catch(
-      (error: unknown) => {
-        this.#certificate = undefined;
-        throw error;
-      },
-    );
-    return this.#certificate;
   }
 }
 

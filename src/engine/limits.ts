@@ -12,14 +12,43 @@ export const limits = {
   sipMessageMilliseconds: 40_000,
   /** TCP connection and TLS handshake of a session. */
   mediaSetupMilliseconds: 15_000,
+  /** From the first AUTH of a session to the URI of the last relay. */
+  relayAuthMilliseconds: 60_000,
+  /** A connection to our relay without sessions (RFC 4976 section 5.4). */
+  relayIdleMilliseconds: 60 * 60_000,
+  /** Octets of a chunk that goes through a relay: Kamailio holds a frame whole, and none of 12 KiB. */
+  relayChunkOctets: 8 * 1024,
+  /** Before the answer to an offer that leaves us the choice: whether we can connect, or let the other side do so. */
+  mediaDialMilliseconds: 2_000,
   /** From the SEND of a text to its 200 and report. */
   sessionSendMilliseconds: 30_000,
   sessionIdleMilliseconds: 10 * 60_000,
+  /** A session in which nothing was heard for so long is asked for a sign of life. */
+  sessionKeepAliveMilliseconds: 30_000,
+  /** With a message under way, a far end that says nothing for so long counts as lost; below the 30 s of a transaction. */
+  sessionSilenceMilliseconds: 20_000,
+  /** The same for a session beside which its far end has opened another. */
+  sessionProbeMilliseconds: 5_000,
+  /** From the end of a session’s connection to our BYE: that of the other side tells an end from a loss. */
+  sessionByeMilliseconds: 1_000,
+  /** From the loss of a session to when it is given up. */
+  sessionRecoveryMilliseconds: 90_000,
+  /** From writing a message to when it counts as failed, over all sessions that it was sent in. */
+  sessionMessageMilliseconds: 150_000,
+  /** Messages of one account that are under way in sessions, or wait for one that is set up again. */
+  unsettledMessages: 1_000,
+  /** Messages that one session sends without having been told that they arrived. */
+  sessionMessagesUnderWay: 32,
+  /** Message-IDs of one contact, and contacts, that are remembered so that nothing is shown twice. */
+  rememberedMessages: 2_000,
+  rememberedContacts: 500,
   sessionEndMilliseconds: 5_000,
   stopMilliseconds: 8_000,
   sessionsPerAccount: 64,
   /** Octets of one message in a session that is shown as text. */
   sessionTextOctets: 256 * 1024,
+  /** Texts that came in and whose senders want to know when they are seen. */
+  awaitedDisplays: 2_000,
   /** Octets of a file that is taken. */
   fileOctets: 64 * 1024 ** 3,
   /** Files that wait for the user's answer. */

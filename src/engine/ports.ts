@@ -82,7 +82,14 @@ export type MsrpSecurity =
       readonly peerFingerprints: readonly Fingerprint[];
     }
   /** TLS with pre-shared key suites only (profile 3.3); no certificate is sent or accepted. */
-  | { readonly mode: 'psk'; readonly psk: SecretBytes; readonly pskIdentity: string };
+  | { readonly mode: 'psk'; readonly psk: SecretBytes; readonly pskIdentity: string }
+  /** TLS to a relay whose certificate proves its name; we show none (RFC 4976 section 9.2). For connecting only. */
+  | {
+      readonly mode: 'relay';
+      readonly serverName: string;
+      /** PEM certificates trusted instead of the system's. */
+      readonly trustedCa?: string;
+    };
 
 /** A connection on which MSRP bytes may flow: for the secured modes the handshake and the check of the peer are done. */
 export interface MsrpConnection {
@@ -111,9 +118,23 @@ export interface MsrpListener {
   close(): void;
 }
 
+/** A connection on which nothing was said yet. */
+export interface MsrpDialled {
+  /** Secures it, as the client of the handshake. On failure it is closed. */
+  secure(security: MsrpSecurity, timeoutMilliseconds: number): Promise<MsrpConnection>;
+  close(): void;
+}
+
 export interface MsrpSockets {
-  listen(): Promise<MsrpListener>;
+  /** @param address of this machine; where the user set another, that one is used. */
+  listen(address?: string): Promise<MsrpListener>;
+  /** Connects to the first address of `host` that answers, without a word. */
+  dial(address: SocketAddress, timeoutMilliseconds: number): Promise<MsrpDialled>;
   connect(address: SocketAddress, security: MsrpSecurity, timeoutMilliseconds: number): Promise<MsrpConnection>;
+  /** Where a relay without a port in its URI is (RFC 4976 section 8), best first; the name at port 2855 when absent. */
+  findRelay?(name: string): Promise<readonly SocketAddress[]>;
+  /** All addresses of a name, none when it has none; without this names are compared as they are written. */
+  lookUp?(name: string): Promise<readonly string[]>;
   /** False when this build's TLS library cannot do PSK: end-to-end sessions are then refused, with that reason. */
   readonly canDoPskTls: boolean;
 }
@@ -236,6 +257,8 @@ export interface EnginePorts {
   /** Absent where this shell keeps no files: every file is then refused. */
   readonly files?: FileStorage;
   readonly bootstrapping: Bootstrapping;
+  /** Where the certificate of this device outlives the program; one for each run when absent. */
+  readonly secrets?: SecretStore;
   /** Absent on a device without a place for it, which then has no software SIM. */
   readonly simState?: SimStateStore;
 }

@@ -25,6 +25,8 @@ export const refusalCodes = [
   'replayed',
   'decryption-failed',
   'psk-tls-unavailable',
+  'relay-unreachable',
+  'relay-refused',
   'invalid-address',
 ] as const;
 export type RefusalCode = (typeof refusalCodes)[number];
@@ -184,6 +186,15 @@ const words: Readonly<Record<RefusalCode, Words>> = {
     happened: 'This build cannot do TLS with pre-shared keys, which end-to-end sessions need',
     advice: 'Send it as a single message instead, or use another build.',
     incoming: { advice: 'Ask the other side for a single message instead, or use another build.' },
+  },
+  'relay-unreachable': {
+    happened: 'The relay of this account could not be reached',
+    advice: 'Check the network and the address of the relay, then try again.',
+    incoming: { advice: 'Check the network and the address of the relay; the other side may try again.' },
+  },
+  'relay-refused': {
+    happened: 'The relay of this account refused to serve it',
+    advice: 'Check the user name and password for the relay, or ask its operator.',
   },
   'invalid-address': {
     happened: 'This is not an address to which a message can be sent',

@@ -4,7 +4,7 @@ import type { Random } from '../base/random.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
 import { bytesIdentity, sameIdentity, type MikeyIdentity, type TpkRing } from '../protocol/mikey/index.ts';
 import { tpkContext, type KeyEncryptionKey } from './key-encryption-key.ts';
-import { KmsStorageError, type KmsStorage, type StoredTpk } from './ports.ts';
+import { KmsStorageError, replicaClockMilliseconds, type KmsStorage, type StoredTpk } from './ports.ts';
 
 const tpkOctets = 32;
 const tpkIdOctets = 8;
@@ -36,8 +36,8 @@ export const defaultRotation: TpkRotation = {
   refreshSeconds: 10,
 };
 
-/** Clocks of replicas may differ by this, and the slowest of them may use an old key so much longer. */
-const clockMarginMilliseconds = 300_000;
+/** For tickets under keys that nobody knows the storage is asked no more often than this. */
+const learnEveryMilliseconds = 1000;
 
 export function createTpk(random: Random, now: number): TpkEntry {
   return { id: random.bytes(tpkIdOctets), key: new SecretBytes(random.bytes(tpkOctets)), createdAt: now };
@@ -81,7 +81,7 @@ function currentAt(tpks: readonly StoredTpk[], now: number): StoredTpk | undefin
 
 function dropTime(tpks: readonly StoredTpk[], index: number, keepSeconds: number): number | undefined {
   const successor = tpks[index + 1];
-  return successor === undefined ? undefined : successor.activeFrom + keepSeconds * 1000 + clockMarginMilliseconds;
+  return successor === undefined ? undefined : successor.activeFrom + keepSeconds * 1000 + replicaClockMilliseconds;
 }
 
 /** What is to be told of the keys in a storage. */
@@ -179,12 +179,22 @@ export class StoredTpkRing implements TpkRing {
     return this.#tpks.find(({ stored }) => equalBytes(stored.id, id.data))?.key;
   }
 
+  /** A replica whose clock is ahead uses a new key before the minute of its announcement has passed here. */
+  async learn(id: MikeyIdentity | undefined): Promise<SecretBytes | undefined> {
+    if (id?.type !== 'bytes') return undefined;
+    await this.#notOlderThan(learnEveryMilliseconds);
+    return this.find(id);
+  }
+
   /** Learns what other replicas added, adds a key when one is due, drops those whose last ticket has ended. */
   keepUp(): Promise<void> {
-    const { now, rotation } = this.#options;
-    const age = now() - this.#refreshedAt;
+    return this.#notOlderThan(this.#options.rotation.refreshSeconds * 1000);
+  }
+
+  #notOlderThan(milliseconds: number): Promise<void> {
+    const age = this.#options.now() - this.#refreshedAt;
     // A clock that was set back must not stop the ring from learning.
-    if (age >= 0 && age < rotation.refreshSeconds * 1000) return Promise.resolve();
+    if (age >= 0 && age < milliseconds) return Promise.resolve();
     this.#refreshing ??= this.#refresh().finally(() => (this.#refreshing = undefined));
     return this.#refreshing;
   }

@@ -1,20 +1,23 @@
 import type { Logger } from '../base/log.ts';
 import { secureRandom } from '../crypto/random.ts';
-import type { EnginePorts } from '../engine/ports.ts';
+import type { EnginePorts, SecretStore } from '../engine/ports.ts';
 import { createFileStorage } from './files/file-storage.ts';
 import { createHttpsBootstrapping } from './bootstrapping.ts';
 import { createHttpsKeyManagement } from './key-management.ts';
-import { createNodeMsrpSockets } from './msrp-sockets.ts';
+import { createNodeMsrpSockets, type MediaSettings } from './msrp-sockets.ts';
 import { createSimStateFiles } from './sim-state.ts';
 import { createNodeSipTransport } from './sip-transport.ts';
 import { systemClock } from './system-clock.ts';
 
 export interface EnginePortsOptions {
   readonly log: Logger;
-  /** Address on which sessions are listened for. */
+  /** Address on which sessions are listened for while the address towards the SIP server is not known. */
   readonly host?: string;
+  readonly media?: MediaSettings;
   /** Where received files go; without it no files are sent or taken. */
   readonly receivedFolder?: string;
+  /** Where the certificate of this device is kept. */
+  readonly secrets?: SecretStore;
   /** Where the sequence numbers of software SIMs are kept; without it there are no accounts with a SIM. */
   readonly simDirectory?: string;
 }
@@ -23,17 +26,20 @@ export interface EnginePortsOptions {
 export async function createEnginePorts({
   log,
   host = '127.0.0.1',
+  media = {},
   receivedFolder,
   simDirectory,
+  secrets,
 }: EnginePortsOptions): Promise<EnginePorts> {
   return {
     clock: systemClock,
     random: secureRandom,
     log,
     sip: createNodeSipTransport(),
-    msrp: await createNodeMsrpSockets({ host, clock: systemClock }),
+    msrp: await createNodeMsrpSockets({ host, media, clock: systemClock }),
     keyManagement: createHttpsKeyManagement(),
     ...(receivedFolder === undefined ? {} : { files: createFileStorage(receivedFolder) }),
+    ...(secrets === undefined ? {} : { secrets }),
     bootstrapping: createHttpsBootstrapping(),
     ...(simDirectory === undefined ? {} : { simState: createSimStateFiles(simDirectory) }),
   };

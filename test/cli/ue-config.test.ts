@@ -32,6 +32,12 @@ test('what is left out gets its default', () => {
   expect(JSON.stringify(secrets)).not.toContain('pass word');
 });
 
+test('where sessions are listened for', () => {
+  const media = { address: '2001:db8::7', portRange: [50_000, 50_099] };
+  expect(accountFromUeConfig(checkUeConfig({ ...config, media })).config.media).toEqual(media);
+  expect(accountFromUeConfig(checkUeConfig(config)).config.media).toBeUndefined();
+});
+
 const withoutPassword: UeConfig = { ...config, password: undefined };
 const k = '465b5ce8b199b49faa5f0a2ee238a6bc';
 const op = 'cdc202d5123e20f62b6d676ac72cb318';
@@ -112,6 +118,10 @@ test.each([
   ['kms.url', { ...config, kms: { ...config.kms, url: 'http://kms.lab.test' } }],
   ['kms.psk', { ...config, kms: { ...config.kms, psk: 'secret in words' } }],
   ['policy', { ...config, policy: 'whatever' }],
+  ['media.address', { ...config, media: { address: 'localhost' } }],
+  ['media.portRange', { ...config, media: { portRange: [50_000, 49_999] } }],
+  ['media.portRange.0', { ...config, media: { portRange: [80, 50_000] } }],
+  ['media', { ...config, media: { ports: 1 } }],
   ['password', withoutPassword],
   ['password', { ...config, authentication: { mode: 'aka', k, opc } }],
   ['authentication', { ...withoutPassword, authentication: { mode: 'aka', k } }],

@@ -61,6 +61,24 @@ afterEach(async () => {
 });
 
 describe('methods', () => {
+  test('message.displayed tells the sender, composing tells the peer, each in the session that stands', async () => {
+    await bob.account.sendMessage({ to: 'sip:alice@lab.test', text: 'hello', way: 'msrp' });
+    await settle();
+    const [received] = notifications('message.received');
+    expect(await call('message.displayed', { id: received!['id'] })).toMatchObject({ result: {} });
+    await settle();
+    expect(bob.states.at(-1)).toMatchObject({ text: 'hello', state: 'displayed' });
+    expect(await call('message.displayed', { id: 'none' })).toMatchObject({
+      error: { data: { code: 'no-such-message' } },
+    });
+    bob.account.composing({ to: 'sip:alice@lab.test', isWriting: true });
+    await settle();
+    expect(notifications('composing')).toEqual([{ peer: 'sip:bob@lab.test', isWriting: true }]);
+    const typing = { to: 'sip:bob@lab.test', isWriting: true };
+    expect(await call('composing', typing)).toMatchObject({ result: { told: true } });
+    expect(await call('composing', { ...typing, to: 'sip:carol@lab.test' })).toMatchObject({ result: { told: false } });
+  });
+
   test('register and unregister answer with the state, and tell it', async () => {
     expect(await call('unregister')).toMatchObject({ id: 1, result: { state: 'unregistered' } });
     expect(await call('register')).toMatchObject({ result: { state: 'registered' } });

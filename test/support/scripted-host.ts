@@ -230,6 +230,18 @@ export class ScriptedHost implements BridgeHost {
     return this.book.start(key);
   }
 
+  readonly displayed: CheckedInput<'markDisplayed'>[] = [];
+  markDisplayed(input: CheckedInput<'markDisplayed'>) {
+    this.displayed.push(input);
+    return {};
+  }
+
+  readonly composed: CheckedInput<'composing'>[] = [];
+  composing(input: CheckedInput<'composing'>) {
+    this.composed.push(input);
+    return {};
+  }
+
   markRead(key: CheckedInput<'markRead'>) {
     this.book.markRead(key);
     return {};

@@ -12,6 +12,7 @@ import { AttachButton } from '../files/attach-button.tsx';
 import type { useSendFile } from '../files/use-send-file.ts';
 import { PolicySelect } from '../security/policy-select.tsx';
 import styles from './composer.module.css';
+import { useComposing } from './use-composing.ts';
 import { useSend } from './use-send.ts';
 
 interface Props {
@@ -27,6 +28,7 @@ export function Composer({ conversation, inputRef, sending }: Props) {
   const draft = useScreen((state) => state.drafts[keyText(conversation)] ?? emptyDraft);
   const isUp = useRemote((state) => state.link === 'up');
   const { send } = useSend(conversation);
+  const { noteTyping, noteSent } = useComposing(conversation);
   const [problem, setProblem] = useState<string>();
   const peer = shortName(conversation.peer);
   const { changeDraft } = screen.getState();
@@ -36,6 +38,7 @@ export function Composer({ conversation, inputRef, sending }: Props) {
     if (!canSend) return;
     setProblem(undefined);
     changeDraft(conversation, { text: '' });
+    noteSent();
     const error = await send({ text: draft.text, way: draft.way });
     if (error === undefined) return;
     // Nothing written is lost, and nothing is sent twice without the user's doing.
@@ -78,7 +81,10 @@ export function Composer({ conversation, inputRef, sending }: Props) {
           aria-keyshortcuts="Enter"
           placeholder={text('composer.placeholder', { peer })}
           value={draft.text}
-          onChange={(event) => changeDraft(conversation, { text: event.target.value })}
+          onChange={(event) => {
+            changeDraft(conversation, { text: event.target.value });
+            noteTyping(event.target.value);
+          }}
           onKeyDown={onKeyDown}
         />
         <div className={styles.tools}>

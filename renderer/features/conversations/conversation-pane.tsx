@@ -10,9 +10,11 @@ import { useSendFile } from '../files/use-send-file.ts';
 import { MessageProof } from '../security/message-proof.tsx';
 import { SessionProof } from '../security/session-proof.tsx';
 import { Composer } from './composer.tsx';
+import { ComposingLine } from './composing-line.tsx';
 import { ConversationHeader } from './conversation-header.tsx';
 import styles from './conversation-pane.module.css';
 import { Transcript } from './transcript.tsx';
+import { useMarkDisplayed } from './use-mark-displayed.ts';
 
 type Proof = { readonly of: 'message' | 'file'; readonly id: string } | { readonly of: 'session' };
 
@@ -45,6 +47,7 @@ export function ConversationPane({ conversationKey }: { readonly conversationKey
     return () => clearTimeout(timer);
   }, []);
   useMarkRead(conversation);
+  useMarkDisplayed(conversation, list ?? nothing);
 
   const focusComposer = useCallback(() => composer.current?.focus(), []);
   const showProof = useCallback((message: MessageView) => setProof({ of: 'message', id: message.id }), []);
@@ -71,6 +74,7 @@ export function ConversationPane({ conversationKey }: { readonly conversationKey
         onEarlier={loadEarlier}
         onSettled={focusComposer}
       />
+      <ComposingLine conversation={conversation} />
       <Composer conversation={conversation} inputRef={composer} sending={sending} />
       {drop.isOver && (
         <p className={styles.drop} aria-hidden="true">

@@ -1,3 +1,4 @@
+import { Check, CheckCheck } from 'lucide-react';
 import { memo } from 'react';
 import type { MessageView } from '../../../src/contract/index.ts';
 import { useTexts } from '../../i18n/text.tsx';
@@ -46,9 +47,16 @@ function MessageText({ message }: { readonly message: MessageView }) {
     );
   }
   return (
-    <p className={styles.text} dir="auto">
-      {message.text}
-    </p>
+    <>
+      {message.subject !== undefined && message.subject !== '' && (
+        <p className={styles.subject} dir="auto">
+          {message.subject}
+        </p>
+      )}
+      <p className={styles.text} dir="auto">
+        {message.text}
+      </p>
+    </>
   );
 }
 
@@ -82,7 +90,9 @@ function Caption({ message, isReachable, onReach, onProof }: Props) {
         {message.way === 'msrp' && message.state !== 'sending' && <span>{text('message.via.msrp')}</span>}
         <time dateTime={new Date(message.at).toISOString()}>{time(message.at)}</time>
         {message.state !== 'received' && (
-          <span>
+          <span className={styles.fate}>
+            {message.state === 'delivered' && <Check size={13} aria-hidden="true" />}
+            {message.state === 'displayed' && <CheckCheck size={13} aria-hidden="true" />}
             {text(
               message.direction === 'in' && message.state === 'refused'
                 ? 'message.refused.in'

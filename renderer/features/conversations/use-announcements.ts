@@ -35,6 +35,7 @@ function lineFor(message: MessageView, before: MessageView['state'] | undefined,
       return text('announce.failed', { to: peer, explanation: message.problem?.explanation ?? '' });
     case 'accepted':
     case 'delivered':
+    case 'displayed':
       return before === 'sending' || before === 'waiting' || before === undefined
         ? text('announce.sent', { to: peer, level })
         : undefined;

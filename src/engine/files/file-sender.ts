@@ -79,7 +79,7 @@ async function tellFailure(
     });
     return;
   }
-  if (failure === 'rejected' && status !== 481) {
+  if ((failure === 'rejected' || failure === 'not-accepted') && status !== 481) {
     const happened =
       status === 413
         ? 'The other side stopped the file: it has no room, does not want it, or found it changed on the way'

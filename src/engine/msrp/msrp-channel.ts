@@ -16,6 +16,7 @@ import {
 } from '../../protocol/msrp/index.ts';
 import { HeldEvents } from './held-events.ts';
 import type { MsrpChannelEvents, MsrpChannelOptions, OutgoingContent } from './msrp-channel-types.ts';
+import type { MsrpCarrier } from './msrp-carrier.ts';
 import { MsrpLinkDriver, type LinkedParty } from './msrp-link-driver.ts';
 import { SinkWriter, type MessageSink } from './sink-writer.ts';
 import { StreamSource } from './stream-source.ts';
@@ -25,24 +26,28 @@ export type { MsrpChannelEvents, MsrpChannelOptions, OutgoingContent } from './m
 /** An MSRP session on a live connection, its own or a shared one: gives the machine its frames and its time. */
 export class MsrpChannel implements LinkedParty {
   readonly events: Events<MsrpChannelEvents> = new HeldEvents<MsrpChannelEvents>();
-  readonly #link: MsrpLinkDriver;
+  readonly #link: MsrpCarrier;
+  readonly #chunkOctets: number | undefined;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #session: MsrpSession;
   readonly #outcomes = new Map<string, (outcome: MsrpOutcome) => void>();
   readonly #sources = new Map<string, StreamSource>();
+  readonly #nicknames: ((status: number) => void)[] = [];
   readonly #sinks = new Map<string, SinkWriter>();
   readonly #openSink: (incoming: IncomingDescription) => MessageSink | number | undefined;
   /** Sinks that need time: no reading meanwhile. */
   readonly #busySinks = new Set<SinkWriter>();
   #isClosed = false;
+  #heard = 0;
+  #heardAt = 0;
   #cancelTimer: CancelTimer | undefined;
 
   /** Starts at once. @throws ProtocolError `malformed` when a path is not made of MSRP URIs. */
   constructor(options: MsrpChannelOptions) {
     const { connection } = options;
-    this.#link =
-      connection instanceof MsrpLinkDriver ? connection : new MsrpLinkDriver({ connection, clock: options.clock });
+    this.#link = 'add' in connection ? connection : new MsrpLinkDriver({ connection, clock: options.clock });
+    this.#chunkOctets = options.chunkOctets;
     this.#clock = options.clock;
     this.#random = options.random;
     this.#openSink = options.openSink ?? ((): undefined => undefined);
@@ -54,7 +59,10 @@ export class MsrpChannel implements LinkedParty {
       random: options.random,
       decide: (incoming) => this.#decide(incoming),
       ...(options.judge === undefined ? {} : { judge: options.judge }),
+      ...(options.onNickname === undefined ? {} : { onNickname: options.onNickname }),
       ...(options.acceptTypes === undefined ? {} : { acceptTypes: options.acceptTypes }),
+      ...(options.peerAcceptTypes === undefined ? {} : { peerAcceptTypes: options.peerAcceptTypes }),
+      ...(options.peerMaxOctets === undefined ? {} : { peerMaxOctets: options.peerMaxOctets }),
       ...(options.maxMessageOctets === undefined ? {} : { maxMessageOctets: options.maxMessageOctets }),
     });
     this.#link.add(this);
@@ -73,12 +81,27 @@ export class MsrpChannel implements LinkedParty {
     return this.#isClosed;
   }
 
+  /** Grows with all that the far end sends in this session: whether it is still there. */
+  get heard(): number {
+    return this.#heard;
+  }
+
+  /** When `heard` last grew; 0 before. */
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
+  /** Asks the far end for a sign of life; the session ends with an error when none comes within 30 s. */
+  keepAlive(): void {
+    if (!this.#isClosed) this.#run({ type: 'keep-alive' });
+  }
+
   /**
    * Sends a message and resolves when the far end has acknowledged all of it, or when that has failed.
    * @throws ProtocolError `local` for an impossible message id or header.
    */
   async send(content: OutgoingContent): Promise<MsrpOutcome> {
-    const { messageId = randomId(this.#random, 12), contentType, other, successReport } = content;
+    const { messageId = randomId(this.#random, 12), contentType, other, successReport, failureReport } = content;
     if (this.#isClosed) {
       if ('stream' in content) await content.stream[Symbol.asyncIterator]().return?.();
       return { outcome: 'failed', status: 481, failure: 'closed' };
@@ -88,6 +111,8 @@ export class MsrpChannel implements LinkedParty {
       contentType,
       ...(other === undefined ? {} : { other }),
       ...(successReport === undefined ? {} : { successReport }),
+      ...(this.#chunkOctets === undefined ? {} : { chunkOctets: this.#chunkOctets }),
+      ...(failureReport === undefined ? {} : { failureReport }),
     };
     if (this.#outcomes.has(messageId)) throw impossibleMessageId();
     const outcome = new Promise<MsrpOutcome>((resolve) => this.#outcomes.set(messageId, resolve));
@@ -98,6 +123,17 @@ export class MsrpChannel implements LinkedParty {
       throw error;
     }
     return outcome;
+  }
+
+  /**
+   * Asks the chat room at the other end for a nickname, '' for none; resolves with its status (RFC 7701 section 7).
+   * @throws ProtocolError `local` for what is no nickname.
+   */
+  nickname(nickname: string): Promise<number> {
+    if (this.#isClosed) return Promise.resolve(481);
+    this.#run({ type: 'nickname', nickname });
+    // Answers come in the order of the questions, or all at once with the end of the session.
+    return new Promise((resolve) => this.#nicknames.push(resolve));
   }
 
   /** Gives a message up that is being sent; its `send` resolves as failed. */
@@ -115,6 +151,8 @@ export class MsrpChannel implements LinkedParty {
   }
 
   take(event: MsrpFramerEvent, now: number): void {
+    this.#heard += 1;
+    this.#heardAt = now;
     for (const action of this.#session.handle({ type: 'frame', event }, now)) this.#perform(action);
     if (event.type !== 'body' && !this.#isClosed) this.#link.ready(this);
   }
@@ -143,6 +181,9 @@ export class MsrpChannel implements LinkedParty {
       case 'message':
         this.events.emit('message', action.message);
         return;
+      case 'nickname-answer':
+        this.#nicknames.shift()?.(action.status);
+        return;
       case 'data':
         this.#sinks.get(action.messageId)?.write(action.position, action.bytes);
         return;
@@ -154,6 +195,9 @@ export class MsrpChannel implements LinkedParty {
         return;
       case 'outcome':
         this.#settle(action.messageId, action.result);
+        return;
+      case 'late-failure':
+        this.events.emit('lateFailure', { messageId: action.messageId, status: action.status });
         return;
       case 'closed':
         this.#finish(action.error);

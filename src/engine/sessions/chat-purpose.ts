@@ -1,15 +1,15 @@
 import { ProtocolError } from '../../base/errors.ts';
 import { limits } from '../limits.ts';
 import type { EnginePorts } from '../ports.ts';
-import { readText } from '../text-content.ts';
+import { readSessionContent, sessionTypes, wrappedSessionTypes } from './session-content.ts';
 import type { StreamPurpose } from './stream-purpose.ts';
 
 /** A stream of texts, both ways. */
 export function chatPurpose(ports: EnginePorts): StreamPurpose {
   return {
     direction: 'sendrecv',
-    acceptTypes: ['message/cpim', 'text/plain'],
-    acceptWrappedTypes: ['text/plain'],
+    acceptTypes: sessionTypes,
+    acceptWrappedTypes: wrappedSessionTypes,
     maxSize: limits.sessionTextOctets,
     more: [],
     channel: { maxMessageOctets: limits.sessionTextOctets, judge: (message) => judgeText(ports, message) },
@@ -24,11 +24,11 @@ function judgeText(
   // An empty message binds the connection to the session (RFC 4975 5.4).
   if (message.bytes.length === 0) return 200;
   try {
-    readText(message.contentType, message.bytes);
+    readSessionContent(message.contentType, message.bytes);
     return 200;
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
-    const status = error.hint.msrp ?? 400;
+    const status = error.hint.msrp ?? (error.kind === 'unsupported' ? 415 : 400);
     log.log('warn', 'session.message-unreadable', { status, field: error.field, reason: error.message });
     return status;
   }

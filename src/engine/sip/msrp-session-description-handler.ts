@@ -66,7 +66,7 @@ export class MsrpSessionDescriptionHandler implements SessionDescriptionHandler 
       if (this.#remote === undefined) {
         await this.#negotiator.acceptAnswer(sdp);
         this.#remote = sdp;
-      } else if (originOf(sdp) !== originOf(this.#remote)) {
+      } else if (!isSameDescription(sdp, this.#remote)) {
         throw new ProtocolError('unsupported', 'changed within the session', { field: 'sdp.o', hint: { sip: 488 } });
       }
     } catch (error) {
@@ -90,7 +90,19 @@ export class MsrpSessionDescriptionHandler implements SessionDescriptionHandler 
   }
 }
 
-/** RFC 3264 clause 8: the version in the origin line stays while the description does. */
+/**
+ * RFC 3264 clause 8: the origin line, with its version, stays while the description does. Some raise the version at each
+ * refresh: then nothing else may differ.
+ */
+function isSameDescription(one: string, other: string): boolean {
+  return originOf(one) === originOf(other) || withoutOrigin(one) === withoutOrigin(other);
+}
+
 function originOf(sdp: string): string | undefined {
   return parseSdp(sdp).session.find(({ type }) => type === 'o')?.value;
+}
+
+function withoutOrigin(sdp: string): string {
+  const { session, media } = parseSdp(sdp);
+  return JSON.stringify([session.filter(({ type }) => type !== 'o'), media]);
 }

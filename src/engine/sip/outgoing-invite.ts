@@ -2,6 +2,7 @@ import { Inviter, SessionState, type Core, type URI, type UserAgent } from 'sip.
 import { describeError, ProtocolError } from '../../base/errors.ts';
 import { warningText } from './answer-options.ts';
 import { encodeInviteBody } from './invite-body.ts';
+import type { EstablishedSession } from './established-session.ts';
 import { establish, type InviteContext } from './invite-context.ts';
 import { MsrpSessionDescriptionHandler } from './msrp-session-description-handler.ts';
 import { readReply } from './sip-reply.ts';
@@ -65,6 +66,7 @@ function follow(
   const params = { toDisplayName: '', callId };
   const inviter = new Inviter(userAgent, uri, { params, delegate, extraHeaders });
   handlers.set(inviter, handler);
+  let established: EstablishedSession | undefined;
   return new Promise((resolve) => {
     const settle = (outcome: InviteOutcome): void => {
       cancelTimer();
@@ -83,13 +85,21 @@ function follow(
     pending.add(onAbort);
     inviter.stateChange.addListener((state) => {
       if (state === SessionState.Established) {
-        settle({ outcome: 'established', session: establish(context, inviter, to, delegate) });
+        established = establish(context, inviter, to, delegate);
       }
       // SIP.js tells of a rejection only after this; the first to settle wins.
       if (state === SessionState.Terminated) queueMicrotask(() => settle(failed(handler.failure ?? noDescription())));
     });
     const onRefusal = ({ message }: Core.IncomingResponse): void => settle(refused(readReply(message)));
-    const requestDelegate = { onReject: onRefusal, onRedirect: onRefusal };
+    // SIP.js shows the answer itself only after the session stands.
+    const onAccept = ({ message }: Core.IncomingResponse): void => {
+      if (established === undefined) return;
+      const contact = readReply(message).headers.get('Contact');
+      // RFC 3840 clause 9: a feature tag of the Contact, which stands outside of the URI.
+      established.isFocus = /;\s*isfocus\s*(;|$|=)/i.test(contact?.replace(/<[^>]*>/g, '') ?? '');
+      settle({ outcome: 'established', session: established });
+    };
+    const requestDelegate = { onAccept, onReject: onRefusal, onRedirect: onRefusal };
     inviter.invite({ requestDelegate }).catch((error: unknown) => settle(failed(error)));
   });
 }

@@ -89,6 +89,8 @@ export interface SecurityAgreement {
 export interface FlowFacts {
   readonly protocol: 'tls' | 'tcp';
   readonly tls?: TlsFacts;
+  /** Our own address on it. */
+  readonly localAddress?: string;
   /** Present from the end of a registration in which the server stated its list, over TLS only. */
   readonly securityAgreement?: SecurityAgreement;
 }
@@ -159,6 +161,8 @@ export interface SipSession {
   readonly id: string;
   /** URI of the other side. */
   readonly remote: string;
+  /** The other side's Contact has `isfocus`: it is a conference (RFC 3840, RFC 4579). Known of sessions that we opened. */
+  readonly isFocus?: boolean;
   /** Sends BYE; resolves when it is answered or after 5 s, at once when the session is over already. Never rejects. */
   end(reason?: string): Promise<void>;
   /** Called once, at once when the session is over already. */
@@ -212,6 +216,24 @@ export interface IncomingInvite {
   onCancelled(listener: () => void): void;
 }
 
+export interface OutgoingSubscription {
+  readonly to: string;
+  /** Event package, for example `conference`. */
+  readonly event: string;
+  /** Media type of the notifications that we read. */
+  readonly accept: string;
+  /** Seconds; 3600 when absent. */
+  readonly expires?: number;
+  readonly onNotify: (notification: { readonly contentType: string; readonly body: Uint8Array }) => void;
+  /** Called once when the notifier ended or refused it. */
+  readonly onEnded: () => void;
+}
+
+export interface EventSubscription {
+  /** Nothing is told any more. */
+  end(): void;
+}
+
 export interface SipUserAgentEvents {
   readonly registration: RegistrationState;
   readonly message: IncomingMessage;
@@ -234,4 +256,6 @@ export interface SipUserAgent {
   /** @throws ProtocolError `local` (hint SIP 413 or 416) for a body above 64 KiB or an address that is no URI. */
   sendMessage(message: OutgoingMessage): Promise<SipReply>;
   invite(invite: OutgoingInvite): Promise<InviteOutcome>;
+  /** @throws ProtocolError `local` for an address that is no URI. */
+  subscribe(subscription: OutgoingSubscription): EventSubscription;
 }

@@ -1,6 +1,7 @@
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { fromHex, toHex } from '../../base/bytes.ts';
 import { describeError, ProtocolError } from '../../base/errors.ts';
+import { replaceFile } from '../../node/whole-file.ts';
 import type { AuditHead } from '../audit-chain.ts';
 import type { KmsStorage } from '../ports.ts';
 
@@ -28,20 +29,6 @@ export async function readHeadFile(path: string): Promise<AuditHead | undefined>
   }
 }
 
-/** Whole or not at all: a crash in between leaves the old file. */
-async function writeHeadFile(path: string, head: AuditHead): Promise<void> {
-  const temporary = `${path}.new`;
-  await rm(temporary, { force: true });
-  const file = await open(temporary, 'wx', 0o600);
-  try {
-    await file.writeFile(`${headText(head)}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path);
-}
-
 /**
  * Keeps the head of the audit aside in a file of this machine: within a second of an append, and when the storage closes.
  * @param onProblem told when the file cannot be written; the audit itself goes on.
@@ -57,7 +44,7 @@ export function withHeadFile(storage: KmsStorage, path: string, onProblem: (reas
     newest = undefined;
     if (head === undefined) return writing;
     writing = writing
-      .then(() => writeHeadFile(path, head))
+      .then(() => replaceFile(path, `${headText(head)}\n`))
       .catch((error: unknown) => {
         onProblem(describeError(error));
       });

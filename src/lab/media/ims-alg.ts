@@ -11,6 +11,7 @@ import {
   type MsrpMedia,
   parseSdp,
   readMsrpMedia,
+  withoutAttribute,
   type SessionDescription,
 } from '../../protocol/sdp/index.ts';
 import type { Timers } from '../timers.ts';
@@ -141,7 +142,8 @@ class AnchoredSession implements AnchoredMedia {
   ): Uint8Array {
     const media = description.media.map((section, index) => {
       const stream = this.#streams[index];
-      return stream === undefined ? section : rewrite(stream, section);
+      // What the gateway does not see to is not the gateway's to vouch for, whoever says so.
+      return stream === undefined ? withoutAttribute(section, '3ge2ae') : rewrite(stream, section);
     });
     return utf8(formatSdp({ ...description, media }));
   }
@@ -156,6 +158,8 @@ function planStream(
 ): StreamPlan | undefined {
   if (!isMsrpMedia(section) || mediaLine(section).port === 0) return undefined;
   const offer = readMsrpMedia(section, description);
+  // An MSRP relay holds the connection already (RFC 4976), and its user could not be active through us (RFC 6714 4.1).
+  if (offer.path.length > 1) return undefined;
   if (!offer.cema) refuse('sdp.msrp-cema', 'the gateway anchors MSRP by RFC 6714 only');
   const isTls = offer.protocol === 'TCP/TLS/MSRP';
   const endsAtEdge = isTls && isForEdge(offer, caller);

@@ -31,6 +31,8 @@ export type HostedAccount = Pick<
   | 'retryKms'
   | 'openSession'
   | 'closeSession'
+  | 'composing'
+  | 'markDisplayed'
   | 'status'
   | 'conversations'
   | 'setContactPolicy'
@@ -76,6 +78,9 @@ export class AccountDesk {
       account.events.on('messageCancelled', (message) => this.#messageCancelled(message)),
       account.events.on('kms', () => parts.emit({ event: 'account', account: this.view() })),
       account.events.on('session', ({ session }) => this.#sessionChanged(session.peer)),
+      account.events.on('composing', ({ peer, isWriting }) =>
+        book.setPeerWriting({ accountId: this.id, peer }, isWriting),
+      ),
       account.events.on('incomingRefused', (refused) => this.#incomingRefused(refused)),
     ];
   }
@@ -176,6 +181,14 @@ export class AccountDesk {
 
   async closeSession(sessionId: string): Promise<void> {
     await this.#parts.account.closeSession(sessionId);
+  }
+
+  markDisplayed({ peer, messageId }: CheckedInput<'markDisplayed'>): void {
+    this.#parts.account.markDisplayed(this.peerOf(peer), messageId);
+  }
+
+  composing({ peer, isWriting }: CheckedInput<'composing'>): void {
+    this.#parts.account.composing({ to: peer, isWriting });
   }
 
   setContactPolicy({ peer, policy }: CheckedInput<'setContactPolicy'>): void {

@@ -141,6 +141,16 @@ export class AccountHost implements BridgeHost {
     return {};
   }
 
+  markDisplayed(input: CheckedInput<'markDisplayed'>) {
+    this.#desk(input.accountId).markDisplayed(input);
+    return {};
+  }
+
+  composing(input: CheckedInput<'composing'>) {
+    this.#desk(input.accountId).composing(input);
+    return {};
+  }
+
   setContactPolicy(input: CheckedInput<'setContactPolicy'>) {
     this.#desk(input.accountId).setContactPolicy(input);
     return {};

@@ -12,6 +12,7 @@ interface Conversation {
   session: SessionView | undefined;
   unread: number;
   lastFile: ConversationView['lastFile'];
+  isPeerWriting: boolean;
 }
 
 interface Key {
@@ -115,6 +116,14 @@ export class ConversationBook {
     this.#changed(conversation);
   }
 
+  /** Nobody begins a conversation by typing. */
+  setPeerWriting(key: Key, isWriting: boolean): void {
+    const conversation = this.#conversations.get(keyText(key));
+    if (conversation === undefined || conversation.isPeerWriting === isWriting) return;
+    conversation.isPeerWriting = isWriting;
+    this.#changed(conversation);
+  }
+
   session(key: Key): SessionView | undefined {
     return this.#conversations.get(keyText(key))?.session;
   }
@@ -130,6 +139,7 @@ export class ConversationBook {
       session: undefined,
       unread: 0,
       lastFile: undefined,
+      isPeerWriting: false,
     };
     this.#conversations.set(keyText(key), conversation);
     return conversation;
@@ -151,7 +161,7 @@ function keyText({ accountId, peer }: Key): string {
 }
 
 function viewOf(conversation: Conversation): ConversationView {
-  const { accountId, peer, policy, session, unread, lastFile } = conversation;
+  const { accountId, peer, policy, session, unread, isPeerWriting, lastFile } = conversation;
   return {
     accountId,
     peer,
@@ -159,6 +169,7 @@ function viewOf(conversation: Conversation): ConversationView {
     session,
     unread,
     lastFile,
+    ...(isPeerWriting ? { isPeerWriting } : {}),
     lastMessage: [...conversation.messages.values()].at(-1),
   };
 }

@@ -2,6 +2,8 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { Clock } from '../../base/clock.ts';
 import { ProtocolError } from '../../base/errors.ts';
 import type { MsrpConnection, MsrpListener, MsrpSecurity, SocketAddress } from '../../engine/ports.ts';
+import { secureRandom } from '../../crypto/random.ts';
+import { tcpKeepAliveMilliseconds } from './connect-race.ts';
 import { NodeMsrpConnection } from './connection.ts';
 import { secure } from './handshake.ts';
 import { expectMsrp } from './plain.ts';
@@ -9,29 +11,59 @@ import { expectMsrp } from './plain.ts';
 /** Connections that wait for `accept`, or are being checked; more are cut at once. */
 const maxConnections = 16;
 
+/** First and last port, both included. */
+export type PortRange = readonly [first: number, last: number];
+
 export interface ListenerOptions {
   readonly host: string;
+  /** Any free port when absent. */
+  readonly portRange?: PortRange;
   readonly clock: Clock;
   readonly pskCiphers: string | undefined;
 }
 
 /** Opens a free port. @throws ProtocolError field `msrp.listen`. */
 export async function listenForMsrp(options: ListenerOptions): Promise<MsrpListener> {
-  // The peer may connect before our SDP answer is processed: its octets wait in the kernel.
-  const server = createServer({ pauseOnConnect: true, noDelay: true });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) =>
-      reject(
-        new ProtocolError('local', 'no port to listen on', {
-          field: 'msrp.listen',
-          expected: `a free port on ${options.host}`,
-          cause,
-        }),
-      ),
-    );
-    server.listen(0, options.host, resolve);
+  const { host, portRange } = options;
+  let problem: unknown;
+  for (const port of portRange === undefined ? [0] : shuffled(portRange)) {
+    try {
+      return new NodeMsrpListener(await listenOn(host, port), options);
+    } catch (error) {
+      problem = error;
+      if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) break;
+    }
+  }
+  const where = portRange === undefined ? host : `${host}, ports ${portRange.join(' to ')}`;
+  throw new ProtocolError('local', 'no port to listen on', {
+    field: 'msrp.listen',
+    expected: `a free port on ${where}`,
+    cause: problem,
   });
-  return new NodeMsrpListener(server, options);
+}
+
+/** All ports of the range, from a random one on: a port that was closed just now is not the next one to be opened. */
+function shuffled([first, last]: PortRange): number[] {
+  const count = last - first + 1;
+  const [high = 0, low = 0] = secureRandom.bytes(2);
+  return Array.from({ length: count }, (_, step) => first + ((high * 256 + low + step) % count));
+}
+
+function listenOn(host: string, port: number): Promise<Server> {
+  // The peer may connect before our SDP answer is processed: its octets wait in the kernel.
+  const server = createServer({
+    pauseOnConnect: true,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: tcpKeepAliveMilliseconds,
+  });
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ port, host, ipv6Only: true }, () => {
+      server.off('error', reject);
+      resolve(server);
+    });
+  });
 }
 
 class NodeMsrpListener implements MsrpListener {

@@ -6,6 +6,8 @@ export const idleMilliseconds = 15_000;
 export const refreshSeconds = 60;
 /** RFC 3994 3.3: without a refresh value the receiver waits 120 seconds. */
 const defaultRefreshSeconds = 120;
+/** A renewal that is sent when the time is over needs some to travel: without it the peer would seem to pause. */
+export const renewalMilliseconds = 5_000;
 
 /**
  * The composing user's side (RFC 3994 3.2):
@@ -67,7 +69,8 @@ export class ComposingWatcher {
   }
 
   told({ state, refresh }: ComposingStatus, now: number): void {
-    this.#until = state === 'active' ? now + (refresh ?? defaultRefreshSeconds) * 1000 : undefined;
+    this.#until =
+      state === 'active' ? now + (refresh ?? defaultRefreshSeconds) * 1000 + renewalMilliseconds : undefined;
   }
 
   /** A message of the peer arrived: it is not writing that one any more. */

@@ -1,2 +1,2 @@
-export { Composer, ComposingWatcher, idleMilliseconds, refreshSeconds } from './composer.ts';
+export { Composer, ComposingWatcher, idleMilliseconds, refreshSeconds, renewalMilliseconds } from './composer.ts';
 export { composingContentType, decodeComposing, encodeComposing, type ComposingStatus } from './is-composing.ts';

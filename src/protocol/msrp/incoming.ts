@@ -50,9 +50,11 @@ export class IncomingMessage {
     return this.#position;
   }
 
-  beginChunk(range: ByteRange | undefined): void {
+  /** False when the chunk begins beyond what the message may have. */
+  beginChunk(range: ByteRange | undefined): boolean {
     this.#chunkStart = (range?.start ?? 1) - 1;
     this.#position = this.#chunkStart;
+    return this.#chunkStart <= this.#maxOctets;
   }
 
   /** False when the message gets larger than allowed. What arrives last overwrites what was there. */

@@ -1,6 +1,6 @@
 import type { ByteRange } from './byte-range.ts';
 import type { ChunkEncoder } from './codec.ts';
-import type { MsrpHeader } from './head.ts';
+import type { FailureReport, MsrpHeader } from './head.ts';
 import { isMsrpIdent } from './head-parser.ts';
 import { impossibleMsrp } from './msrp-error.ts';
 import { RangeSet } from './range-set.ts';
@@ -18,8 +18,11 @@ export interface OutgoingRequest {
   readonly messageId: string;
   readonly contentType: string;
   readonly source: MessageSource;
-  /** Default `yes`: each chunk is acknowledged, or the message fails after 30 s. */
-  readonly failureReport?: 'yes' | 'no';
+  /**
+   * Default `yes`: each chunk is acknowledged, or the message fails after 30 s. `partial`: silence counts as good, a
+   * refusal is still heard. `no`: nothing is heard.
+   */
+  readonly failureReport?: FailureReport;
   /** Default false. When asked for, the message counts as delivered only with a report over all of it. */
   readonly successReport?: boolean;
   /** Header fields before Content-Type, for example Content-Disposition. */
@@ -27,6 +30,9 @@ export interface OutgoingRequest {
   /** Octets of a chunk; by default 2048 for messages up to 64 KiB, else 64 KiB. */
   readonly chunkOctets?: number;
 }
+
+/** Reports over more separate pieces than this are passed over: no receiver needs them, and they would fill memory. */
+const maxReportedPieces = 256;
 
 /** RFC 4975 section 7.1.1: larger chunks must be interruptible, smaller ones should not be made. */
 export const smallChunkOctets = 2048;
@@ -54,19 +60,21 @@ export interface OutgoingChunk {
 export class OutgoingMessage {
   readonly request: OutgoingRequest;
   readonly encoder: ChunkEncoder;
-  readonly failureReport: 'yes' | 'no';
+  readonly failureReport: FailureReport;
   readonly #chunkOctets: number;
+  readonly #maxOctets: number;
   readonly #reported = new RangeSet();
   #position = 0;
   #isSent = false;
   /** Chunks written and not yet answered. */
   unanswered = 0;
 
-  /** @throws ProtocolError `local` for a message id or media type that cannot be written. */
-  constructor(request: OutgoingRequest, encoder: ChunkEncoder) {
+  /** @param maxOctets what the peer takes. @throws ProtocolError `local` for a message id or media type that cannot be written. */
+  constructor(request: OutgoingRequest, encoder: ChunkEncoder, maxOctets: number) {
     if (!isMsrpIdent(request.messageId)) throw impossibleMsrp('Message-ID', 'not an identifier', '4 to 32 characters');
     if (request.contentType === '') throw impossibleMsrp('Content-Type', 'empty', 'a media type');
     this.request = request;
+    this.#maxOctets = maxOctets;
     this.encoder = encoder;
     this.failureReport = request.failureReport ?? 'yes';
     const { total } = request.source;
@@ -83,9 +91,10 @@ export class OutgoingMessage {
     return this.#position > 0;
   }
 
-  nextChunk(): OutgoingChunk | 'wait' {
+  nextChunk(): OutgoingChunk | 'wait' | 'too-long' {
     const piece = this.request.source.take(this.#chunkOctets);
     if (piece === 'wait') return 'wait';
+    if (this.#position + piece.bytes.length > this.#maxOctets) return 'too-long';
     const start = this.#position + 1;
     this.#position += piece.bytes.length;
     this.#isSent = piece.last;
@@ -99,6 +108,7 @@ export class OutgoingMessage {
 
   /** Takes a success report; without a range it speaks of the whole message. */
   addReport(range: ByteRange | undefined): void {
+    if (this.#reported.count >= maxReportedPieces) return;
     const start = (range?.start ?? 1) - 1;
     this.#reported.add(start, Math.min(range?.end ?? this.#position, this.#position));
   }

@@ -1,5 +1,6 @@
 import { isPossibleByteRange } from './byte-range.ts';
 import type { ContinuationFlag, MsrpRequestHead } from './head.ts';
+import { isAcceptable } from './media-type-list.ts';
 import { IncomingMessage, type IncomingDecision, type IncomingDescription } from './incoming.ts';
 import type { MsrpSessionAction, ReceivedMessage } from './session-types.ts';
 
@@ -22,7 +23,7 @@ export interface ReceiverReplies {
 }
 
 /** Ids of ended messages that are remembered, so that repeated or late chunks are not shown again. */
-const rememberedIds = 256;
+const rememberedIds = 1024;
 
 /** The receiving half of a session: SEND requests in, whole messages or streams out (RFC 4975 section 7.3.1). */
 export class MessageReceiver {
@@ -103,7 +104,10 @@ export class MessageReceiver {
     if (ended !== undefined || this.#storing.has(messageId)) return ended === 200 ? undefined : ended;
     const message = known ?? this.#admit(request, messageId, contentType ?? '');
     if (typeof message === 'number') return message;
-    message.beginChunk(byteRange);
+    if (!message.beginChunk(byteRange)) {
+      this.#drop(message, 413);
+      return 413;
+    }
     this.#message = message;
     return undefined;
   }
@@ -185,14 +189,4 @@ export class MessageReceiver {
     this.#replies.respond(this.#request, status);
     this.#request = undefined;
   }
-}
-
-function isAcceptable(contentType: string, acceptTypes: readonly string[]): boolean {
-  const [type = ''] = contentType.toLowerCase().split(';');
-  const mediaType = type.trim();
-  return acceptTypes.some((entry) => {
-    const accepted = entry.toLowerCase();
-    if (accepted === '*' || accepted === mediaType) return true;
-    return accepted.endsWith('/*') && mediaType.startsWith(accepted.slice(0, -1));
-  });
 }

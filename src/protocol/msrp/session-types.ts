@@ -18,6 +18,8 @@ export interface MsrpSessionOptions {
   readonly decide?: (incoming: IncomingDescription) => IncomingDecision;
   /** Judges each whole message that was taken into memory: 200, or the status that refuses it. Default 200 for all. */
   readonly judge?: (message: ReceivedMessage) => number;
+  /** Answers NICKNAME requests, '' for none: 200, 403 or 425. Only a chat room has it; without it they are answered 501. */
+  readonly onNickname?: (nickname: string) => number;
   /** Media types we understand: `text/plain`, `text/*` or `*`; others are answered 415. Default `*`. */
   readonly acceptTypes?: readonly string[];
   /** Largest message taken into memory, in octets. Default 1 MiB. */
@@ -26,6 +28,10 @@ export interface MsrpSessionOptions {
   readonly maxStreamOctets?: number;
   /** Unfinished incoming messages at a time. Default 16. */
   readonly maxIncoming?: number;
+  /** The far end's `a=accept-types`: nothing else is sent to it. Default `*`. */
+  readonly peerAcceptTypes?: readonly string[];
+  /** The far end's `a=max-size`: nothing larger is sent to it. Default no bound. */
+  readonly peerMaxOctets?: number;
   /** Chunks written and not yet answered, before we wait. Default 64. */
   readonly maxUnanswered?: number;
   /** Set when the session is already bound to another connection: every request is then answered 506. */
@@ -37,8 +43,12 @@ export type MsrpSessionEvent =
   /** Part of a frame whose To-Path is ours; a body is a view of the received octets. */
   | { readonly type: 'frame'; readonly event: MsrpFramerEvent }
   | { readonly type: 'send'; readonly request: OutgoingRequest }
+  /** Asks a chat room for a nickname; '' gives it up (RFC 7701). */
+  | { readonly type: 'nickname'; readonly nickname: string }
   /** Gives an outgoing message up. */
   | { readonly type: 'cancel'; readonly messageId: string }
+  /** Asks for a sign of life: a SEND without content (RFC 4975 section 7.1), whose answer is waited for 30 s. */
+  | { readonly type: 'keep-alive' }
   /** The taker of a streamed message is done with all of it: 200, or the status that says why it failed. */
   | { readonly type: 'stored'; readonly messageId: string; readonly status: number }
   /** Time passed; to be given at `deadline`. */
@@ -54,8 +64,8 @@ export interface ReceivedMessage {
   readonly other: IncomingDescription['other'];
 }
 
-/** Why a message did not arrive, as far as we know. */
-export type MsrpFailure = 'rejected' | 'timeout' | 'cancelled' | 'connection-lost' | 'closed';
+/** Why a message did not arrive, as far as we know; `not-accepted`: not sent, as the far end's SDP or an earlier 415 of it forbids. */
+export type MsrpFailure = 'rejected' | 'not-accepted' | 'timeout' | 'cancelled' | 'connection-lost' | 'closed';
 
 export type MsrpOutcome =
   | { readonly outcome: 'delivered'; readonly status: 200 }
@@ -80,5 +90,9 @@ export type MsrpSessionAction =
   | { readonly type: 'data-end'; readonly messageId: string; readonly octets: number }
   | { readonly type: 'data-aborted'; readonly messageId: string }
   | { readonly type: 'outcome'; readonly messageId: string; readonly result: MsrpOutcome }
+  /** A message with `Failure-Report: partial`, told as written before, was refused. */
+  | { readonly type: 'late-failure'; readonly messageId: string; readonly status: number }
+  /** 200, or why not: 403 none here, 424 malformed, 425 in use, 501 unknown; 408 without answer, 481 with the session. */
+  | { readonly type: 'nickname-answer'; readonly nickname: string; readonly status: number }
   /** Write what `nextOutput` still gives, then close the connection. Nothing follows. */
   | { readonly type: 'closed'; readonly error?: ProtocolError };

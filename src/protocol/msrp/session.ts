@@ -6,8 +6,10 @@ import { IdSource } from './id-source.ts';
 import type { IncomingMessage } from './incoming.ts';
 import { malformedMsrp } from './msrp-error.ts';
 import type { MsrpParty } from './link.ts';
+import { NicknameRequests, readNicknameRequest } from './nickname.ts';
+import { PeerPath } from './peer-path.ts';
 import { MessageReceiver } from './receiver.ts';
-import { MessageSender, type SenderVerdict } from './sender.ts';
+import { MessageSender, transactionMilliseconds, type SenderVerdict } from './sender.ts';
 import type { MsrpSessionAction, MsrpSessionEvent, MsrpSessionOptions } from './session-types.ts';
 import { parseMsrpUri, sameMsrpSession, type MsrpUri } from './uri.ts';
 
@@ -26,9 +28,11 @@ const nothing: readonly MsrpSessionAction[] = [];
 export class MsrpSession implements MsrpParty {
   readonly #options: MsrpSessionOptions;
   readonly #local: MsrpUri;
+  readonly #peer: PeerPath;
   readonly #ids: IdSource;
   readonly #sender: MessageSender;
   readonly #receiver: MessageReceiver;
+  readonly #nicknames: NicknameRequests;
   /** Answers and reports, which go before chunks. */
   readonly #control: Uint8Array[] = [];
   #state: 'idle' | 'open' | 'closed' = 'idle';
@@ -42,11 +46,19 @@ export class MsrpSession implements MsrpParty {
     this.#options = options;
     this.#local = parseMsrpUri(options.localPath, 'localPath');
     if (options.remotePath.length === 0) throw malformedMsrp('remotePath', 0, 'empty', 'an MSRP URI');
-    for (const uri of options.remotePath) parseMsrpUri(uri, 'remotePath');
-    const { localPath, remotePath, maxUnanswered = 64 } = options;
+    const { localPath, remotePath, maxUnanswered = 64, peerAcceptTypes = ['*'], peerMaxOctets = Infinity } = options;
+    this.#peer = new PeerPath(remotePath);
     this.#ids = new IdSource(options.random);
-    this.#sender = new MessageSender({ localPath, remotePath, ids: this.#ids, maxUnanswered }, (messageId, result) =>
-      this.#actions.push({ type: 'outcome', messageId, result }),
+    this.#sender = new MessageSender(
+      { localPath, remotePath, ids: this.#ids, maxUnanswered, peerAcceptTypes, peerMaxOctets },
+      {
+        onOutcome: (messageId, result) => this.#actions.push({ type: 'outcome', messageId, result }),
+        onLateFailure: (messageId, status) => this.#actions.push({ type: 'late-failure', messageId, status }),
+      },
+    );
+    this.#nicknames = new NicknameRequests(
+      { localPath, remotePath, ids: this.#ids, waitMilliseconds: transactionMilliseconds },
+      (nickname, status) => this.#actions.push({ type: 'nickname-answer', nickname, status }),
     );
     this.#receiver = new MessageReceiver(
       {
@@ -80,7 +92,10 @@ export class MsrpSession implements MsrpParty {
 
   /** Time at which a `tick` is due, in the terms of `now`; never set nearer than `transactionMilliseconds` ahead. */
   get deadline(): number | undefined {
-    return this.#state === 'closed' ? undefined : this.#sender.deadline;
+    if (this.#state === 'closed') return undefined;
+    const { deadline } = this.#sender;
+    const nickname = this.#nicknames.deadline;
+    return nickname === undefined ? deadline : Math.min(nickname, deadline ?? Infinity);
   }
 
   /** True when the peer sends but does not read: take nothing more from it until answers could be written. */
@@ -102,14 +117,18 @@ export class MsrpSession implements MsrpParty {
     const control = this.#control.shift();
     if (control !== undefined) return [control];
     if (this.#state !== 'open') return undefined;
-    // RFC 4975 section 5.4: without TLS that proves the peer, "the listening device MUST wait until it receives a request".
-    if (this.#options.role === 'passive' && !this.#isBound && !this.#options.isPeerAuthenticated) return undefined;
+    if (this.#mustWait) return undefined;
     if (this.#owesBinding) {
       this.#owesBinding = false;
       // "This initial SEND request MAY have a body if the sender has content to send".
       if (this.#sender.isIdle) return [this.#sender.emptySend(now)];
     }
     return this.#sender.next(now);
+  }
+
+  /** RFC 4975 section 5.4: without TLS that proves the peer, "the listening device MUST wait until it receives a request". */
+  get #mustWait(): boolean {
+    return this.#options.role === 'passive' && !this.#isBound && !this.#options.isPeerAuthenticated;
   }
 
   #take(event: MsrpSessionEvent, now: number): void {
@@ -127,8 +146,16 @@ export class MsrpSession implements MsrpParty {
         this.#sender.add(event.request);
         return;
       }
+      case 'nickname': {
+        this.#control.push(this.#nicknames.request(event.nickname, now));
+        return;
+      }
       case 'cancel': {
         this.#sender.cancel(event.messageId);
+        return;
+      }
+      case 'keep-alive': {
+        if (!this.#mustWait) this.#control.push(this.#sender.emptySend(now));
         return;
       }
       case 'stored': {
@@ -136,6 +163,7 @@ export class MsrpSession implements MsrpParty {
         return;
       }
       case 'tick':
+        this.#nicknames.expire(now);
         if (this.#sender.expire(now)) this.#endBecause(408);
         return;
       case 'disconnected': {
@@ -159,6 +187,8 @@ export class MsrpSession implements MsrpParty {
   #head(head: MsrpHead, hasBody: boolean, now: number): void {
     this.#isReadingSend = false;
     if (head.kind === 'response') {
+      if (!this.#peer.isResponder(head.headers.fromPath)) return;
+      if (this.#nicknames.answered(head.transactionId, head.status)) return;
       this.#judge(this.#sender.answered(head.transactionId, head.status, now));
       return;
     }
@@ -172,6 +202,11 @@ export class MsrpSession implements MsrpParty {
       this.#judge(this.#sender.reported(head.headers, now));
       return;
     }
+    if (head.method === 'NICKNAME') {
+      const asked = readNicknameRequest(head);
+      this.#respond(head, 'status' in asked ? asked.status : (this.#options.onNickname?.(asked.nickname) ?? 501));
+      return;
+    }
     this.#isReadingSend = true;
     this.#receiver.begin(head, hasBody);
   }
@@ -181,6 +216,9 @@ export class MsrpSession implements MsrpParty {
     if (this.#options.isBoundElsewhere === true) return 506;
     const [first, ...more] = request.headers.toPath;
     if (first === undefined || more.length > 0 || !this.#isOurs(first)) return 481;
+    // The session is ours and the peer's together: what comes from somebody else belongs to none.
+    if (!this.#peer.isSender(request.headers.fromPath)) return 481;
+    if (request.method === 'NICKNAME' && this.#options.onNickname !== undefined) return undefined;
     return request.method === 'SEND' || request.method === 'REPORT' ? undefined : 501;
   }
 
@@ -231,6 +269,7 @@ export class MsrpSession implements MsrpParty {
 
   #close(error: ProtocolError | undefined, failure: 'connection-lost' | 'closed' | 'timeout'): void {
     this.#state = 'closed';
+    this.#nicknames.abandon();
     this.#receiver.abandon();
     this.#sender.abandon(failure);
     this.#actions.push({ type: 'closed', ...(error === undefined ? {} : { error }) });

@@ -256,7 +256,15 @@ describe('outgoing INVITE', () => {
     expect(fromUtf8(refreshed.body)).toBe(offer);
     server.send(server.createRequest('ACK', server.contactUri(), { ...dialogOf(refreshed), CSeq: `${sequence} ACK` }));
     await settled();
-    expect((await inside('INVITE', sdp(9))).status).toBe(488);
+    const renumbered = await inside('INVITE', sdp(9));
+    expect(renumbered.status).toBe(200);
+    server.send(server.createRequest('ACK', server.contactUri(), { ...dialogOf(renumbered), CSeq: `${sequence} ACK` }));
+    await settled();
+    // Another address, a stream that was put on hold, a second stream: each would be another session (profile 3.6).
+    const moved = sdp(10).replaceAll('192.0.2.1', '198.51.100.9');
+    const held = `${sdp(11)}a=inactive\r\n`;
+    const joined = `${sdp(12)}m=audio 4000 RTP/AVP 0\r\n`;
+    for (const changed of [moved, held, joined]) expect((await inside('INVITE', changed)).status).toBe(488);
     expect((await inside('REFER', '', { 'Refer-To': '<sip:evil@example.org>' })).status).toBe(603);
     expect(server.count('INVITE')).toBe(1);
     const ends: string[] = [];

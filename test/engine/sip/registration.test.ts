@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { SipUserAgent } from '../../../src/engine/sip/index.ts';
-import { readAuthParams } from '../../../src/protocol/sip/auth-params.ts';
+import { readAuthParams } from '../../../src/protocol/digest/auth-params.ts';
 import type { SipMessage } from '../../../src/protocol/sip/message.ts';
 import { branchOf } from '../../support/scripted-sip-server.ts';
 import {
@@ -199,7 +199,7 @@ describe('security agreement', () => {
   it('announces nothing over TCP and believes nothing there', async () => {
     const { server, userAgent } = await registered({ target: { host: '127.0.0.1', port: 5060, protocol: 'tcp' } });
     expect(server.requests.some(({ headers }) => headers.has('Security-Client') || headers.has('Require'))).toBe(false);
-    expect(userAgent.flow).toEqual({ protocol: 'tcp' });
+    expect(userAgent.flow).toEqual({ protocol: 'tcp', localAddress: expect.any(String) as string });
   });
 
   it('agrees on nothing when the server lists no TLS', async () => {

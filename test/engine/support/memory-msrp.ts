@@ -19,40 +19,77 @@ interface Waiting {
 export class MemoryMsrpNetwork {
   readonly #listeners = new Map<number, MemoryListener>();
   #nextPort = 40_000;
-  /** Everything that went over any connection, for looking into. */
   connections = 0;
+  /** Everything that went over any connection, for looking into. */
+  readonly written: Uint8Array[] = [];
+  /** Hosts that cannot connect to any other. */
+  readonly unreachable = new Set<string>();
   /** Replaces what a connecting side shows as certificate or key. */
   tamper: ((security: MsrpSecurity) => MsrpSecurity) | undefined;
+  /**
+   * Asked for each write: `cut` breaks the connection for both ends after the first half of what is written, `lost`
+   * makes it swallow everything from now on, both ways, without either end being told.
+   */
+  fault: (() => 'cut' | 'lost' | undefined) | undefined;
+  readonly #live = new Set<MemoryConnection>();
 
   sockets(host: string, canDoPskTls = true): MsrpSockets {
     return {
       canDoPskTls,
       listen: async () => {
-        const listener = new MemoryListener({ host, port: this.#nextPort++ }, (port) => this.#listeners.delete(port));
+        const listener = new MemoryListener(this, { host, port: this.#nextPort++ }, (port) =>
+          this.#listeners.delete(port),
+        );
         this.#listeners.set(listener.address.port, listener);
         return listener;
       },
-      connect: (address, security) => {
-        const listener = this.#listeners.get(address.port);
-        if (listener === undefined) {
-          return Promise.reject(
-            new ProtocolError('peer-incompatible', 'connection refused', { field: 'msrp.connection' }),
-          );
+      dial: async (address) => {
+        if (this.#listeners.has(address.port) && !this.unreachable.has(host)) {
+          return { secure: (security) => this.#connect(host, address, security), close: () => undefined };
         }
-        this.connections += 1;
-        return listener.arrive({ host, port: 9 }, this.tamper?.(security) ?? security);
+        throw new ProtocolError('peer-incompatible', 'connection refused', { field: 'msrp.connection' });
       },
+      connect: (address, security) => this.#connect(host, address, security),
     };
+  }
+
+  #connect(host: string, address: SocketAddress, security: MsrpSecurity): Promise<MsrpConnection> {
+    const listener = this.#listeners.get(address.port);
+    if (listener === undefined || this.unreachable.has(host)) {
+      return Promise.reject(new ProtocolError('peer-incompatible', 'connection refused', { field: 'msrp.connection' }));
+    }
+    this.connections += 1;
+    return listener.arrive({ host, port: 9 }, this.tamper?.(security) ?? security);
+  }
+
+  /** Breaks every connection, as a network that changes does. */
+  cutAll(): void {
+    for (const connection of this.#live) connection.break();
+  }
+
+  /** Every connection swallows what is written to it from now on. */
+  loseAll(): void {
+    for (const connection of this.#live) connection.isLost = true;
+  }
+
+  opened(connection: MemoryConnection): void {
+    this.#live.add(connection);
+  }
+
+  closed(connection: MemoryConnection): void {
+    this.#live.delete(connection);
   }
 }
 
 class MemoryListener implements MsrpListener {
   readonly address: SocketAddress;
+  readonly #network: MemoryMsrpNetwork;
   readonly #onClose: (port: number) => void;
   #arrived: Waiting[] = [];
   #accepting: Waiting | undefined;
 
-  constructor(address: SocketAddress, onClose: (port: number) => void) {
+  constructor(network: MemoryMsrpNetwork, address: SocketAddress, onClose: (port: number) => void) {
+    this.#network = network;
     this.address = address;
     this.#onClose = onClose;
   }
@@ -90,7 +127,7 @@ class MemoryListener implements MsrpListener {
       server.settle(problem);
       return;
     }
-    const [near, far] = pipe(client, server);
+    const [near, far] = pipe(this.#network, client, server);
     client.settle(near);
     server.settle(far);
   }
@@ -121,9 +158,9 @@ function failure(field: string): ProtocolError {
   return new ProtocolError('peer-misbehaved', 'handshake failed', { field });
 }
 
-function pipe(client: Waiting, server: Waiting): [MsrpConnection, MsrpConnection] {
-  const near = new MemoryConnection(client, server);
-  const far = new MemoryConnection(server, client);
+function pipe(network: MemoryMsrpNetwork, client: Waiting, server: Waiting): [MsrpConnection, MsrpConnection] {
+  const near = new MemoryConnection(network, client, server);
+  const far = new MemoryConnection(network, server, client);
   near.other = far;
   far.other = near;
   return [near, far];
@@ -137,10 +174,14 @@ class MemoryConnection implements MsrpConnection {
   other: MemoryConnection | undefined;
   readonly #held: Uint8Array[] = [];
   #listener: ((bytes: Uint8Array) => void) | undefined;
-  readonly #closeListeners: (() => void)[] = [];
+  readonly #closeListeners: ((error?: Error) => void)[] = [];
+  readonly #network: MemoryMsrpNetwork;
+  isLost = false;
   #closed = false;
 
-  constructor(own: Waiting, peer: Waiting) {
+  constructor(network: MemoryMsrpNetwork, own: Waiting, peer: Waiting) {
+    this.#network = network;
+    network.opened(this);
     this.security = own.security.mode;
     this.local = own.address;
     this.remote = peer.address;
@@ -149,12 +190,23 @@ class MemoryConnection implements MsrpConnection {
 
   write(bytes: Uint8Array): boolean {
     const copy = Uint8Array.from(bytes);
-    if (!this.#closed) queueMicrotask(() => this.other?.deliver(copy));
+    this.#network.written.push(copy);
+    if (this.#closed || this.isLost) return true;
+    const fault = this.#network.fault?.();
+    if (fault === 'lost') {
+      for (const end of [this, this.other]) if (end !== undefined) end.isLost = true;
+    } else if (fault === 'cut') {
+      const half = copy.subarray(0, copy.length / 2);
+      queueMicrotask(() => {
+        this.other?.deliver(half);
+        this.break();
+      });
+    } else queueMicrotask(() => this.other?.deliver(copy));
     return true;
   }
 
   deliver(bytes: Uint8Array): void {
-    if (this.#closed) return;
+    if (this.#closed || this.isLost) return;
     if (this.#listener === undefined) this.#held.push(bytes);
     else this.#listener(bytes);
   }
@@ -176,15 +228,30 @@ class MemoryConnection implements MsrpConnection {
     /* not modelled */
   }
 
-  onClose(listener: () => void): void {
+  onClose(listener: (error?: Error) => void): void {
     this.#closeListeners.push(listener);
+  }
+
+  /** Both ends learn that the connection is gone, in one of the next turns. */
+  break(): void {
+    for (const end of [this, this.other]) end?.fail(new Error('reset'));
+  }
+
+  fail(error: Error): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#network.closed(this);
+    queueMicrotask(() => {
+      for (const listener of this.#closeListeners) listener(error);
+    });
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#network.closed(this);
     queueMicrotask(() => {
-      this.other?.close();
+      if (!this.isLost) this.other?.close();
       for (const listener of this.#closeListeners) listener();
     });
   }

@@ -74,6 +74,10 @@ export class MemoryUserAgent implements SipUserAgent {
     this.flow = flow;
   }
 
+  subscribe(): never {
+    throw new Error('there is nothing to subscribe to here');
+  }
+
   async start(): Promise<void> {
     await Promise.resolve();
   }

@@ -1,4 +1,5 @@
 import { silentLogger, type Logger } from '../../../src/base/log.ts';
+import type { Random } from '../../../src/base/random.ts';
 import { FakeClock } from '../../../src/base/clock.ts';
 import { utf8 } from '../../../src/base/bytes.ts';
 import { SecretBytes } from '../../../src/base/secret-bytes.ts';
@@ -29,6 +30,8 @@ export type UserOptions = Partial<AccountConfig> & {
   readonly noPskTls?: boolean;
   /** Files are not taken without one. */
   readonly storage?: FileStorage;
+  /** Address of the device. */
+  readonly host?: string;
 };
 
 /** Accounts of two or more engines, a network between them and a KMS, all in memory on one clock. */
@@ -38,6 +41,7 @@ export class World {
   readonly sip = new MemorySipNetwork();
   readonly msrp = new MemoryMsrpNetwork();
   readonly logLines: string[] = [];
+  readonly #random: Random;
   readonly #log: Logger = {
     log: (level, event, fields) => {
       this.logLines.push(JSON.stringify({ level, event, ...fields }));
@@ -45,12 +49,16 @@ export class World {
     },
   };
 
+  constructor(random: Random = secureRandom) {
+    this.#random = random;
+  }
+
   /** A registered user `sip:<name>@lab.test`. */
   async user(name: string, options: UserOptions = {}): Promise<User> {
-    const { flow, noKms = false, noPskTls = false, storage, ...overrides } = options;
+    const { flow, noKms = false, noPskTls = false, storage, host = '192.0.2.10', ...overrides } = options;
     const identity = `sip:${name}@lab.test`;
     const userAgent = this.sip.agent(identity, flow);
-    const ports = { ...this.#ports(!noPskTls), ...(storage === undefined ? {} : { files: storage }) };
+    const ports = { ...this.#ports(host, !noPskTls), ...(storage === undefined ? {} : { files: storage }) };
     const config: AccountConfig = {
       id: identity,
       identity,
@@ -62,14 +70,28 @@ export class World {
       ...overrides,
     };
     const secrets = { password: new SecretBytes(utf8('secret')), kmsPsk: this.kms.pskOf(identity) };
-    const certificate = createDeviceCertificate({ commonName: 'test', now: this.clock.now() });
-    const account = new Account({ ports, config, secrets, userAgent, certificate: () => certificate });
+    const certificate = await createDeviceCertificate({ commonName: 'test', now: this.clock.now() });
+    const account = new Account({
+      ports,
+      config,
+      secrets,
+      userAgent,
+      certificate: () => Promise.resolve(certificate),
+    });
     const user: User = { account, userAgent, received: [], states: [], refused: [] };
     account.events.on('messageReceived', (message) => user.received.push(message));
     account.events.on('messageState', (message) => user.states.push(message));
     account.events.on('incomingRefused', (refused) => user.refused.push(refused));
     await account.register();
     return user;
+  }
+
+  /** Lets time pass in steps that are shorter than every wait for an answer. */
+  async pass(milliseconds: number): Promise<void> {
+    for (let left = milliseconds; left > 0; left -= 2_500) {
+      this.clock.advance(Math.min(left, 2_500));
+      await settle();
+    }
   }
 
   /** The KMS answers again, and every account's next attempt is due. */
@@ -79,13 +101,13 @@ export class World {
     await settle();
   }
 
-  #ports(canDoPskTls: boolean): EnginePorts {
+  #ports(host: string, canDoPskTls: boolean): EnginePorts {
     return {
       clock: this.clock,
-      random: secureRandom,
+      random: this.#random,
       log: this.#log,
       sip: { connect: () => Promise.reject(new Error('not used')) },
-      msrp: this.msrp.sockets('192.0.2.10', canDoPskTls),
+      msrp: this.msrp.sockets(host, canDoPskTls),
       keyManagement: this.kms,
       bootstrapping: {
         open: () => ({ ask: () => Promise.reject(new Error('no BSF here')), close: () => undefined }),

@@ -115,6 +115,15 @@ class FakeAccount implements HostedAccount {
   conversations() {
     return this.past.length === 0 ? [] : [{ peer: bob, policy: this.config.policy, messages: this.past }];
   }
+  readonly seen: unknown[] = [];
+  markDisplayed(...args: unknown[]) {
+    this.seen.push(args);
+  }
+  readonly written: unknown[] = [];
+  composing(request: object) {
+    this.written.push(request);
+    return true;
+  }
   setContactPolicy(...args: unknown[]) {
     this.policies.push(args);
   }
@@ -293,6 +302,24 @@ describe('account host', () => {
       [bob, undefined],
     ]);
     expect(host.snapshot().conversations.find(({ peer }) => peer === bob)?.policy).toBeUndefined();
+  });
+
+  it('passes on what was seen and what is being typed, and shows who is writing', async () => {
+    const { account, call, bridge } = setUp(
+      (account) => (account.past = [chatMessage({ direction: 'in', from: bob })]),
+    );
+    const views: unknown[] = [];
+    bridge.subscribe((event) => {
+      if (event.event === 'conversation') views.push(event.payload.conversation.isPeerWriting);
+    });
+    await call('markDisplayed', { peer: bob, messageId: 'engine-1' });
+    await call('composing', { peer: bob, isWriting: true });
+    expect([account.seen, account.written]).toEqual([[[bob, 'engine-1']], [{ to: bob, isWriting: true }]]);
+    account.events.emit('composing', { peer: bob, isWriting: true });
+    account.events.emit('composing', { peer: bob, isWriting: true });
+    account.events.emit('composing', { peer: 'sip:stranger@lab.test', isWriting: true });
+    account.events.emit('composing', { peer: bob, isWriting: false });
+    expect(views).toEqual([true, undefined]);
   });
 });
 

@@ -98,14 +98,14 @@ describe('who writes', () => {
 });
 
 describe('who watches', () => {
-  it('believes it for the refresh time, 120 s where none is said, and not after a message', () => {
+  it('believes it for the refresh time and the way of a renewal, 120 s where none is said, and not after a message', () => {
     const watcher = new ComposingWatcher();
     expect(watcher.isActive(0)).toBe(false);
     watcher.told({ state: 'active', refresh: 60 }, 0);
-    expect(watcher.isActive(59_999)).toBe(true);
-    expect(watcher.isActive(60_000)).toBe(false);
+    expect(watcher.isActive(64_999)).toBe(true);
+    expect(watcher.isActive(65_000)).toBe(false);
     watcher.told({ state: 'active' }, 0);
-    expect(watcher.deadline).toBe(120_000);
+    expect(watcher.deadline).toBe(125_000);
     watcher.messageArrived();
     expect(watcher.isActive(1)).toBe(false);
     watcher.told({ state: 'active' }, 0);

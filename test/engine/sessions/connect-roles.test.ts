@@ -1,0 +1,60 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { World, type User } from '../support/world.ts';
+
+let world: World;
+let alice: User;
+let bob: User;
+/** `a=setup` of what was answered. */
+let answered: (string | undefined)[];
+
+beforeEach(async () => {
+  world = new World();
+  alice = await world.user('alice', { host: '192.0.2.1' });
+  bob = await world.user('bob', { host: '192.0.2.2' });
+  answered = [];
+  world.sip.changeAnswer = (sdp) => {
+    answered.push(/a=setup:(\w+)/.exec(sdp)?.[1]);
+    return sdp;
+  };
+});
+
+afterEach(async () => {
+  await Promise.all([alice.account.stop(), bob.account.stop()]);
+  expect(world.clock.waiting).toBe(0);
+});
+
+function send(): Promise<object> {
+  return alice.account.sendMessage({
+    to: 'sip:bob@lab.test',
+    text: 'hello',
+    way: 'msrp',
+    policy: 'require-e2e',
+  });
+}
+
+describe('an offer that leaves the choice (actpass)', () => {
+  test('is answered active where the answerer can connect', async () => {
+    expect(await send()).toMatchObject({ outcome: 'sent', message: { level: 'e2e', evidence: { role: 'passive' } } });
+    expect(answered).toEqual(['active']);
+  });
+
+  test('is answered passive where it cannot, and the offerer connects', async () => {
+    world.msrp.unreachable.add('192.0.2.2');
+    expect(await send()).toMatchObject({ outcome: 'sent', message: { level: 'e2e', evidence: { role: 'active' } } });
+    expect(answered).toEqual(['passive']);
+  });
+
+  test('fails for both where neither can connect', async () => {
+    world.msrp.unreachable.add('192.0.2.1').add('192.0.2.2');
+    const sending = send();
+    await world.pass(60_000);
+    expect(await sending).toMatchObject({ outcome: 'refused' });
+    expect([alice.account.status().sessions, bob.account.status().sessions]).toEqual([[], []]);
+  });
+
+  test('that says passive is answered active without trying first', async () => {
+    world.sip.changeOffer = (sdp) => sdp.replace('a=setup:actpass', 'a=setup:passive');
+    expect(await send()).toMatchObject({ outcome: 'sent' });
+    expect(answered).toEqual(['active']);
+  });
+});
