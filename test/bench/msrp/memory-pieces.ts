@@ -1,6 +1,7 @@
 import { secureRandom } from '../../../src/crypto/random.ts';
 
-const piece = secureRandom.bytes(64 * 1024);
+/** As large as what is read of a file at once. */
+const piece = secureRandom.bytes(256 * 1024);
 
 /** Random octets, the same again and again, so that making them costs nothing. */
 export async function* memoryPieces(octets: number): AsyncGenerator<Uint8Array> {
