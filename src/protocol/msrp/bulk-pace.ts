@@ -5,8 +5,8 @@ export const bulkChunkOctets = 64 * 1024;
  * saves on heads it then spends on collecting the memory of what it read.
  */
 const largestChunkOctets = 128 * 1024;
-/** Octets of long messages on their way: enough for 300 Mbit/s over a road of 100 ms; what comes after waits behind them. */
-const mostUnanswered = 4 * 1024 * 1024;
+/** Octets of long messages on their way: enough for 250 Mbit/s over a road of 100 ms; what comes after waits behind them. */
+const mostUnanswered = 3 * 1024 * 1024;
 const quickMilliseconds = 50;
 const slowMilliseconds = 200;
 

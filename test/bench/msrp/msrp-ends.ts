@@ -136,6 +136,8 @@ async function fileSink({ folder, sha256 }: SentFile, { octets }: Settings<'tran
       key: toHex(secureRandom.bytes(8)),
       name: 'file',
       size: octets,
+      continues: false,
+      maxOctets: octets,
       hashes: [{ algorithm: 'sha-256', value: sha256 }],
     });
   let target = await open();

@@ -48,7 +48,7 @@ export class PcapWriter {
     closeSync(this.#file);
   }
 
-  #packet(direction: PcapDirection, tcpFlags: number, payload = new Uint8Array()): void {
+  #packet(direction: PcapDirection, tcpFlags: number, payload: Uint8Array = new Uint8Array()): void {
     const isToServer = direction === 'to-server';
     const [from, to] = isToServer ? [clientPort, this.#serverPort] : [this.#serverPort, clientPort];
     const length = 40 + payload.length;

@@ -19,9 +19,9 @@ describe('The pace of long messages', () => {
     expect(pace.chunkOctets).toBe(64 * kibibyte);
   });
 
-  it('has room until 4 MiB are unanswered', () => {
+  it('has room until 3 MiB are unanswered', () => {
     const pace = new BulkPace();
-    for (let sent = 0; sent < 4096 * kibibyte; sent += 128 * kibibyte) {
+    for (let sent = 0; sent < 3072 * kibibyte; sent += 128 * kibibyte) {
       expect(pace.hasRoom).toBe(true);
       pace.sent(128 * kibibyte);
     }
