@@ -60,7 +60,8 @@ export function msrpEnds(settings: ScenarioSettings): ScenarioEnds {
     async receive(wires) {
       const file = settings.kind === 'transfer' ? settings.file : undefined;
       const sink = file === undefined ? discard() : await fileSink(file, settings as Settings<'transfer'>);
-      openChannels(wires, sessions, false, () => sink);
+      for (const channel of openChannels(wires, sessions, false, () => sink))
+        channel.events.on('message', () => undefined);
     },
     send(wires) {
       const channels = openChannels(wires, sessions, true);
