@@ -15,6 +15,7 @@ import {
   RpcError,
   type RpcId,
 } from './json-rpc.ts';
+import { isRoomMethod, roomParams, runRoomMethod } from './room-rpc.ts';
 import type { Line } from './bounded-lines.ts';
 
 export type UeAccount = Pick<
@@ -30,6 +31,7 @@ export type UeAccount = Pick<
   | 'composing'
   | 'conversations'
   | 'markDisplayed'
+  | 'rooms'
   | 'status'
   | 'sendFile'
   | 'files'
@@ -83,6 +85,7 @@ const params = {
   'file.resume': z.strictObject({ id: z.string(), consent: z.boolean().optional() }),
   'file.cancel': file,
   'file.list': nothing,
+  ...roomParams,
 } as const;
 type Method = keyof typeof params;
 
@@ -108,6 +111,8 @@ export class UeRpc {
       events.on('session', (change) => this.#notify('session', change)),
       events.on('file', (view) => this.#notify('file', shownFile(view))),
       events.on('composing', (change) => this.#notify('composing', change)),
+      events.on('room', (view) => this.#notify('room', view)),
+      events.on('roomMessage', (message) => this.#notify('room.message', message)),
       events.on('incomingRefused', (refused) => this.#notify('incoming.refused', refused)),
     ];
   }
@@ -158,10 +163,12 @@ export class UeRpc {
 
   async #run(method: Method, given: unknown): Promise<unknown> {
     const { account } = this.#options;
+    if (isRoomMethod(method)) return runRoomMethod(account.rooms, method, given);
     switch (method) {
       case 'message.send': {
         const outcome = await account.sendMessage(withoutUndefined(checkParams(params[method], given)));
         if (outcome.outcome === 'refused') return outcome;
+        if (outcome.outcome === 'offered') return { outcome: outcome.outcome, file: shownFile(outcome.file) };
         return { outcome: outcome.outcome, level: outcome.message.level, message: outcome.message };
       }
       case 'message.cancel': {

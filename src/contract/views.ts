@@ -175,6 +175,8 @@ export const sendOutcome = z.discriminatedUnion('outcome', [
   z.object({ outcome: z.literal('sent'), message: messageView }),
   /** It leaves when the key server can give a key, unless it is taken back before; message events tell what becomes of it. */
   z.object({ outcome: z.literal('waiting'), message: messageView }),
+  /** Too long for a message in a session: it stands in the conversation as a file that is offered. */
+  z.object({ outcome: z.literal('offered'), fileId: z.string() }),
   /** Nothing left. The attempt stays in the conversation as a message in state `refused` until replaced or discarded. */
   z.object({ outcome: z.literal('refused'), refusal, message: messageView }),
 ]);

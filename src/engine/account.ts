@@ -1,4 +1,5 @@
 import { Events } from '../base/events.ts';
+import { utf8 } from '../base/bytes.ts';
 import { randomId } from '../base/random.ts';
 import type { Policy } from '../base/protection-level.ts';
 import { profile } from '../protocol/profile.ts';
@@ -224,6 +225,12 @@ export class Account {
     try {
       const peer = await this.#prepare(to, consent);
       const demanded = policy ?? this.#policies.policyFor(peer);
+      const octets = utf8(text);
+      if (way === 'msrp' && octets.length > limits.sessionTextOctets - limits.sessionEnvelopeOctets) {
+        if (octets.length > limits.longTextOctets) throw refuse('too-large');
+        const file = this.files.sendText(peer, octets, this.#ports.clock.now(), demanded);
+        return { outcome: 'offered', file };
+      }
       const message = await (way === 'message'
         ? this.#sendImmediate(peer, text, demanded, sequence)
         : this.#sendInSession(peer, text, demanded));

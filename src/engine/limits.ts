@@ -47,6 +47,11 @@ export const limits = {
   sessionsPerAccount: 64,
   /** Octets of one message in a session that is shown as text. */
   sessionTextOctets: 256 * 1024,
+  /** What the envelope of a text may add to it. */
+  sessionEnvelopeOctets: 4 * 1024,
+  /** Octets of a text that is sent as a file because it is too long for a message, and how many of these wait at a time. */
+  longTextOctets: 16 * 1024 ** 2,
+  longTexts: 4,
   /** Texts that came in and whose senders want to know when they are seen. */
   awaitedDisplays: 2_000,
   /** Octets of a file that is taken. */

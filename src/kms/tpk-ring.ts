@@ -99,32 +99,43 @@ export function describeTpks(tpks: readonly StoredTpk[], keepSeconds: number, no
 /**
  * Adds a ticket protection key that all replicas learn before any of them uses it. The first key of a storage is used at once.
  * @returns the stored key, or `undefined` when somebody else added one at the same time.
+ * @throws ProtocolError `local` when the storage's keys are wrapped under another key by now.
  */
 export async function announceTpk(
-  storage: Pick<KmsStorage, 'tpks'>,
+  storage: Pick<KmsStorage, 'tpks' | 'keyCheck'>,
   kek: KeyEncryptionKey,
   entry: TpkEntry,
   announceSeconds: number,
 ): Promise<StoredTpk | undefined> {
   const newest = (await storage.tpks.list()).at(-1);
-  const activeFrom = newest === undefined ? entry.createdAt : entry.createdAt + announceSeconds * 1000;
-  return addTpk(storage, kek, entry, activeFrom, newest);
+  if (newest === undefined) return addTpk(storage, kek, entry, entry.createdAt, newest);
+  // Keys are ordered by their making: one that is made by a clock that is behind comes last all the same.
+  const createdAt = Math.max(entry.createdAt, newest.createdAt + 1);
+  return addTpk(storage, kek, { ...entry, createdAt }, createdAt + announceSeconds * 1000, newest);
 }
 
 async function addTpk(
-  storage: Pick<KmsStorage, 'tpks'>,
+  storage: Pick<KmsStorage, 'tpks' | 'keyCheck'>,
   kek: KeyEncryptionKey,
   { id, key, createdAt }: TpkEntry,
   activeFrom: number,
   newest: StoredTpk | undefined,
 ): Promise<StoredTpk | undefined> {
   const stored = { id, wrappedKey: kek.wrap(key, tpkContext({ id })), createdAt, activeFrom };
-  return (await storage.tpks.add(stored, newest?.id)) ? stored : undefined;
+  if (!(await storage.tpks.add(stored, newest?.id))) return undefined;
+  try {
+    await kek.checkAgainst(storage);
+  } catch (error) {
+    // The key-encryption key was changed while this one was wrapped: it would open for nobody, and stop every replica.
+    await storage.tpks.remove([id]);
+    throw error;
+  }
+  return stored;
 }
 
 /** Takes keys over that were kept elsewhere, so that their tickets still resolve. Those that the storage knows are left. */
 export async function importTpks(
-  storage: Pick<KmsStorage, 'tpks'>,
+  storage: Pick<KmsStorage, 'tpks' | 'keyCheck'>,
   kek: KeyEncryptionKey,
   entries: readonly TpkEntry[],
 ): Promise<number> {
@@ -145,6 +156,11 @@ export interface StoredTpkRingOptions {
   readonly now: () => number;
   /** Told when this replica added a key. */
   readonly onRotated?: (tpk: StoredTpk) => Promise<void>;
+}
+
+/** Not the question's: another replica may do better. */
+function storageFault(cause: unknown): never {
+  throw cause instanceof KmsStorageError ? cause : new KmsStorageError(describeError(cause), { cause });
 }
 
 /** The keys of a storage, opened; `keepUp` before each use keeps them as the other replicas see them. */
@@ -203,13 +219,12 @@ export class StoredTpkRing implements TpkRing {
     const { storage, kek, rotation, random, now, onRotated } = this.#options;
     const time = now();
     // A key added under a key-encryption key that was changed meanwhile would open for nobody.
-    await kek.checkAgainst(storage).catch((cause: unknown) => {
-      throw new KmsStorageError(describeError(cause), { cause });
-    });
+    await kek.checkAgainst(storage).catch(storageFault);
     let tpks = await storage.tpks.list();
     const newest = tpks.at(-1);
     if (newest === undefined || time - newest.createdAt >= rotation.renewAfterSeconds * 1000) {
-      const added = await announceTpk(storage, kek, createTpk(random, time), rotation.announceSeconds);
+      const entry = createTpk(random, time);
+      const added = await announceTpk(storage, kek, entry, rotation.announceSeconds).catch(storageFault);
       tpks = await storage.tpks.list();
       if (added !== undefined) await onRotated?.(added);
     }

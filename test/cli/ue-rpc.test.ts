@@ -61,6 +61,12 @@ afterEach(async () => {
 });
 
 describe('methods', () => {
+  test('message.send offers a text as a file that is too long for a session', async () => {
+    const request = { to: 'sip:bob@lab.test', text: 'x'.repeat(300_000), way: 'msrp', policy: 'require-e2e' };
+    const file = { direction: 'out', type: 'text/plain', size: 300_000 };
+    expect(await call('message.send', request)).toMatchObject({ result: { outcome: 'offered', file } });
+  });
+
   test('message.displayed tells the sender, composing tells the peer, each in the session that stands', async () => {
     await bob.account.sendMessage({ to: 'sip:alice@lab.test', text: 'hello', way: 'msrp' });
     await settle();

@@ -91,11 +91,21 @@ describe('sessions through a relay', { timeout: 60_000 }, () => {
     expect(inner.core.forwardedSends).toBeGreaterThanOrEqual(2);
   });
 
-  test('one without a relay connects to the other’s, whose name it checks', async () => {
+  test('one without a relay connects to the other’s', async () => {
     const relay = await startRelay();
     const alice = await party('alice', at(relay, 'alice'));
-    const bob = await startRelayedParty(lab, 'bob', { policy: 'any' });
-    toStop.push(bob);
+    const bob = await party('bob', { alsoTrust: relay.caPem });
+    await converse(alice, bob);
+    expect(bob.account.status().sessions).toMatchObject([
+      { level: 'unverified', evidence: { kind: 'msrp-relay', relay: 'localhost', side: 'peer' } },
+    ]);
+    expect(relay.core.granted).toBe(1);
+  });
+
+  test('but to none that does not prove its name', async () => {
+    const relay = await startRelay();
+    const alice = await party('alice', at(relay, 'alice'));
+    const bob = await party('bob', {});
     // Nobody that the lab trusts signed this relay.
     const distrusted = await alice.account.sendMessage({ to: bob.uri, text: 'hello', way: 'msrp' });
     expect(distrusted).toMatchObject({ outcome: 'refused' });

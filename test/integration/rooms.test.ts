@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { silentLogger } from '../../src/base/log.ts';
+import { UeRpc } from '../../src/cli/ue-rpc.ts';
 import type { RoomMessage, RoomView } from '../../src/engine/rooms/room-view.ts';
 import { startLab, type Lab } from '../../src/lab/lab.ts';
 import { startParty, until, type Party } from './support/parties.ts';
@@ -134,6 +136,43 @@ describe('a chat room (RFC 7701)', { timeout: 60_000 }, () => {
     expect(outcome).toMatchObject({ outcome: 'refused', refusal: { code: 'peer-incompatible' } });
     await until(() => bob.account.status().sessions.length === 0, 'the session ends', patience);
     expect(alice.account.rooms.views()).toEqual([]);
+  });
+
+  test('the scriptable UE joins, takes a nickname, speaks and leaves', async () => {
+    const lines: {
+      readonly id?: number;
+      readonly method?: string;
+      readonly params?: unknown;
+      readonly result?: unknown;
+      readonly error?: unknown;
+    }[] = [];
+    const rpc = new UeRpc({
+      account: alice.account,
+      log: silentLogger,
+      write: (line) => lines.push(JSON.parse(line) as (typeof lines)[number]),
+      onShutdown: () => undefined,
+    });
+    const call = async (method: string, params: object): Promise<(typeof lines)[number]> => {
+      rpc.handleLine({ text: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }) });
+      await rpc.settled();
+      return lines.findLast((line) => 'id' in line)!;
+    };
+    const his = await join(bob, 'Bobby');
+    const joined = await call('room.join', { room, nickname: 'BOBBY' });
+    expect(joined.result).toMatchObject({ outcome: 'joined', nickname: { outcome: 'refused', why: 'taken' } });
+    const { id } = (joined.result as { readonly room: RoomView }).room;
+    expect(await call('room.nickname', { id, nickname: 'Al' })).toMatchObject({ result: { outcome: 'granted' } });
+    expect(await call('room.send', { id, text: 'by hand' })).toMatchObject({ result: { outcome: 'sent' } });
+    await until(() => bob.heard.length === 1, 'bob hears', patience);
+    await bob.account.rooms.send(his.id, 'back', alice.uri);
+    const heard = (): unknown[] => lines.filter(({ method }) => method === 'room.message').map(({ params }) => params);
+    await until(() => heard().length > 0, 'the notification', patience);
+    expect(heard()).toMatchObject([{ roomId: id, text: 'back', privateTo: alice.uri }]);
+    expect(await call('room.leave', { id })).toMatchObject({ result: {} });
+    expect(lines.filter(({ method }) => method === 'room').at(-1)).toMatchObject({ params: { id, state: 'closed' } });
+    expect(await call('room.leave', { id })).toMatchObject({ error: { data: { code: 'no-such-room' } } });
+    expect(await call('room.join', { room: 1 })).toMatchObject({ error: { data: { code: 'invalid-params' } } });
+    rpc.close();
   });
 
   test('with the account its rooms are left', async () => {

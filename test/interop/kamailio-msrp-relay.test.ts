@@ -158,9 +158,7 @@ describe.skipIf(missing !== undefined)('Kamailio as MSRP relay', { timeout: 120_
     const relay = await start();
     const port = /:(\d+);/.exec(relay.uri)?.[1] ?? '';
     const other = await client(relay, 'alice', { relays: [`msrps://127.0.0.2:${port};tcp`], trustedCa: relay.caPem });
-    await expect(other.place()).rejects.toMatchObject({
-      code: expect.stringMatching(/^(tls-failed|relay-unreachable)$/),
-    });
+    await expect(other.place()).rejects.toThrow(/did not prove its name|could not be reached/);
     expect(relay.granted()).toBe(0);
   });
 

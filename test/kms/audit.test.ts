@@ -221,6 +221,35 @@ describe('the head that is kept aside', () => {
     expect(await readHeadFile(path)).toEqual(heads[0]);
   });
 
+  it('follows the same audit over restarts', async () => {
+    const path = join(folder, 'restart');
+    const memory = createMemoryStorage();
+    for (const lines of [2, 3]) {
+      const storage = withHeadFile(memory, path, expect.fail);
+      for (let index = 0; index < lines; index++) await storage.audit.append(entry);
+      await storage.close();
+    }
+    expect(await readHeadFile(path)).toMatchObject({ sequence: 5 });
+  });
+
+  it.each([
+    ['has fewer lines than were noted', 2],
+    ['has other lines', 9],
+  ])('stays what was noted of an audit that now %s, and that is told', async (_, lines) => {
+    const path = join(folder, `changed-${lines}`);
+    const before = withHeadFile(createMemoryStorage(), path, expect.fail);
+    for (let index = 0; index < 5; index++) await before.audit.append({ ...entry, outcome: `before ${index}` });
+    await before.close();
+    const noted = await readHeadFile(path);
+    const problems: string[] = [];
+    const after = withHeadFile(createMemoryStorage(), path, (reason) => problems.push(reason));
+    for (let index = 0; index < lines; index++) await after.audit.append(entry);
+    await after.close();
+    expect(problems).toEqual([expect.stringMatching(/line 5, which was noted, is gone or another/)]);
+    expect(await readHeadFile(path)).toEqual(noted);
+    expect(await verifyAudit(after.audit, [{ head: noted!, from: path }])).toMatchObject({ verdict: 'broken' });
+  });
+
   it('is not touched when nothing was appended', async () => {
     const path = join(folder, 'untouched');
     await withHeadFile(createMemoryStorage(), path, expect.fail).close();

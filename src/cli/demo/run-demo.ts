@@ -57,7 +57,7 @@ async function unprotectedControl({ lab, ports, kms, bob }: DemoStage): Promise<
     lab.recorder.clear();
     const text = newMarker();
     const { outcome, received } = await exchange(carol, bob, { text, way: 'message', policy: 'any' });
-    const level = outcome.outcome === 'refused' ? outcome.refusal.code : outcome.message.level;
+    const level = 'message' in outcome ? outcome.message.level : 'refused';
     const proof = wireProof(lab, text);
     return {
       description: `a MESSAGE over TCP, shown to its sender as ${level}`,

@@ -5,7 +5,7 @@ import type { EnginePorts } from '../ports.ts';
 import type { EstablishedStream } from '../sessions/session-opener.ts';
 import type { MsrpOutcome } from '../../protocol/msrp/index.ts';
 import { fileContent } from './file-content.ts';
-import { endReasons, type FileTransfer } from './file-transfer.ts';
+import { endReasons, type FileTransfer, type RunningTransfer } from './file-transfer.ts';
 import type { OfferedFile } from './offered-files.ts';
 import { whyEnded } from './why-ended.ts';
 
@@ -24,7 +24,7 @@ export async function sendFile({ ports, transfer, stream, offered, start, self }
   const { channel, sip, level, evidence, peerAcceptTypes, peerMaxSize } = stream;
   const messageId = randomId(ports.random, 12);
   const ended = whyEnded(stream, ports.clock);
-  transfer.running = {
+  const running: RunningTransfer = {
     stop: (reason) => {
       // RFC 5547 section 8.4: the message is aborted with "#", then the session ends.
       channel.cancel(messageId);
@@ -32,6 +32,9 @@ export async function sendFile({ ports, transfer, stream, offered, start, self }
       void sip.end(reason);
     },
   };
+  transfer.running = running;
+  // The other side may have begun anew meanwhile: then that session says what becomes of the file.
+  const counts = (): boolean => transfer.running === running;
   transfer.enter('transferring', { ...transfer.connected(start, level, evidence), transferred: start });
   try {
     const outcome = await channel.send(
@@ -47,14 +50,14 @@ export async function sendFile({ ports, transfer, stream, offered, start, self }
         onProgress: (octets) => transfer.progress(start + octets),
       }),
     );
-    if (outcome.outcome === 'failed') await tellFailure(transfer, outcome, ended.reason);
+    if (outcome.outcome === 'failed') await tellFailure(transfer, outcome, ended.reason, counts);
     else transfer.enter('done', { transferred: offered.source.size });
   } catch (error) {
     const field = error instanceof ProtocolError ? error.field : '';
     ports.log.log('warn', 'file.not-sent', { transfer: transfer.id, field, reason: describeError(error) });
-    transfer.enter('failed', { problem: unsendable(error) });
+    if (counts()) transfer.enter('failed', { problem: unsendable(error) });
   } finally {
-    transfer.running = undefined;
+    if (counts()) transfer.running = undefined;
     channel.close();
     const { state } = transfer.view;
     void sip.end(state === 'done' ? endReasons.done : state === 'interrupted' ? endReasons.lost : undefined);
@@ -65,7 +68,9 @@ async function tellFailure(
   transfer: FileTransfer,
   { status, failure }: Extract<MsrpOutcome, { outcome: 'failed' }>,
   reason: () => Promise<string | undefined>,
+  counts: () => boolean,
 ): Promise<void> {
+  if (!counts()) return;
   const { intent } = transfer;
   if (intent !== undefined) {
     transfer.intent = undefined;
@@ -90,6 +95,7 @@ async function tellFailure(
     return;
   }
   const why = await reason();
+  if (!counts()) return;
   if (why === endReasons.paused) transfer.enter('paused');
   else if (why === endReasons.cancelled) {
     transfer.enter('declined', {

@@ -55,7 +55,8 @@ export class MsrpChannel implements LinkedParty {
       localPath: options.localPath.at(-1) ?? '',
       remotePath: options.remotePath,
       role: options.active ? 'active' : 'passive',
-      isPeerAuthenticated: this.#link.connection.security !== 'plain',
+      // TLS to a relay proves the relay, not who is behind it.
+      isPeerAuthenticated: ['fingerprint', 'psk'].includes(this.#link.connection.security),
       random: options.random,
       decide: (incoming) => this.#decide(incoming),
       ...(options.judge === undefined ? {} : { judge: options.judge }),

@@ -71,7 +71,8 @@ export class Room {
     }
     const status = await this.#options.stream.channel.nickname(nickname);
     if (status !== 200) return { outcome: 'refused', why: reasonOf(status), status };
-    const { nickname: _before, ...rest } = this.#view;
+    const { nickname: before, ...rest } = this.#view;
+    this.#options.ports.log.log('info', 'room.nickname', { room: rest.id, replaces: before !== undefined });
     this.#change(nickname === '' ? rest : { ...rest, nickname });
     return { outcome: 'granted', nickname };
   }

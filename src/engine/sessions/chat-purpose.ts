@@ -1,6 +1,9 @@
 import { ProtocolError } from '../../base/errors.ts';
+import { isAcceptable } from '../../protocol/msrp/index.ts';
+import type { MsrpMedia } from '../../protocol/sdp/index.ts';
 import { limits } from '../limits.ts';
 import type { EnginePorts } from '../ports.ts';
+import { refuse } from '../refusal.ts';
 import { readSessionContent, sessionTypes, wrappedSessionTypes } from './session-content.ts';
 import type { StreamPurpose } from './stream-purpose.ts';
 
@@ -12,8 +15,16 @@ export function chatPurpose(ports: EnginePorts): StreamPurpose {
     acceptWrappedTypes: wrappedSessionTypes,
     maxSize: limits.sessionTextOctets,
     more: [],
+    checkAnswer: ({ media }) => requireText(media),
     channel: { maxMessageOctets: limits.sessionTextOctets, judge: (message) => judgeText(ports, message) },
   };
+}
+
+/** RFC 4975 8.6: a session in which the other side takes nothing that we can send is none. */
+function requireText({ acceptTypes, acceptWrappedTypes }: MsrpMedia): void {
+  if (isAcceptable('text/plain', acceptTypes)) return;
+  if (isAcceptable('message/cpim', acceptTypes) && isAcceptable('text/plain', acceptWrappedTypes)) return;
+  throw refuse('peer-incompatible', 'session', { happened: 'The other side takes no text in its sessions' });
 }
 
 /** A text that cannot be read must not be reported as delivered. */

@@ -161,13 +161,15 @@ export class SessionBook {
     this.#answering.push(peer);
     try {
       const judged = judgeInvite(context, invite, peer, remote, policies.policyFor(peer));
-      this.#add(peer, 'in', await answerInvite(context, judged, chatPurpose(context.ports)));
+      const purpose = chatPurpose(context.ports);
+      purpose.checkAnswer?.(remote);
+      this.#add(peer, 'in', await answerInvite(context, judged, purpose));
     } catch (error) {
       const refused = asRefusalError(error, 'peer-incompatible');
       const problem = refused.refusal('invitation');
       context.ports.log.log('warn', 'session.refused', { code: problem.code, reason: reasonOf(refused) });
       // Does nothing unless something went wrong before there was an answer.
-      invite.reject(500);
+      invite.reject(refused.code === 'peer-incompatible' ? 488 : 500);
       onRefused(peer, problem);
     } finally {
       this.#answering.splice(this.#answering.indexOf(peer), 1);

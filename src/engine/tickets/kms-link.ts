@@ -45,10 +45,13 @@ const unused = 'The key management server has not been needed yet';
 const answers = 'The key management server answers';
 const making = 'A key for the key management server is being made with the network';
 
-/** Statuses that tell of a road behind the KMS, to the KMS that issued a foreign ticket (profile 6.2), not of the KMS itself. */
-const beyondTheKms: readonly (number | undefined)[] = [502, 504];
+/**
+ * Statuses of a resolve that strangers bring about: a road behind the KMS, to the KMS that issued a foreign ticket (profile 6.2), is
+ * blocked, or more messages came than the KMS lets this account resolve. Each message then waits by itself.
+ */
+const broughtAbout: readonly (number | undefined)[] = [429, 502, 504];
 /** The same for a ticket that names another KMS: 503 may be that one's, and whoever sent the ticket chose it. */
-const beyondForForeign: readonly (number | undefined)[] = [...beyondTheKms, 503];
+const broughtAboutForeign: readonly (number | undefined)[] = [...broughtAbout, 503];
 
 /** What is asked: for a ticket of our own, to resolve one of our KMS, or one of another. */
 export type KmsErrand = 'request' | 'resolve' | 'resolve-foreign';
@@ -62,7 +65,7 @@ const exchangeOf: Readonly<Record<KmsErrand, KmsExchange>> = {
 /** Whether a failure is one of our own KMS. */
 function tellsOfOurKms(errand: KmsErrand, { status }: KmsUnavailable): boolean {
   if (errand === 'request') return true;
-  return !(errand === 'resolve' ? beyondTheKms : beyondForForeign).includes(status);
+  return !(errand === 'resolve' ? broughtAbout : broughtAboutForeign).includes(status);
 }
 
 /**
@@ -230,7 +233,7 @@ export class KmsLink {
     if (this.#isStopped) return;
     const { clock, random, log } = this.#options.ports;
     this.#absence?.cancelTimer();
-    // Another KMS says when it may be asked again, not when ours may.
+    // Another KMS, or a limit for messages that came, says when that may be tried again, not when ours may be asked.
     const retryAfter = tellsOfKms ? (error.retryAfterSeconds ?? 0) : 0;
     const asked = Math.min(retryAfter, limits.kmsRetryAfterSeconds) * 1000;
     // Nobody comes back all at once on the second that the KMS named either.

@@ -100,7 +100,7 @@ export function takeProxyHeader(socket: Socket, timeoutMilliseconds: number): Pr
       try {
         header = readProxyHeader(held);
       } catch (error) {
-        finish(() => reject(error));
+        finish(() => reject(error instanceof Error ? error : new Error(String(error))));
         return;
       }
       if (header === undefined) return;

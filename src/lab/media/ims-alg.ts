@@ -104,9 +104,14 @@ export class ImsAlg {
 class AnchoredSession implements AnchoredMedia {
   readonly offer: Uint8Array;
   readonly #streams: readonly (AnchoredStream | undefined)[];
+  /** Places of MSRP streams that pass the gateway by. */
+  readonly #leftAlone: ReadonlySet<number>;
 
   constructor(offer: SessionDescription, streams: readonly (AnchoredStream | undefined)[]) {
     this.#streams = streams;
+    this.#leftAlone = new Set(
+      offer.media.flatMap((section, index) => (isOpen(section) && streams[index] === undefined ? [index] : [])),
+    );
     this.offer = this.#rewrite(offer, (stream, section) => stream.presentOffer('callee', section));
   }
 
@@ -117,8 +122,8 @@ class AnchoredSession implements AnchoredMedia {
   reoffer(from: Side, sdp: Uint8Array): Uint8Array {
     const description = withOwnAttributes(parseSdp(sdp));
     description.media.forEach((section, index) => {
-      const isNew = isMsrpMedia(section) && mediaLine(section).port !== 0 && this.#streams[index] === undefined;
-      if (isNew) refuse('sdp.m', 'the lab anchors MSRP streams of the first offer only');
+      const isNew = isOpen(section) && this.#streams[index] === undefined;
+      if (isNew && !this.#leftAlone.has(index)) refuse('sdp.m', 'the lab anchors MSRP streams of the first offer only');
     });
     const to = from === 'caller' ? 'callee' : 'caller';
     return this.#rewrite(description, (stream, section) =>
@@ -149,6 +154,10 @@ class AnchoredSession implements AnchoredMedia {
   }
 }
 
+function isOpen(section: MediaSection): boolean {
+  return isMsrpMedia(section) && mediaLine(section).port !== 0;
+}
+
 /** Undefined for media that the gateway leaves alone. */
 function planStream(
   section: MediaSection,
@@ -156,7 +165,7 @@ function planStream(
   caller: MediaParty,
   callee: MediaParty,
 ): StreamPlan | undefined {
-  if (!isMsrpMedia(section) || mediaLine(section).port === 0) return undefined;
+  if (!isOpen(section)) return undefined;
   const offer = readMsrpMedia(section, description);
   // An MSRP relay holds the connection already (RFC 4976), and its user could not be active through us (RFC 6714 4.1).
   if (offer.path.length > 1) return undefined;

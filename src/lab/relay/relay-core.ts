@@ -58,6 +58,8 @@ export class RelayCore {
   readonly #users: RelayUsers;
   readonly #grants = new Map<string, Grant>();
   readonly #forwarded = new Map<string, Forwarded>();
+  /** Clients without a relay that connected to this one, by the session of their URI. */
+  readonly #guests = new Map<string, RelayWire>();
   readonly #dialled = new Map<string, Promise<RelayWire>>();
   /** AUTH requests that were granted. */
   granted = 0;
@@ -77,6 +79,7 @@ export class RelayCore {
     return (bytes) => {
       if (bytes === undefined) {
         for (const [session, grant] of this.#grants) if (grant.wire === wire) this.#grants.delete(session);
+        for (const [session, guest] of this.#guests) if (guest === wire) this.#guests.delete(session);
         return;
       }
       try {
@@ -159,6 +162,8 @@ export class RelayCore {
       return;
     }
     if (isSend && !isOurs && (head.headers.failureReport ?? 'yes') === 'yes') this.#answer(head, wire, 200);
+    if (towardsClient && !isOurs) this.#guests.set(sessionOf(fromPath[0] ?? ''), wire);
+    const guest = this.#guests.get(sessionOf(next));
     const headers = { ...head.headers, toPath: toPath.slice(1), fromPath: [own, ...fromPath] };
     const transactionId = randomId(this.#options.random, 16);
     const onward = { ...head, transactionId, headers };
@@ -171,6 +176,7 @@ export class RelayCore {
     }
     const write = (to: RelayWire): void => to.write(encodeFrame({ ...frame, head: onward }));
     if (towardsClient) write(grant.wire);
+    else if (guest !== undefined) write(guest);
     else {
       void this.#dial(next).then(write, () => {
         this.#forwarded.delete(transactionId);

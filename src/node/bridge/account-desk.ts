@@ -155,6 +155,12 @@ export class AccountDesk {
       ...(policy === undefined ? {} : { policy }),
       ...(consent === undefined ? {} : { consent }),
     });
+    if (outcome.outcome === 'offered') {
+      this.#count(peer, -1);
+      book.removeMessage(key, sending.id);
+      this.#release(peer);
+      return { outcome: 'offered', fileId: outcome.file.id };
+    }
     if (outcome.outcome !== 'refused') this.#shownAs.set(outcome.message.id, sending.id);
     this.#count(peer, -1);
     const message: MessageView =

@@ -88,6 +88,7 @@ describe('the content of a chat session', () => {
   it.each<[string, [string, Uint8Array], string]>([
     ['the text among alternatives', multipart('alternative', plain, html), 'hello'],
     ['the last text among alternatives', multipart('alternative', ['', 'first'], ['', 'second']), 'second'],
+    ['what is signed', multipart('signed', plain, ['Content-Type: application/pkcs7-signature', '', 'x']), 'hello'],
     ['all of a mixture of texts', multipart('mixed', plain, ['', 'world']), 'hello\n\nworld'],
     [
       'a multipart in an envelope',

@@ -177,6 +177,19 @@ describe('a KMS that is away', () => {
     await service.stop();
   });
 
+  it('is not believed away because strangers sent more messages than it lets this account resolve', async () => {
+    const received = receive(hand(await obtain(machine, alice), alice, bob.identity).message, bob);
+    const service = makeService(bob);
+    fail = (kind) => (kind === 'ticketresolve' ? { status: 429, message: undefined, retryAfterSeconds: 1 } : undefined);
+    await expect(service.resolve(received)).rejects.toMatchObject({ code: 'kms-unreachable' });
+    expect(service.state.state).toBe('ready');
+    await service.ticketFor(identityText(alice.identity), 'message');
+    fail = () => ({ status: 429, message: undefined, retryAfterSeconds: 1 });
+    await expect(service.ticketFor(contact(1), 'message')).rejects.toMatchObject({ code: 'kms-unreachable' });
+    expect(service.state.state).toBe('unreachable');
+    await service.stop();
+  });
+
   it('is believed away when nothing answers, whatever it was asked', async () => {
     const service = makeService(bob);
     fail = down;

@@ -1,3 +1,4 @@
+import { equalBytes } from '../../../src/base/bytes.ts';
 import { ProtocolError } from '../../../src/base/errors.ts';
 import { TrustAnchors } from '../../../src/crypto/certificate-path.ts';
 import { Certificate } from '../../../src/crypto/x509.ts';
@@ -49,6 +50,7 @@ export const mikeyKmsPublicKey: FuzzTarget = {
       ensure((await ask(machine, kind, input)).outcome === 'refused', 'a replay was answered');
       return;
     }
+    ensure(!isRight(input), 'a right question was refused');
     ensure(outcome.error instanceof ProtocolError, 'an untyped error');
     if (outcome.outcome !== 'malformed' && outcome.outcome !== 'not-authenticated') return;
     ensure(remembered.size === 0, 'an unauthentic message was remembered');
@@ -61,6 +63,8 @@ export const mikeyKmsPublicKey: FuzzTarget = {
     ensure(good.outcome === 'answered', 'a right message was refused after an unauthentic one');
   },
 };
+
+const isRight = (input: Uint8Array): boolean => equalBytes(input, request) || equalBytes(input, resolve);
 
 function kindOf(type: number | undefined, random: FuzzRandom): KmsKind {
   if (type === 11 || type === 12) return 'request';

@@ -19,11 +19,21 @@ export interface RelayedPartyOptions {
   /** Plain signalling: then there is nothing to protect sessions to. */
   readonly transport?: 'tls' | 'tcp';
   readonly withoutKms?: boolean;
+  /** PEM certificates that it trusts beside the lab's. */
+  readonly alsoTrust?: string;
 }
 
 /** A registered account with an MSRP relay, over real sockets. */
 export async function startRelayedParty(lab: Lab, name: string, options: RelayedPartyOptions = {}): Promise<Party> {
-  const { relay, relayPassword, policy = 'any', receivedFolder, transport = 'tls', withoutKms = false } = options;
+  const {
+    relay,
+    relayPassword,
+    policy = 'any',
+    receivedFolder,
+    transport = 'tls',
+    withoutKms = false,
+    alsoTrust = '',
+  } = options;
   const ports = await createEnginePorts({
     log: silentLogger,
     ...(receivedFolder === undefined ? {} : { receivedFolder }),
@@ -31,7 +41,11 @@ export async function startRelayedParty(lab: Lab, name: string, options: Relayed
   const engine = new Engine(ports);
   const { config, secrets } = accountFromUeConfig(checkUeConfig(lab.ueConfig(name, { policy, transport, withoutKms })));
   const account = engine.addAccount(
-    { ...config, ...(relay === undefined ? {} : { msrpRelay: relay }) },
+    {
+      ...config,
+      server: { ...config.server, trustedCa: `${config.server.trustedCa ?? ''}\n${alsoTrust}` },
+      ...(relay === undefined ? {} : { msrpRelay: relay }),
+    },
     { ...secrets, ...(relayPassword === undefined ? {} : { msrpRelayPassword: new SecretBytes(utf8(relayPassword)) }) },
   );
   const received: ChatMessage[] = [];

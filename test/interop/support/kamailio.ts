@@ -66,8 +66,6 @@ async function run(
   child.stdout.on('data', (bytes: Buffer) => (output += bytes.toString('latin1')));
   child.stderr.on('data', (bytes: Buffer) => (output += bytes.toString('latin1')));
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
-  let hasEnded = false;
-  void ended.then(() => (hasEnded = true));
   const answers = (): Promise<boolean> =>
     new Promise((resolve) => {
       const socket = connect(port, '127.0.0.1');
@@ -75,8 +73,9 @@ async function run(
       socket.once('close', () => resolve(false));
       socket.once('connect', () => socket.destroy());
     });
-  while (!hasEnded && !(await answers())) await new Promise((resolve) => setTimeout(resolve, 50));
-  if (hasEnded) {
+  const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null;
+  while (!hasEnded() && !(await answers())) await new Promise((resolve) => setTimeout(resolve, 50));
+  if (hasEnded()) {
     process.stderr.write(output.slice(-2_000));
     return undefined;
   }

@@ -124,9 +124,11 @@ export function describeStorage(open: (replayCapacity: number) => Promise<Storag
         const team = { identity: 'sip:team@lab.test', members: ['sip:bob.alias@lab.test', 'sip:alice@lab.test'] };
         expect(await groups.put(team)).toBe('stored');
         expect(await groups.put({ identity: 'sip:all@lab.test', members: ['sip:bob@lab.test'] })).toBe('stored');
+        expect(await groups.put({ identity: 'sip:zoo@lab.test', members: [] })).toBe('stored');
         expect(await other.groups.list()).toEqual([
           { identity: 'sip:all@lab.test', members: ['sip:bob@lab.test'] },
           { identity: 'sip:team@lab.test', members: ['sip:alice@lab.test', 'sip:bob@lab.test'] },
+          { identity: 'sip:zoo@lab.test', members: [] },
         ]);
         expect((await other.groups.groupsOf('sip:bob@lab.test')).toSorted()).toEqual([
           'sip:all@lab.test',

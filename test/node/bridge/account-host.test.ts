@@ -397,4 +397,18 @@ describe('files on the screens', () => {
     expect(await call('showFile', { fileId: 'f1' })).toEqual({});
     expect(shown).toEqual(['/received/plan.pdf']);
   });
+
+  it('leaves no message behind for a text that became a file', async () => {
+    const { account, call, bridge } = setUp();
+    const removed: string[] = [];
+    bridge.subscribe((event) => {
+      if (event.event === 'messageRemoved') removed.push(event.payload.messageId);
+    });
+    const sending = call('sendMessage', { to: bob, text: 'long', way: 'msrp' });
+    const file = { id: 'f1', peer: bob, direction: 'out', name: 'message.txt', type: 'text/plain', size: 4 } as const;
+    account.sends[0]!.settle({ outcome: 'offered', file: { ...file, state: 'preparing', transferred: 0, at: 1 } });
+    expect(await sending).toEqual({ outcome: 'offered', fileId: 'f1' });
+    expect(removed).toHaveLength(1);
+    expect(await call('listMessages', { peer: bob })).toMatchObject({ messages: [] });
+  });
 });

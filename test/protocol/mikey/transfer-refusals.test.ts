@@ -9,12 +9,15 @@ import {
   receiveTransfer,
   uriIdentity,
 } from '../../../src/protocol/mikey/index.ts';
+import { makeInitiatorData, readInitiatorData, verifyInitiatorData } from '../../../src/protocol/mikey/base-ticket.ts';
 import { dataTypeName, idRole } from '../../../src/protocol/mikey/code-points.ts';
+import { checkAnswerHeader } from '../../../src/protocol/mikey/error-message.ts';
 import type { CryptoSession, MikeyHeader } from '../../../src/protocol/mikey/message.ts';
 import type { Payload } from '../../../src/protocol/mikey/payloads.ts';
 import { suites } from '../../../src/protocol/mikey/protection.ts';
 import { sealResolveResponse } from '../../../src/protocol/mikey/resolve-messages.ts';
 import { checkAnswer, cryptoSession, emptySecurityPolicy } from '../../../src/protocol/mikey/session-negotiation.ts';
+import { encodeInitiatorData } from '../../../src/protocol/mikey/ticket-codec.ts';
 import { keyData, mpkData } from '../../../src/protocol/mikey/ticket-keys.ts';
 import { ntpTimestamp } from '../../../src/protocol/mikey/timestamp.ts';
 import {
@@ -236,6 +239,39 @@ describe('wrong calls of our own', async () => {
   it('a session more with two policies', () => {
     const moreSessions = [{ csId: 9, protType: 3, policies: [0, 1] }];
     expect(failing(respond({ moreSessions }))).toMatchObject({ kind: 'local', field: 'transfer.moreSessions' });
+  });
+});
+
+describe('Initiator Data', () => {
+  const mpkr = random.bytes(32);
+
+  it('is not taken when its two MACs differ in their algorithm, or have none', () => {
+    const data = (...algorithms: readonly [number, number]): Uint8Array =>
+      encodeInitiatorData(algorithms.map((macAlgorithm) => ({ payload: 'V', macAlgorithm, mac: macOf(macAlgorithm) })));
+    const macOf = (algorithm: number): Uint8Array => new Uint8Array([0, 20, 32][algorithm]!);
+    expect(readInitiatorData(data(2, 2))).toMatchObject({ macAlgorithm: 2 });
+    for (const wrong of [data(1, 2), data(0, 0)]) {
+      expect(failing(() => readInitiatorData(wrong))).toMatchObject({ field: 'mikey.TICKET.initiatorData' });
+    }
+  });
+
+  it('proves nothing with a MAC that is weaker than the ticket', () => {
+    const strong = makeInitiatorData(suites['256'], mpkr, new Uint8Array(32));
+    expect(() => verifyInitiatorData(suites['256'], mpkr, strong)).not.toThrow();
+    const weak = makeInitiatorData(suites['256'], mpkr, new Uint8Array(20), suites['128']);
+    expect(failing(() => verifyInitiatorData(suites['256'], mpkr, weak))).toMatchObject({
+      field: 'mikey.TICKET.Vr',
+      hint: { mikey: 14 },
+    });
+  });
+});
+
+it('an answer repeats the kind of map of its question', () => {
+  const answer = decodeMessage(encodeErrorMessage({ csbId: 1, prf: 1, errorNumbers: [1], now: start }));
+  const question: MikeyHeader = { ...answer.header, map: { type: 'generic', sessions: [] } };
+  expect(() => checkAnswerHeader(answer, answer.header, answer.header.dataType)).not.toThrow();
+  expect(failing(() => checkAnswerHeader(answer, question, answer.header.dataType))).toMatchObject({
+    field: 'mikey.HDR.mapType',
   });
 });
 

@@ -54,7 +54,7 @@ class Asker {
 
   answer(request: MsrpRequestHead, status: number, fields: Readonly<Record<string, string | readonly string[]>> = {}) {
     const other = Object.entries(fields).flatMap(([name, values]) =>
-      [values].flat().map((value) => ({ name, value: value as string })),
+      [values].flat().map((value) => ({ name, value: value })),
     );
     const { toPath, fromPath } = request.headers;
     const headers = { toPath: fromPath, fromPath: toPath, other };
@@ -273,7 +273,7 @@ describe('lifetimes', () => {
       moved: false,
     });
     asker.wait();
-    asker.answer(asker.request(), 200, { 'Use-Path': `${intraPath.replace('jui', 'xyz')}`, Expires: '900' });
+    asker.answer(asker.request(), 200, { 'Use-Path': intraPath.replace('jui', 'xyz'), Expires: '900' });
     expect(asker.actions.at(-1)).toMatchObject({ type: 'granted', moved: true });
   });
 

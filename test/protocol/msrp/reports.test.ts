@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { concatBytes, utf8 } from '../../../src/base/bytes.ts';
+import { concatBytes, fromUtf8, utf8 } from '../../../src/base/bytes.ts';
 import {
   bytesSource,
   decodeFrames,
@@ -406,5 +406,45 @@ describe('extensions of MSRP', () => {
         .with(2, `From-Path: ${bobPath};colour=red`),
     );
     expect([alice.says(), alice.texts()]).toEqual([[200], ['hi']]);
+  });
+});
+
+describe('what we write', () => {
+  it('has transaction ids of 128 random bits, never the same twice, and none that stands in the body', () => {
+    const alice = openAlice({ random: seededRandom('ids'), maxUnanswered: 1000 });
+    for (let count = 0; count < 500; count++) {
+      alice.handle({ type: 'send', request: request(`msg-${count}`, utf8('x')) });
+    }
+    const ids = alice.frames().map(({ head }) => head.transactionId);
+    expect(ids).toHaveLength(500);
+    expect(new Set(ids).size).toBe(500);
+    for (const id of ids) expect(id).toMatch(/^[0-9a-f]{32}$/);
+    // The same randomness again: the first id stands in the body now.
+    const again = openAlice({ random: seededRandom('ids') });
+    again.handle({ type: 'send', request: request('msg-1', utf8(`-------${ids[0]}$`)) });
+    expect(again.frames().map(({ head }) => head.transactionId)).toEqual([ids[1]]);
+  });
+
+  it('has its header fields in order, Content-Type last, and a body set off by a line of its own', () => {
+    const alice = openAlice();
+    const other = [{ name: 'Content-Disposition', value: 'render' }];
+    const wish = { other, successReport: true, failureReport: 'partial' } as const;
+    alice.handle({ type: 'send', request: request('msg-1', utf8('hello'), wish) });
+    const lines = fromUtf8(concatBytes(...alice.output())).split('\r\n');
+    expect(lines.map((line) => line.replace(/[0-9a-f]{32}/, 'ID'))).toEqual([
+      'MSRP ID SEND',
+      `To-Path: ${bobPath}`,
+      `From-Path: ${alicePath}`,
+      'Message-ID: msg-1',
+      'Success-Report: yes',
+      'Failure-Report: partial',
+      'Byte-Range: 1-5/5',
+      'Content-Disposition: render',
+      'Content-Type: text/plain',
+      '',
+      'hello',
+      '-------ID$',
+      '',
+    ]);
   });
 });
