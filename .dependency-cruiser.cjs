@@ -23,9 +23,11 @@ const protocolContains = {
   xml: [],
   imdn: ['cpim', 'xml'],
   composing: ['xml'],
-  msrp: [],
+  conference: ['xml'],
+  digest: ['gba'],
+  msrp: ['digest'],
   sdp: ['mikey'],
-  sip: ['gba'],
+  sip: ['gba', 'digest'],
   gba: ['xml'],
 };
 

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { fromBase64, fromHex, fromUtf8, toBase64, toHex, utf8 } from '../src/base/bytes.ts';
@@ -8,10 +8,18 @@ import { credentialMode } from '../src/cli/kms-config.ts';
 import { accountFromUeConfig, checkUeConfig, ueConfigSchema, type UeConfig } from '../src/cli/ue-config.ts';
 import type { AccountConfig, AccountSecrets } from '../src/engine/account-config.ts';
 import type { SecretStore } from '../src/engine/ports.ts';
+import { replaceFile } from '../src/node/whole-file.ts';
 
 /** A UE configuration without its secrets, which are in the keychain under the account's identity. */
 const storedAccount = ueConfigSchema
-  .omit({ password: true, authentication: true, sim: true, stateDirectory: true, statePassphrase: true })
+  .omit({
+    password: true,
+    authentication: true,
+    sim: true,
+    stateDirectory: true,
+    statePassphrase: true,
+    receivedFolder: true,
+  })
   .extend({
     authentication: z
       .discriminatedUnion('mode', [
@@ -56,9 +64,10 @@ export class Accounts {
   async add(config: UeConfig): Promise<void> {
     const { password, authentication, sim: ownSim, kms, ...rest } = checkUeConfig(config);
     const { identity } = config;
-    // The desktop has a folder and a keychain of its own for its state.
+    // The desktop has folders and a keychain of its own for what it keeps.
     delete rest.stateDirectory;
     delete rest.statePassphrase;
+    delete rest.receivedFolder;
     let stored: StoredAccount = rest;
     await this.#setOrDelete(
       passwordName(identity),
@@ -141,9 +150,7 @@ export class Accounts {
   /** Whole or not at all: a crash leaves the old file. */
   async #write(accounts: readonly StoredAccount[]): Promise<void> {
     await mkdir(dirname(this.#file), { recursive: true });
-    const draft = `${this.#file}.new`;
-    await writeFile(draft, `${JSON.stringify({ version: 1, accounts }, undefined, 2)}\n`, { mode: 0o600 });
-    await rename(draft, this.#file);
+    await replaceFile(this.#file, `${JSON.stringify({ version: 1, accounts }, undefined, 2)}\n`);
   }
 }
 

@@ -1,2 +1,2 @@
-/** The two IPC channels between a window and the main process. */
-export const channels = { call: 'tessera:call', event: 'tessera:event' } as const;
+/** The IPC channels between a window and the main process. */
+export const channels = { call: 'tessera:call', event: 'tessera:event', drop: 'tessera:drop' } as const;

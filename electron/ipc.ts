@@ -34,6 +34,6 @@ export function bindIpc({ ipcMain, bridge, contents, log }: IpcOptions): () => v
 }
 
 /** Only the top frame of a window of ours, with the screens in it, may call. A frame that is gone has no identity. */
-function isTrusted({ sender, senderFrame }: IpcMainInvokeEvent): boolean {
+export function isTrusted({ sender, senderFrame }: IpcMainInvokeEvent): boolean {
   return senderFrame !== null && senderFrame === sender.mainFrame && isOurs(senderFrame.url);
 }

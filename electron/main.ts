@@ -14,6 +14,7 @@ import { localAddressTowards } from '../src/node/local-address.ts';
 import { loadPages } from '../src/node/screens/pages.ts';
 import { Accounts, type LoadedAccounts } from './accounts.ts';
 import { declareScheme, serveScreens } from './app-protocol.ts';
+import { bindDrops, desktopFiles } from './files.ts';
 import { bindIpc } from './ipc.ts';
 import { Keychain } from './keychain.ts';
 import { menuTemplate } from './menu.ts';
@@ -53,7 +54,9 @@ async function run(): Promise<void> {
   const loaded = await accounts.load();
   const { engines, hosted } = await startEngines(loaded, keychain, log);
 
-  const bridge = createBridge({ host: createAccountHost(hosted), log });
+  const files = desktopFiles();
+  const bridge = createBridge({ host: createAccountHost(hosted, { files }), log });
+  bindDrops(ipcMain, files, log);
   bindIpc({ ipcMain, bridge, log, contents: () => BrowserWindow.getAllWindows().map((window) => window.webContents) });
   const open = () => openWindow({ preload: join(here, 'preload.cjs'), hasDevTools: !app.isPackaged });
   open();
@@ -68,13 +71,21 @@ async function run(): Promise<void> {
 
 /** One engine for each account: accounts of different networks are reached from different addresses of this machine. */
 async function startEngines({ ready }: LoadedAccounts, keychain: Keychain, logger: Logger) {
+  const receivedFolder = join(app.getPath('downloads'), 'Tessera');
   const simDirectory = join(app.getPath('userData'), 'sim-state');
   const engines: Engine[] = [];
   const hosted: Account[] = [];
   for (const { config, secrets } of ready) {
     const host = await localAddressTowards(config.server.host);
     const engine = new Engine(
-      await createEnginePorts({ log: logger, host, media: config.media ?? {}, simDirectory, secrets: keychain }),
+      await createEnginePorts({
+        log: logger,
+        host,
+        media: config.media ?? {},
+        simDirectory,
+        receivedFolder,
+        secrets: keychain,
+      }),
     );
     engines.push(engine);
     const storage = await ticketStorage(app.getPath('userData'), config.identity, keychain);

@@ -59,6 +59,8 @@ export function confineSession(session: Session): void {
   session.setDevicePermissionHandler(() => false);
   session.on('will-download', (event) => event.preventDefault());
   session.webRequest.onBeforeRequest((details, answer) => {
-    answer({ cancel: !isOurs(details.url) && !details.url.startsWith('devtools://') });
+    // Previews are pictures that the page itself holds, under addresses inside its own.
+    const url = details.url.replace(/^blob:/, '');
+    answer({ cancel: !isOurs(url) && !url.startsWith('devtools://') });
   });
 }

@@ -8,6 +8,7 @@ import { RegistrationNotice } from './features/accounts/registration-notice.tsx'
 import { ConversationList } from './features/conversations/conversation-list.tsx';
 import { ConversationPane } from './features/conversations/conversation-pane.tsx';
 import { useAnnouncements } from './features/conversations/use-announcements.ts';
+import { useFileAnnouncements } from './features/files/use-file-announcements.ts';
 import { LevelLegend } from './features/security/level-legend.tsx';
 import { useTexts } from './i18n/text.tsx';
 import { Announcer } from './ui/announcer.tsx';
@@ -19,6 +20,7 @@ export function App() {
   const selected = useScreen((state) => state.selected);
   const { text } = useTexts();
   useAnnouncements();
+  useFileAnnouncements();
   useTitle();
   return (
     <main className={classes(styles.app, selected !== undefined && styles.hasSelected)}>

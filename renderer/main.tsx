@@ -10,6 +10,13 @@ import { createScreenStore } from './screen-state.ts';
 import './ui/tokens.css';
 import './ui/base.css';
 
+// A file that misses the conversation must not take its page away.
+for (const name of ['dragover', 'drop'] as const) {
+  window.addEventListener(name, (event) => {
+    if (event.dataTransfer?.types.includes('Files') === true) event.preventDefault();
+  });
+}
+
 const root = document.getElementById('root');
 if (root === null) throw new Error('index.html has no root');
 

@@ -1,5 +1,13 @@
 import { createStore, type StoreApi } from 'zustand/vanilla';
-import type { AccountView, ConversationView, EventEnvelope, MessageView, Snapshot } from '../../src/contract/index.ts';
+import type {
+  AccountView,
+  ConversationView,
+  EventEnvelope,
+  FileAbilities,
+  FileView,
+  MessageView,
+  Snapshot,
+} from '../../src/contract/index.ts';
 import type { BridgeClient } from './client.ts';
 
 /** Identifies a conversation: account and address of the peer. */
@@ -26,6 +34,10 @@ export interface RemoteState {
   readonly conversations: readonly ConversationView[];
   /** Only of conversations that were opened, by `keyText`. */
   readonly messages: Readonly<Record<string, MessageList>>;
+  /** Files of the same conversations, oldest first. */
+  readonly transfers: Readonly<Record<string, readonly FileView[]>>;
+  /** What the shell can do about files. */
+  readonly files: FileAbilities;
 }
 
 const pageSize = 60;
@@ -38,9 +50,12 @@ export class Remote {
     accounts: [],
     conversations: [],
     messages: {},
+    transfers: {},
+    files: { choose: 'none', show: false },
   }));
   readonly client: BridgeClient;
   readonly #messageListeners = new Set<(message: MessageView) => void>();
+  readonly #fileListeners = new Set<(file: FileView) => void>();
   /** Version of the last event that is contained in the store; undefined while a snapshot is on its way. */
   #version: number | undefined;
   #early: EventEnvelope[] = [];
@@ -60,14 +75,38 @@ export class Remote {
     return () => this.#messageListeners.delete(listener);
   }
 
-  /** Loads the newest messages of a conversation, unless they are there. */
+  /** Hears every file that is offered or changes while connected. */
+  onFile(listener: (file: FileView) => void): () => void {
+    this.#fileListeners.add(listener);
+    return () => this.#fileListeners.delete(listener);
+  }
+
+  /** Loads the newest messages and the files of a conversation, unless they are there. */
   async openConversation(key: ConversationKey): Promise<void> {
-    if (this.store.getState().messages[keyText(key)] === undefined) await this.#load(key);
+    if (this.store.getState().messages[keyText(key)] !== undefined) return;
+    // Files first: a conversation counts as opened once its messages are there.
+    await this.#loadFiles(key);
+    await this.#load(key);
   }
 
   async loadEarlier(key: ConversationKey): Promise<void> {
     const oldest = this.store.getState().messages[keyText(key)]?.messages[0];
     await this.#load(key, oldest?.id);
+  }
+
+  async #loadFiles(key: ConversationKey): Promise<void> {
+    const { files } = await this.#fetchFiles(key);
+    this.store.setState(({ transfers }) => {
+      // What events brought meanwhile is newer.
+      const known = transfers[keyText(key)] ?? [];
+      const merged = files.map((file) => known.find(({ id }) => id === file.id) ?? file);
+      const added = known.filter(({ id }) => !files.some((file) => file.id === id));
+      return { transfers: { ...transfers, [keyText(key)]: [...merged, ...added] } };
+    });
+  }
+
+  #fetchFiles({ accountId, peer }: ConversationKey): Promise<{ readonly files: readonly FileView[] }> {
+    return this.client.call('listFiles', { accountId, peer });
   }
 
   async #load(key: ConversationKey, before?: string): Promise<void> {
@@ -83,8 +122,11 @@ export class Remote {
 
   /** Replaces what was known of a conversation, which stays on the screen until then. */
   async #reload(key: ConversationKey): Promise<void> {
-    const page = await this.#fetchPage(key);
-    this.store.setState(({ messages }) => ({ messages: { ...messages, [keyText(key)]: page } }));
+    const [page, { files }] = await Promise.all([this.#fetchPage(key), this.#fetchFiles(key)]);
+    this.store.setState(({ messages, transfers }) => ({
+      messages: { ...messages, [keyText(key)]: page },
+      transfers: { ...transfers, [keyText(key)]: files },
+    }));
   }
 
   #fetchPage(key: ConversationKey, before?: string): Promise<MessageList> {
@@ -101,12 +143,15 @@ export class Remote {
       // The link broke again; its return starts this over.
       return;
     }
-    const { accounts, conversations } = snapshot;
+    const { accounts, conversations, files } = snapshot;
     this.#version = snapshot.version;
     const lists = this.store.getState().messages;
     const opened = conversations.filter((conversation) => lists[keyText(conversation)] !== undefined);
     const messages = Object.fromEntries(opened.map((key) => [keyText(key), lists[keyText(key)] ?? emptyList]));
-    this.store.setState({ link: 'up', accounts, conversations, messages });
+    // What is known of conversations that are not open is asked for again when they are.
+    const known = this.store.getState().transfers;
+    const transfers = Object.fromEntries(opened.map((key) => [keyText(key), known[keyText(key)] ?? []]));
+    this.store.setState({ link: 'up', accounts, conversations, messages, transfers, files });
     const early = this.#early;
     this.#early = [];
     for (const event of early) this.#receive(event);
@@ -129,6 +174,9 @@ export class Remote {
     if (event.event === 'message') {
       for (const listener of this.#messageListeners) listener(event.payload.message);
     }
+    if (event.event === 'file') {
+      for (const listener of this.#fileListeners) listener(event.payload.file);
+    }
   }
 }
 
@@ -148,6 +196,12 @@ export function applyEvent(state: RemoteState, event: EventEnvelope): Partial<Re
       const { message } = event.payload;
       const key = { accountId: message.accountId, peer: message.conversation };
       return changeMessages(state, key, (messages) => replaced(messages, message, (known) => known.id === message.id));
+    }
+    case 'file': {
+      const { file } = event.payload;
+      const text = keyText({ accountId: file.accountId, peer: file.conversation });
+      const files = replaced(state.transfers[text] ?? [], file, ({ id }) => id === file.id);
+      return { transfers: { ...state.transfers, [text]: files } };
     }
     case 'messageRemoved': {
       const { accountId, conversation, messageId } = event.payload;

@@ -56,6 +56,14 @@ export class ProtocolError extends Error {
   }
 }
 
+/**
+ * For the `catch` around what a peer's octets may fail: whatever is no ProtocolError is a mistake of ours, which must not look like
+ * the peer's, and goes on.
+ */
+export function assertProtocolError(error: unknown): asserts error is ProtocolError {
+  if (!(error instanceof ProtocolError)) throw error;
+}
+
 /** The text of anything that was thrown, fit for a log line. */
 export function describeError(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describeError } from '../base/errors.ts';
 import { createMemorySimState } from '../engine/sim/memory-sim-state.ts';
 import { startLab } from '../lab/lab.ts';
@@ -12,8 +15,8 @@ import { runDemo, type DemoStage } from './demo/run-demo.ts';
 
 const usage = `npm run demo -- [--kms MODE] [--json] [--no-ui] [--pages-only]
 
-Starts a lab on loopback and two UEs, sends in all four ways both directions, shows what protected each message
-and where its plaintext was found, and shows that six attacks are refused.
+Starts a lab on loopback and two UEs, sends in all four ways and files both directions, shows what protected
+each and where its plaintext was found, and shows that six attacks are refused.
 
   --kms MODE    how the UEs come to the key that they share with the key management server: static-psk (given by hand,
                 the default), gba-aka (bootstrapped with a software SIM) or gba-digest (with the SIP password)
@@ -31,11 +34,11 @@ interface Options {
   readonly hasPages: boolean;
 }
 
-async function setStage(kms: LabCredentialMode): Promise<DemoStage> {
+async function setStage(kms: LabCredentialMode, receivedFolder: string): Promise<DemoStage> {
   const lab = await startLab();
   try {
     const keyNames = new KeyNames();
-    const ports = { ...(await createEnginePorts({ log: keyNames })), simState: createMemorySimState() };
+    const ports = { ...(await createEnginePorts({ log: keyNames, receivedFolder })), simState: createMemorySimState() };
     const alice = await startParty(lab, ports, 'alice', { kms });
     const bob = await startParty(lab, ports, 'bob', { kms });
     return { lab, ports, kms, keyNames, alice, bob };
@@ -46,7 +49,15 @@ async function setStage(kms: LabCredentialMode): Promise<DemoStage> {
 }
 
 async function main({ kms, isJson, hasReport, hasPages }: Options): Promise<void> {
-  const stage = await setStage(kms);
+  const receivedFolder = await mkdtemp(join(tmpdir(), 'tessera-demo-received-'));
+  try {
+    await runOn(await setStage(kms, receivedFolder), { isJson, hasReport, hasPages });
+  } finally {
+    await rm(receivedFolder, { recursive: true, force: true });
+  }
+}
+
+async function runOn(stage: DemoStage, { isJson, hasReport, hasPages }: Omit<Options, 'kms'>): Promise<void> {
   try {
     if (hasReport) {
       const report = await runDemo(stage, (step) => {

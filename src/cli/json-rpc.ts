@@ -10,6 +10,8 @@ const numbers = {
   internal: -32603,
   'no-such-session': -32001,
   'no-such-message': -32002,
+  'no-such-file': -32003,
+  'no-such-room': -32004,
 } as const;
 export type RpcErrorCode = keyof typeof numbers;
 

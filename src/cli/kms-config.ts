@@ -35,6 +35,8 @@ export const kmsSchema = z.strictObject({
     .optional(),
   suite: z.enum(['256', '128']).optional(),
   bodyEncoding: z.enum(['base64', 'binary']).optional(),
+  /** As in `KmsConfig`. */
+  ticketsMadeHere: z.boolean().optional(),
 });
 export type KmsFields = z.infer<typeof kmsSchema>;
 
@@ -47,6 +49,8 @@ export function kmsProblem({
   psk,
   privateKey,
   credential,
+  ticketsMadeHere,
+  suite = '256',
 }: KmsFields): readonly [field: string, message: string] | undefined {
   const mode = credentialMode({ credential });
   const isStatic = mode === 'static-psk';
@@ -56,13 +60,18 @@ export function kmsProblem({
   if (mode !== 'certificate' && privateKey !== undefined) return ['privateKey', 'nothing here uses one'];
   if (mode === 'certificate' && (pskId ?? psk) !== undefined)
     return ['pskId', 'an account with a certificate has none'];
+  if (ticketsMadeHere === true && mode === 'certificate')
+    return ['ticketsMadeHere', 'a certificate is no key that the server has too'];
+  // A ticket is protected no worse than what is in it: a ticket protection key has the length of the keys that the suite makes.
+  if (ticketsMadeHere === true && psk !== undefined && psk.length * 4 < Number(suite))
+    return ['ticketsMadeHere', `needs a key of ${Number(suite) / 8} octets or more`];
   if (!isStatic && (pskId ?? psk) !== undefined) return ['pskId', 'a bootstrapped key has its own name and value'];
   return undefined;
 }
 
 /** Of a checked configuration. @param trusted PEM, instead of the system's authorities */
 export function kmsConfig(fields: KmsFields, trusted: { readonly trustedCa?: string }): KmsConfig {
-  const { url, serverName, identity, pskId = '', credential, suite = '256', bodyEncoding } = fields;
+  const { url, serverName, identity, pskId = '', credential, suite = '256', bodyEncoding, ticketsMadeHere } = fields;
   const mode = credentialMode(fields);
   const token = mode === 'gba-aka' || mode === 'gba-digest' ? { userAgent: profile.bootstrapping.nafTokens[mode] } : {};
   const named = serverName === undefined ? {} : { serverName };
@@ -71,6 +80,7 @@ export function kmsConfig(fields: KmsFields, trusted: { readonly trustedCa?: str
     identity,
     credential: credentialConfig(credential, pskId, trusted),
     suite,
+    ...(ticketsMadeHere === undefined ? {} : { ticketsMadeHere }),
   };
 }
 

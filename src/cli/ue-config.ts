@@ -8,7 +8,9 @@ import { SecretBytes } from '../base/secret-bytes.ts';
 import type {
   AccountConfig,
   AccountSecrets,
+  FilesConfig,
   MediaConfig,
+  MsrpRelayConfig,
   ReceiptsConfig,
   SipAuthenticationConfig,
 } from '../engine/account-config.ts';
@@ -19,6 +21,18 @@ import { privateKeyOf, withCertificateFiles } from './ue-certificate.ts';
 import { amfField, simFields, simKeys, simProblem } from './sim-config.ts';
 
 const policy = z.enum(policies);
+const relayUri = z
+  .string()
+  .regex(/^msrps:\/\/[^\s/]+;tcp$/i, 'expected an address like msrps://relay.example:2855;tcp');
+const relaySchema = z.strictObject({
+  uri: relayUri,
+  further: z.array(relayUri).max(7).optional(),
+  username: z.string().min(1).optional(),
+  /** The account's when absent. */
+  password: z.string().optional(),
+  realm: z.string().min(1).optional(),
+  expires: z.int().min(1).optional(),
+});
 const sipUri = z.string().regex(/^sips?:[^\s@]+@[^\s@]+$/i, 'expected an address like sip:alice@example.org');
 
 /** The JSON file of `npm run ue -- --config FILE`; docs/ue-rpc.md describes it. */
@@ -47,6 +61,7 @@ export const ueConfigSchema = z.strictObject({
   /** PEM text, or the path of a PEM file, relative to the configuration file. */
   ca: z.string().optional(),
   kms: kmsSchema.optional(),
+  msrpRelay: relaySchema.optional(),
   media: z
     .strictObject({
       address: z.union([z.ipv4(), z.ipv6()], 'expected an IP address of this machine').optional(),
@@ -62,6 +77,18 @@ export const ueConfigSchema = z.strictObject({
   stateDirectory: z.string().min(1).optional(),
   /** Enciphers what is kept there. */
   statePassphrase: z.string().min(12, 'expected 12 characters at least').optional(),
+  files: z
+    .strictObject({
+      maxOctets: z.int().min(1).optional(),
+      refusedTypes: z
+        .array(z.string().regex(/^[^\s/]+\/[^\s/]+$/, 'expected a media type like video/mp4 or video/*'))
+        .max(100)
+        .optional(),
+      autoAccept: z.enum(['never', 'contacts']).optional(),
+    })
+    .optional(),
+  /** Where received files go, relative to the configuration file; the folder `received` beside it when absent. */
+  receivedFolder: z.string().min(1).optional(),
   /** What peers are told of their messages in sessions; all by default. */
   receipts: z.strictObject({ delivery: z.boolean().optional(), display: z.boolean().optional() }).optional(),
   /** Whether peers are told, in sessions, that the user is writing. */
@@ -72,10 +99,13 @@ export const ueConfigSchema = z.strictObject({
 export type UeConfig = z.infer<typeof ueConfigSchema>;
 
 /** What one field alone does not show. */
-const wholeUeConfig = ueConfigSchema.superRefine(({ authentication, password, sim, kms }, context) => {
+const wholeUeConfig = ueConfigSchema.superRefine(({ authentication, password, sim, kms, msrpRelay }, context) => {
   const problem = (message: string, ...path: string[]): void => {
     context.addIssue({ code: 'custom', path, message });
   };
+  if (msrpRelay !== undefined && (msrpRelay.password ?? password) === undefined) {
+    problem('expected the password for the relay', 'msrpRelay', 'password');
+  }
   const kmsWrong = kms && kmsProblem(kms);
   if (kmsWrong !== undefined) problem(kmsWrong[1], 'kms', kmsWrong[0]);
   const credential = credentialMode(kms);
@@ -102,9 +132,13 @@ export class UeConfigError extends Error {
 /** Reads the file and the CA and certificate files that it names. @throws UeConfigError */
 export async function readUeConfig(file: string): Promise<UeConfig> {
   const checked = checkUeConfig(await inlined(parseJson(await readText(file)), dirname(file)));
-  const { stateDirectory } = checked;
-  const config =
-    stateDirectory === undefined ? checked : { ...checked, stateDirectory: resolve(dirname(file), stateDirectory) };
+  const { stateDirectory, receivedFolder = 'received' } = checked;
+  const beside = (path: string): string => resolve(dirname(file), path);
+  const config = {
+    ...checked,
+    ...(stateDirectory === undefined ? {} : { stateDirectory: beside(stateDirectory) }),
+    receivedFolder: beside(receivedFolder),
+  };
   if (config.ca === undefined || isPem(config.ca)) return config;
   return { ...config, ca: await readText(resolve(dirname(file), config.ca)) };
 }
@@ -136,11 +170,13 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
       ...trusted,
     },
     ...(kms === undefined ? {} : { kms: kmsConfig(kms, trusted) }),
+    ...(config.msrpRelay === undefined ? {} : { msrpRelay: relayConfig(config.msrpRelay, trusted) }),
     ...(config.media === undefined ? {} : { media: mediaConfig(config.media) }),
     policy: config.policy ?? 'prefer-e2e',
     contactPolicies: Object.fromEntries(
       Object.entries(config.contacts ?? {}).map(([contact, { policy: demanded }]) => [contact, demanded]),
     ),
+    ...(config.files === undefined ? {} : { files: filesConfig(config.files) }),
     ...(config.receipts === undefined ? {} : { receipts: receiptsConfig(config.receipts) }),
     ...(config.composing === undefined ? {} : { composing: config.composing }),
     ...(config.e2aeInferFromRegistration === undefined
@@ -149,8 +185,10 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
     ...(config.mediasecOptionTag === undefined ? {} : { mediasecOptionTag: config.mediasecOptionTag }),
   };
   const sim = authentication?.mode === 'aka' ? authentication : config.sim;
+  const relayPassword = config.msrpRelay?.password;
   const secrets: AccountSecrets = {
     ...(config.password === undefined ? {} : { password: new SecretBytes(utf8(config.password)) }),
+    ...(relayPassword === undefined ? {} : { msrpRelayPassword: new SecretBytes(utf8(relayPassword)) }),
     ...(sim === undefined ? {} : { sim: simKeys(sim) }),
     ...(kms?.psk === undefined ? {} : { kmsPsk: new SecretBytes(fromHex(kms.psk)) }),
     ...(kms?.privateKey === undefined ? {} : { kmsPrivateKey: privateKeyOf(kms.privateKey) }),
@@ -158,12 +196,35 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
   return { config: account, secrets };
 }
 
-function mediaConfig({ address, portRange }: NonNullable<UeConfig['media']>): MediaConfig {
-  return { ...(address === undefined ? {} : { address }), ...(portRange === undefined ? {} : { portRange }) };
+function filesConfig({ maxOctets, refusedTypes, autoAccept }: NonNullable<UeConfig['files']>): FilesConfig {
+  return {
+    ...(maxOctets === undefined ? {} : { maxOctets }),
+    ...(refusedTypes === undefined ? {} : { refusedTypes }),
+    ...(autoAccept === undefined ? {} : { autoAccept }),
+  };
 }
 
 function receiptsConfig({ delivery, display }: NonNullable<UeConfig['receipts']>): ReceiptsConfig {
   return { ...(delivery === undefined ? {} : { delivery }), ...(display === undefined ? {} : { display }) };
+}
+
+function relayConfig(
+  relay: NonNullable<UeConfig['msrpRelay']>,
+  trusted: { readonly trustedCa?: string },
+): MsrpRelayConfig {
+  const { uri, further, username, realm, expires } = relay;
+  return {
+    uri,
+    ...trusted,
+    ...(further === undefined ? {} : { further }),
+    ...(username === undefined ? {} : { username }),
+    ...(realm === undefined ? {} : { realm }),
+    ...(expires === undefined ? {} : { expires }),
+  };
+}
+
+function mediaConfig({ address, portRange }: NonNullable<UeConfig['media']>): MediaConfig {
+  return { ...(address === undefined ? {} : { address }), ...(portRange === undefined ? {} : { portRange }) };
 }
 
 function sipAuthentication(authentication: NonNullable<UeConfig['authentication']>): SipAuthenticationConfig {

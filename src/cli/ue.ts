@@ -35,7 +35,15 @@ async function main(): Promise<void> {
   const { config, secrets } = accountFromUeConfig(given);
   const host = await localAddressTowards(config.server.host);
   const simDirectory = join(dirname(options.config), 'sim-state');
-  const engine = new Engine(await createEnginePorts({ log, host, media: config.media ?? {}, simDirectory }));
+  const engine = new Engine(
+    await createEnginePorts({
+      log,
+      host,
+      media: config.media ?? {},
+      simDirectory,
+      ...(given.receivedFolder === undefined ? {} : { receivedFolder: given.receivedFolder }),
+    }),
+  );
   const account = engine.addAccount(config, secrets, ticketStorageFromUeConfig(given));
 
   await new Promise<void>((resolve) => {

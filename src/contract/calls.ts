@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { fileView, maxIconCharacters, pickedFile, sendFileOutcome } from './files.ts';
+import { snapshot } from './snapshot.ts';
 import * as views from './views.ts';
 
 /** Upper bound of a text, in UTF-16 units; what the network takes is decided by the engine (`too-large`). */
@@ -14,7 +16,7 @@ const nothing = z.object({});
 
 /** Every call a screen may make: its input is refused unless it matches, its output is cut down to what is named. */
 export const calls = {
-  getSnapshot: { input: z.strictObject({}), output: views.snapshot },
+  getSnapshot: { input: z.strictObject({}), output: snapshot },
   /** The newest `limit` messages, oldest first; with `before`, the newest among those older than that message. */
   listMessages: {
     input: z.strictObject({ ...conversationKey, before: id.optional(), limit: z.int().min(1).max(500).default(100) }),
@@ -39,6 +41,30 @@ export const calls = {
   },
   /** Removes a refused or failed attempt from the conversation, or takes back one that waits. */
   discardMessage: { input: z.strictObject({ ...conversationKey, messageId: id }), output: nothing },
+  /** All files of a conversation that are known, oldest first. */
+  listFiles: { input: z.strictObject(conversationKey), output: z.object({ files: z.array(fileView).readonly() }) },
+  /** The shell's dialog; null when the user chose nothing. Only where `files.choose` of the snapshot is `dialog`. */
+  chooseFile: { input: z.strictObject({}), output: z.object({ file: pickedFile.nullable() }) },
+  /** Offers a file that was chosen. `icon`: a preview, PNG, JPEG or WebP of at most 32 KiB in base64; anything else is left out. */
+  sendFile: {
+    input: z.strictObject({
+      accountId,
+      to: uri,
+      token: id,
+      icon: z.base64().max(maxIconCharacters).optional(),
+      policy: views.policy.optional(),
+      consent: z.boolean().optional(),
+    }),
+    output: sendFileOutcome,
+  },
+  acceptFile: { input: z.strictObject({ accountId, fileId: id }), output: nothing },
+  declineFile: { input: z.strictObject({ accountId, fileId: id }), output: nothing },
+  pauseFile: { input: z.strictObject({ accountId, fileId: id }), output: nothing },
+  /** `consent` accepts the lower level that a `consent-required` problem offered. */
+  resumeFile: { input: z.strictObject({ accountId, fileId: id, consent: z.boolean().optional() }), output: nothing },
+  cancelFile: { input: z.strictObject({ accountId, fileId: id }), output: nothing },
+  /** Shows a file that came in where it is. */
+  showFile: { input: z.strictObject({ accountId, fileId: id }), output: nothing },
   openSession: {
     input: z.strictObject({ accountId, to: uri, policy: views.policy.optional() }),
     output: views.sessionOutcome,

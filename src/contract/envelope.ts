@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { eventEnvelope, type EventEnvelope } from './events.ts';
+import type { PickedFile } from './files.ts';
 
 export const bridgeErrorCode = z.enum([
   'invalid-envelope', // not a call at all
@@ -8,6 +9,7 @@ export const bridgeErrorCode = z.enum([
   'no-such-account',
   'no-such-conversation',
   'no-such-message',
+  'no-such-file', // gone, or not in a state in which that can be done
   'internal', // a fault of ours; details are in the log of the other side
   'disconnected', // raised by the client: the other side is gone, the fate of the call is unknown
 ]);
@@ -35,4 +37,6 @@ export interface PreloadBridge {
   call(envelope: CallEnvelope): Promise<ReplyEnvelope>;
   /** Returns a function that ends the subscription. */
   onEvent(listener: (event: EventEnvelope) => void): () => void;
+  /** For a file that the user let fall on the window: its token, or null for what is no file of this machine. */
+  pickDropped(file: File): Promise<PickedFile | null>;
 }

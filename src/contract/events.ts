@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { fileView } from './files.ts';
 import * as views from './views.ts';
 
 /** Version of the state after the event: exactly one more than before it. A gap means: take a new snapshot. */
@@ -9,6 +10,7 @@ export const events = {
   account: z.object({ version, account: views.accountView }),
   conversation: z.object({ version, conversation: views.conversationView }),
   message: z.object({ version, message: views.messageView }),
+  file: z.object({ version, file: fileView }),
   messageRemoved: z.object({ version, accountId: z.string(), conversation: z.string(), messageId: z.string() }),
 } as const;
 
@@ -19,6 +21,7 @@ export const eventEnvelope = z.discriminatedUnion('event', [
   z.object({ event: z.literal('account'), payload: events.account }),
   z.object({ event: z.literal('conversation'), payload: events.conversation }),
   z.object({ event: z.literal('message'), payload: events.message }),
+  z.object({ event: z.literal('file'), payload: events.file }),
   z.object({ event: z.literal('messageRemoved'), payload: events.messageRemoved }),
 ]);
 export type EventEnvelope = z.output<typeof eventEnvelope>;

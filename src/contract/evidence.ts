@@ -42,6 +42,18 @@ const msrpFingerprintTls = z.object({
   notProtected,
 });
 
+/** MSRP through relays: the name of the nearest was proven, what is behind it was not. */
+const msrpRelay = z.object({
+  kind: z.literal('msrp-relay'),
+  tls,
+  relay: z.string(),
+  side: z.enum(['own', 'peer']),
+  beyond: z.enum(['tls', 'plain']),
+  vouchedBy: z.literal('nobody'),
+  verifiedAt: z.number(),
+  notProtected,
+});
+
 const msrpPlain = z.object({ kind: z.literal('msrp-plain'), vouchedBy: z.literal('nobody'), notProtected });
 
 /** SIP MESSAGE whose body is CMS under a MIKEY-TICKET key. */
@@ -73,6 +85,7 @@ const messageSignalling = z.object({
 export const evidence = z.discriminatedUnion('kind', [
   msrpPskTls,
   msrpFingerprintTls,
+  msrpRelay,
   msrpPlain,
   messagePskMime,
   messageSignalling,

@@ -33,9 +33,12 @@ export const refusalCode = z.enum([
   'timeout',
   'connection-lost',
   'too-large',
+  'storage-failed',
   'replayed',
   'decryption-failed',
   'psk-tls-unavailable',
+  'relay-unreachable',
+  'relay-refused',
   'invalid-address',
 ]);
 export type RefusalCode = z.infer<typeof refusalCode>;
@@ -160,6 +163,8 @@ export const conversationView = z.object({
   policy: policy.optional(),
   session: sessionView.optional(),
   unread: z.number().int().min(0),
+  /** The file that was offered last. */
+  lastFile: z.object({ name: z.string(), direction: z.enum(['in', 'out']), at: z.number() }).optional(),
   /** The peer is writing, by its device's word. */
   isPeerWriting: z.boolean().optional(),
   lastMessage: messageView.optional(),
@@ -170,6 +175,8 @@ export const sendOutcome = z.discriminatedUnion('outcome', [
   z.object({ outcome: z.literal('sent'), message: messageView }),
   /** It leaves when the key server can give a key, unless it is taken back before; message events tell what becomes of it. */
   z.object({ outcome: z.literal('waiting'), message: messageView }),
+  /** Too long for a message in a session: it stands in the conversation as a file that is offered. */
+  z.object({ outcome: z.literal('offered'), fileId: z.string() }),
   /** Nothing left. The attempt stays in the conversation as a message in state `refused` until replaced or discarded. */
   z.object({ outcome: z.literal('refused'), refusal, message: messageView }),
 ]);
@@ -180,11 +187,3 @@ export const sessionOutcome = z.discriminatedUnion('outcome', [
   z.object({ outcome: z.literal('refused'), refusal }),
 ]);
 export type SessionOutcome = z.infer<typeof sessionOutcome>;
-
-/** Everything a screen needs to start. Events with a higher version continue from here. */
-export const snapshot = z.object({
-  version: z.number().int(),
-  accounts: z.array(accountView).readonly(),
-  conversations: z.array(conversationView).readonly(),
-});
-export type Snapshot = z.infer<typeof snapshot>;

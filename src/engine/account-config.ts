@@ -49,12 +49,14 @@ export type SipAuthenticationConfig =
       readonly amf?: Uint8Array;
     };
 
-/** Where the sessions of an account are listened for. */
-export interface MediaConfig {
-  /** An address of this machine, instead of the one from which the SIP server is reached. */
-  readonly address?: string;
-  /** First and last port, both included, instead of any that is free. */
-  readonly portRange?: readonly [first: number, last: number];
+/** What files an account takes. */
+export interface FilesConfig {
+  /** Octets of the largest file that is taken; 64 GiB when absent. */
+  readonly maxOctets?: number;
+  /** Media types that are refused, `video/mp4` or `video/*`: by what the sender says, which may be untrue. */
+  readonly refusedTypes?: readonly string[];
+  /** `contacts`: files of those for whom a policy is set are taken without a question. Default: never. */
+  readonly autoAccept?: 'never' | 'contacts';
 }
 
 /** What an account tells its peers about their messages in sessions (RFC 5438). */
@@ -63,6 +65,30 @@ export interface ReceiptsConfig {
   readonly delivery?: boolean;
   /** That the user has seen it. Default: yes. */
   readonly display?: boolean;
+}
+
+/** The MSRP relay of the account (RFC 4976); the password is in `AccountSecrets`. */
+export interface MsrpRelayConfig {
+  /** `msrps://relay.example:2855;tcp`: its certificate must prove this name. Without a port it is looked up by SRV. */
+  readonly uri: string;
+  /** Relays behind it that sessions go through too, the nearest first. */
+  readonly further?: readonly string[];
+  /** The user name of the account's digest when absent. */
+  readonly username?: string;
+  /** The only realm whose challenges are answered; any when absent. */
+  readonly realm?: string;
+  /** PEM certificates trusted instead of the system's. */
+  readonly trustedCa?: string;
+  /** Seconds asked for each session's URI; the relay's choice when absent. */
+  readonly expires?: number;
+}
+
+/** Where the sessions of an account are listened for. */
+export interface MediaConfig {
+  /** An address of this machine, instead of the one from which the SIP server is reached. */
+  readonly address?: string;
+  /** First and last port, both included, instead of any that is free. */
+  readonly portRange?: readonly [first: number, last: number];
 }
 
 export interface AccountConfig {
@@ -78,10 +104,13 @@ export interface AccountConfig {
   readonly server: SipTarget;
   /** Without it nothing can be protected end to end. */
   readonly kms?: KmsConfig;
+  /** Without it sessions connect directly. */
+  readonly msrpRelay?: MsrpRelayConfig;
   readonly media?: MediaConfig;
   readonly policy: Policy;
   /** Policies that differ from `policy`, by address of the contact. */
   readonly contactPolicies?: Readonly<Record<string, Policy>>;
+  readonly files?: FilesConfig;
   /**
    * Takes a session that we asked to be protected to the edge as so protected although the answer does not say it,
    * provided the network announced it at registration (profile 2.5). Default: no.
@@ -97,6 +126,8 @@ export interface AccountConfig {
 export interface AccountSecrets {
   /** For authentication mode `digest` and credential mode `gba-digest`. */
   readonly password?: SecretBytes;
+  /** For the MSRP relay; `password` when absent. */
+  readonly msrpRelayPassword?: SecretBytes;
   /** For authentication mode `aka` and credential mode `gba-aka`: K and OPc. */
   readonly sim?: MilenageKeys;
   /** 32 octets shared with the KMS, for credential mode `static-psk`. */

@@ -1,6 +1,7 @@
 import type { Policy } from '../base/protection-level.ts';
 import type { ChatMessage, MessageWay, SessionView } from './chat-message.ts';
 import type { FileView } from './files/file-view.ts';
+import type { RoomMessage, RoomView } from './rooms/room-view.ts';
 import type { Refusal } from './refusal.ts';
 import type { SessionChange } from './sessions/session-book.ts';
 import type { TicketKeeping } from './tickets/ticket-archive.ts';
@@ -22,6 +23,10 @@ export interface AccountEvents {
   readonly file: FileView;
   /** Whether keys for end-to-end protection can be had. */
   readonly kms: KmsState;
+  /** A chat room was joined, changed, or is left. */
+  readonly room: RoomView;
+  /** Something was said in a chat room. */
+  readonly roomMessage: RoomMessage;
   /** Something came in and was dropped or refused: a copy, a message or an invitation that the policy forbids. */
   readonly incomingRefused: IncomingRefusal;
 }
@@ -53,6 +58,8 @@ export interface SendFileRequest {
   readonly to: string;
   /** On this machine. */
   readonly path: string;
+  /** A preview that goes with the offer: PNG, JPEG or WebP of at most 32 KiB; anything else is left out. */
+  readonly icon?: Uint8Array;
   readonly policy?: Policy;
   readonly consent?: boolean;
 }

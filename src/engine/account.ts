@@ -1,4 +1,5 @@
 import { Events } from '../base/events.ts';
+import { utf8 } from '../base/bytes.ts';
 import { randomId } from '../base/random.ts';
 import type { Policy } from '../base/protection-level.ts';
 import { profile } from '../protocol/profile.ts';
@@ -24,8 +25,10 @@ import type {
 } from './account-types.ts';
 import { Conversations, type MessagePatch } from './conversations.ts';
 import { withDeadline } from './deadline.ts';
+import { readIcon } from './files/file-icon.ts';
 import { FileTransfers } from './files/file-transfers.ts';
 import { limits } from './limits.ts';
+import { createRelayClient, type RelayClient } from './msrp/relay-client.ts';
 import { MessageReceiver, type Arrival } from './messages/message-receiver.ts';
 import { MessageSender } from './messages/message-sender.ts';
 import { WaitingMessages, type WaitingMessage, type WaitingOutcome } from './messages/waiting-messages.ts';
@@ -33,6 +36,7 @@ import { aimOf, ContactPolicies } from './policy.ts';
 import type { DeviceCertificate, EnginePorts, TicketStorage } from './ports.ts';
 import { asRefusalError, refusal, refuse, RefusalError, type Refusal } from './refusal.ts';
 import { routeInvite, type InviteTakers } from './sessions/route-invite.ts';
+import { Rooms } from './rooms/rooms.ts';
 import { SessionBook } from './sessions/session-book.ts';
 import type { SessionText } from './sessions/session-content.ts';
 import { AwaitedDisplays, SentReceipts } from './sessions/session-receipts.ts';
@@ -75,6 +79,8 @@ export class Account {
   readonly events: Events<AccountEvents>;
   /** Files under way and done, and what the user may do with them; `sendFile` begins one. */
   readonly files: FileTransfers;
+  /** Chat rooms that the account is in. */
+  readonly rooms: Rooms;
   readonly #ports: EnginePorts;
   readonly #self: string;
   readonly #userAgent: SipUserAgent;
@@ -90,6 +96,7 @@ export class Account {
   readonly #sessions: SessionBook;
   readonly #receipts: SentReceipts;
   readonly #awaitedDisplays = new AwaitedDisplays();
+  readonly #relay: RelayClient | undefined;
   #registering: Promise<RegistrationState> | undefined;
   #sends = 0;
 
@@ -127,8 +134,11 @@ export class Account {
       onLateArrival: (id, arrival) => this.#lateArrival(id, arrival),
       onRefused: (peer, problem) => this.events.emit('incomingRefused', { way: 'message', peer, refusal: problem }),
     });
+    this.#relay = createRelayClient(ports, config, secrets);
     const context: SessionContext = {
       ports,
+      ...(this.#relay === undefined ? {} : { relay: this.#relay }),
+      ...relayTrust(config),
       userAgent,
       keys: new SessionKeys(ports, this.#tickets),
       certificate,
@@ -161,8 +171,18 @@ export class Account {
       policies: this.#policies,
       self: this.#self,
       storage: ports.files,
+      config: config.files ?? {},
+      isContact: (peer) => this.#policies.isKnown(peer),
       onChange: (view) => this.events.emit('file', view),
       onRefused,
+    });
+    this.rooms = new Rooms({
+      context,
+      policies: this.#policies,
+      self: this.#self,
+      ready: () => this.#requireRegistered(),
+      onChange: (view) => this.events.emit('room', view),
+      onMessage: (message) => this.events.emit('roomMessage', message),
     });
     this.#listen(context, onRefused);
   }
@@ -205,6 +225,12 @@ export class Account {
     try {
       const peer = await this.#prepare(to, consent);
       const demanded = policy ?? this.#policies.policyFor(peer);
+      const octets = utf8(text);
+      if (way === 'msrp' && octets.length > limits.sessionTextOctets - limits.sessionEnvelopeOctets) {
+        if (octets.length > limits.longTextOctets) throw refuse('too-large');
+        const file = this.files.sendText(peer, octets, this.#ports.clock.now(), demanded);
+        return { outcome: 'offered', file };
+      }
       const message = await (way === 'message'
         ? this.#sendImmediate(peer, text, demanded, sequence)
         : this.#sendInSession(peer, text, demanded));
@@ -249,10 +275,11 @@ export class Account {
   }
 
   /** Offers a file; what becomes of it is told by the event `file`. Never rejects. */
-  async sendFile({ to, path, policy, consent }: SendFileRequest): Promise<SendFileOutcome> {
+  async sendFile({ to, path, policy, consent, icon }: SendFileRequest): Promise<SendFileOutcome> {
     try {
       const peer = await this.#prepare(to, consent);
-      const file = await this.files.send(peer, path, policy ?? this.#policies.policyFor(peer));
+      const picture = icon === undefined ? undefined : readIcon(icon);
+      const file = await this.files.send(peer, path, policy ?? this.#policies.policyFor(peer), picture);
       return { outcome: 'offered', file };
     } catch (error) {
       return { outcome: 'refused', refusal: this.#refusalFor(error, 'session') };
@@ -301,11 +328,15 @@ export class Account {
   /** Ends sessions, unregisters and disconnects, within a bounded time. Never rejects. */
   async stop(): Promise<void> {
     this.#receiver.stop();
-    this.files.stop();
     this.#prefetch.stop();
-    const ending = Promise.all([this.#tickets.stop(), this.#sessions.stop().then(() => this.#userAgent.stop())]);
+    const ending = Promise.all([
+      this.files.stop(),
+      this.#tickets.stop(),
+      Promise.all([this.#sessions.stop(), this.rooms.stop()]).then(() => this.#userAgent.stop()),
+    ]);
     const late = () => new Error('still ending');
     await withDeadline(this.#ports.clock, limits.stopMilliseconds, ending, late).catch(() => undefined);
+    this.#relay?.close();
     this.#credential?.dispose();
   }
 
@@ -321,6 +352,7 @@ export class Account {
       if (state.state !== 'registered') return;
       this.#waiting.release();
       this.#prefetch.start();
+      void this.files.registered();
     });
     this.#tickets.events.on('state', (state) => this.events.emit('kms', state));
     this.#tickets.events.on('available', () => this.#waiting.release());
@@ -335,11 +367,16 @@ export class Account {
   async #prepare(to: string, consent: boolean | undefined): Promise<string> {
     const peer = tryKmsUserIdentity(to);
     if (peer === undefined) throw refuse('invalid-address');
+    await this.#requireRegistered();
+    if (consent === true) this.#policies.consent(peer);
+    return peer;
+  }
+
+  /** @throws RefusalError */
+  async #requireRegistered(): Promise<void> {
     // A registration under way is waited for: it has its own deadline.
     await this.#registering;
     if (this.#userAgent.registration.state !== 'registered') throw refuse('not-registered');
-    if (consent === true) this.#policies.consent(peer);
-    return peer;
   }
 
   async #sendImmediate(peer: string, text: string, policy: Policy, sequence: number): Promise<ChatMessage> {
@@ -465,4 +502,10 @@ export class Account {
     }
     return known.meaning === 'uncertain' ? known.refusal() : known.refusal(meaning);
   }
+}
+
+/** Who may sign the relay of a far end: those who sign ours, or the network's servers. */
+function relayTrust({ msrpRelay, server }: AccountConfig): { readonly relayTrust?: string } {
+  const trusted = msrpRelay?.trustedCa ?? server.trustedCa;
+  return trusted === undefined ? {} : { relayTrust: trusted };
 }

@@ -1,5 +1,6 @@
 import type { Policy, ProtectionLevel } from '../base/protection-level.ts';
 import type { Evidence } from './evidence.ts';
+import type { FileView } from './files/file-view.ts';
 import type { Refusal } from './refusal.ts';
 
 /** `message` is a SIP MESSAGE, `msrp` travels in a session. */
@@ -41,6 +42,8 @@ export type SendOutcome =
   | { readonly outcome: 'sent'; readonly message: ChatMessage }
   /** It needs a key that the KMS cannot give now; `messageState` tells when it went. */
   | { readonly outcome: 'waiting'; readonly message: ChatMessage }
+  /** Too long for a message in a session: it was offered as a file, whose fate is told as that of any file. */
+  | { readonly outcome: 'offered'; readonly file: FileView }
   | { readonly outcome: 'refused'; readonly refusal: Refusal };
 
 export interface SessionView {

@@ -7,6 +7,7 @@ import type { KmsCredentialMode } from './tickets/kms-credential-types.ts';
 export type Evidence =
   | MsrpPskTlsEvidence
   | MsrpFingerprintTlsEvidence
+  | MsrpRelayEvidence
   | MsrpPlainEvidence
   | MessagePskMimeEvidence
   | MessageSignallingEvidence;
@@ -56,6 +57,21 @@ export interface MsrpFingerprintTlsEvidence {
   readonly notProtected: readonly string[];
 }
 
+/** A session through MSRP relays (RFC 4976). Each relay reads what it forwards; only the way to the first is proven. */
+export interface MsrpRelayEvidence {
+  readonly kind: 'msrp-relay';
+  readonly tls: TlsEvidence;
+  /** The relay whose certificate proved this name. */
+  readonly relay: string;
+  /** Whose relay it is. */
+  readonly side: 'own' | 'peer';
+  /** What the far end says of the way behind the relay: TLS all along, or not. */
+  readonly beyond: 'tls' | 'plain';
+  readonly vouchedBy: 'nobody';
+  readonly verifiedAt: number;
+  readonly notProtected: readonly string[];
+}
+
 export interface MsrpPlainEvidence {
   readonly kind: 'msrp-plain';
   readonly vouchedBy: 'nobody';
@@ -99,5 +115,10 @@ export const notProtectedBy = {
   endToEnd: [metadata, 'the text, from whoever runs the key management server'],
   accessEdge: [operator, metadata],
   unverifiedEnd: ['the text, from whoever holds the other end of the connection', operator, metadata],
+  relayed: [
+    'the text, from the relays on the way and from whoever runs them',
+    'the text, from whoever holds the other end of the connection',
+    metadata,
+  ],
   nothing: ['the text, from everybody on the way', metadata],
 } as const;

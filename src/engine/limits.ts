@@ -12,6 +12,12 @@ export const limits = {
   sipMessageMilliseconds: 40_000,
   /** TCP connection and TLS handshake of a session. */
   mediaSetupMilliseconds: 15_000,
+  /** From the first AUTH of a session to the URI of the last relay. */
+  relayAuthMilliseconds: 60_000,
+  /** A connection to our relay without sessions (RFC 4976 section 5.4). */
+  relayIdleMilliseconds: 60 * 60_000,
+  /** Octets of a chunk that goes through a relay: Kamailio holds a frame whole, and none of 12 KiB. */
+  relayChunkOctets: 8 * 1024,
   /** Before the answer to an offer that leaves us the choice: whether we can connect, or let the other side do so. */
   mediaDialMilliseconds: 2_000,
   /** From the SEND of a text to its 200 and report. */
@@ -43,6 +49,11 @@ export const limits = {
   sessionsPerAccount: 64,
   /** Octets of one message in a session that is shown as text. */
   sessionTextOctets: 256 * 1024,
+  /** What the envelope of a text may add to it. */
+  sessionEnvelopeOctets: 4 * 1024,
+  /** Octets of a text that is sent as a file because it is too long for a message, and how many of these wait at a time. */
+  longTextOctets: 16 * 1024 ** 2,
+  longTexts: 4,
   /** Texts that came in and whose senders want to know when they are seen. */
   awaitedDisplays: 2_000,
   /** Octets of a file that is taken. */

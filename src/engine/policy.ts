@@ -46,6 +46,11 @@ export class ContactPolicies {
     return this.#policies.get(contact) ?? this.#default;
   }
 
+  /** Whether a policy of its own is set for this contact. */
+  isKnown(contact: string): boolean {
+    return this.#policies.has(contact);
+  }
+
   /** Contacts whose own policy, not the account's, is this one. */
   contactsWith(policy: Policy): readonly string[] {
     return [...this.#policies].flatMap(([contact, own]) => (own === policy ? [contact] : []));

@@ -82,7 +82,14 @@ export type MsrpSecurity =
       readonly peerFingerprints: readonly Fingerprint[];
     }
   /** TLS with pre-shared key suites only (profile 3.3); no certificate is sent or accepted. */
-  | { readonly mode: 'psk'; readonly psk: SecretBytes; readonly pskIdentity: string };
+  | { readonly mode: 'psk'; readonly psk: SecretBytes; readonly pskIdentity: string }
+  /** TLS to a relay whose certificate proves its name; we show none (RFC 4976 section 9.2). For connecting only. */
+  | {
+      readonly mode: 'relay';
+      readonly serverName: string;
+      /** PEM certificates trusted instead of the system's. */
+      readonly trustedCa?: string;
+    };
 
 /** A connection on which MSRP bytes may flow: for the secured modes the handshake and the check of the peer are done. */
 export interface MsrpConnection {
@@ -124,6 +131,10 @@ export interface MsrpSockets {
   /** Connects to the first address of `host` that answers, without a word. */
   dial(address: SocketAddress, timeoutMilliseconds: number): Promise<MsrpDialled>;
   connect(address: SocketAddress, security: MsrpSecurity, timeoutMilliseconds: number): Promise<MsrpConnection>;
+  /** Where a relay without a port in its URI is (RFC 4976 section 8), best first; the name at port 2855 when absent. */
+  findRelay?(name: string): Promise<readonly SocketAddress[]>;
+  /** All addresses of a name, none when it has none; without this names are compared as they are written. */
+  lookUp?(name: string): Promise<readonly string[]>;
   /** False when this build's TLS library cannot do PSK: end-to-end sessions are then refused, with that reason. */
   readonly canDoPskTls: boolean;
 }

@@ -21,9 +21,12 @@ export const refusalCodes = [
   'timeout',
   'connection-lost',
   'too-large',
+  'storage-failed',
   'replayed',
   'decryption-failed',
   'psk-tls-unavailable',
+  'relay-unreachable',
+  'relay-refused',
   'invalid-address',
 ] as const;
 export type RefusalCode = (typeof refusalCodes)[number];
@@ -57,6 +60,8 @@ interface Words {
   readonly incoming?: { readonly happened?: string; readonly advice: string };
   /** What stands instead for a message that waits. */
   readonly waiting?: { readonly advice: string };
+  /** What stands instead for a file. */
+  readonly file?: { readonly advice: string };
 }
 
 /** The middle sentence, what it means for the message, is the same for every refusal: see `refusal`. */
@@ -157,6 +162,16 @@ const words: Readonly<Record<RefusalCode, Words>> = {
   'too-large': {
     happened: 'The message is too large for this way of sending',
     advice: 'Send it in a session instead, or shorten it.',
+    incoming: {
+      happened: 'It is larger than what is taken here',
+      advice: 'Ask the other side for something smaller, or raise the limit of this account.',
+    },
+    file: { advice: 'Send it in smaller parts.' },
+  },
+  'storage-failed': {
+    happened: 'The file could not be stored on this machine',
+    advice: 'Make room on the disk and check the folder for received files, then resume.',
+    incoming: { advice: 'Make room on the disk and check the folder for received files.' },
   },
   replayed: {
     happened: 'The same message had come before; this copy was dropped',
@@ -171,6 +186,15 @@ const words: Readonly<Record<RefusalCode, Words>> = {
     happened: 'This build cannot do TLS with pre-shared keys, which end-to-end sessions need',
     advice: 'Send it as a single message instead, or use another build.',
     incoming: { advice: 'Ask the other side for a single message instead, or use another build.' },
+  },
+  'relay-unreachable': {
+    happened: 'The relay of this account could not be reached',
+    advice: 'Check the network and the address of the relay, then try again.',
+    incoming: { advice: 'Check the network and the address of the relay; the other side may try again.' },
+  },
+  'relay-refused': {
+    happened: 'The relay of this account refused to serve it',
+    advice: 'Check the user name and password for the relay, or ask its operator.',
   },
   'invalid-address': {
     happened: 'This is not an address to which a message can be sent',
@@ -187,15 +211,17 @@ const meanings = {
   waiting: 'The message waits here and is sent, end to end, when that server answers again, as long as Tessera runs.',
   uncertain: 'It is not known whether the message arrived.',
   file: 'The file has not arrived whole.',
+  'file-offer': 'The file that the other side offered was not taken.',
 } as const;
 export type RefusalMeaning = keyof typeof meanings;
 
 export function refusal(code: RefusalCode, meaning: RefusalMeaning = 'message', details: RefusalDetails = {}): Refusal {
-  const isIncoming = meaning === 'received' || meaning === 'invitation';
+  const isIncoming = meaning === 'received' || meaning === 'invitation' || meaning === 'file-offer';
   const said = {
     ...words[code],
     ...(isIncoming ? words[code].incoming : {}),
     ...(meaning === 'waiting' ? words[code].waiting : {}),
+    ...(meaning === 'file' ? words[code].file : {}),
   };
   const { happened = said.happened, ...rest } = details;
   const explanation = `${happened}. ${meanings[meaning]} ${said.advice}`;

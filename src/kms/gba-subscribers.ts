@@ -1,6 +1,6 @@
 import { fromAscii } from '../base/bytes.ts';
 import type { Clock } from '../base/clock.ts';
-import { describeError, ProtocolError } from '../base/errors.ts';
+import { assertProtocolError, describeError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
 import { parseBtid } from '../protocol/gba/index.ts';
@@ -153,8 +153,8 @@ function btidOf(pskId: MikeyIdentity | undefined, bsfDomain: string): string | u
     const btid = fromAscii(pskId.data);
     return parseBtid(btid).host === bsfDomain.toLowerCase() ? btid : undefined;
   } catch (error) {
-    if (error instanceof ProtocolError) return undefined;
-    throw error;
+    assertProtocolError(error);
+    return undefined;
   }
 }
 

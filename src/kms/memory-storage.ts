@@ -1,6 +1,6 @@
 import { equalBytes, toHex } from '../base/bytes.ts';
 import { chainLines, chainStart, type AuditLine } from './audit-chain.ts';
-import { mainIdentity } from './ports.ts';
+import { mainIdentity, replicaClockMilliseconds } from './ports.ts';
 import type {
   AuditStore,
   GroupStore,
@@ -156,10 +156,11 @@ class MemoryReplays implements ReplayMemory {
   }
 
   #dropExpired(now: number): void {
-    if (this.#earliest >= now) return;
+    const ended = now - replicaClockMilliseconds;
+    if (this.#earliest >= ended) return;
     this.#earliest = Infinity;
     for (const [name, until] of this.#until) {
-      if (until < now) this.#until.delete(name);
+      if (until < ended) this.#until.delete(name);
       else this.#earliest = Math.min(this.#earliest, until);
     }
   }

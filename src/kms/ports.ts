@@ -1,6 +1,12 @@
 import type { ReplayMemory } from '../protocol/mikey/index.ts';
 import type { AuditEntry, AuditHead, AuditLine } from './audit-chain.ts';
 
+/**
+ * Clocks of replicas may differ by this, as those of their users may: what ends is kept so much longer in what they share, since one
+ * that is behind still needs it.
+ */
+export const replicaClockMilliseconds = 300_000;
+
 /** The storage cannot be reached, or holds what cannot be: nothing may be answered, and another replica may do better. */
 export class KmsStorageError extends Error {
   override readonly name = 'KmsStorageError';

@@ -4,7 +4,7 @@ import type { Random } from '../base/random.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
 import { bytesIdentity, sameIdentity, type MikeyIdentity, type TpkRing } from '../protocol/mikey/index.ts';
 import { tpkContext, type KeyEncryptionKey } from './key-encryption-key.ts';
-import { KmsStorageError, type KmsStorage, type StoredTpk } from './ports.ts';
+import { KmsStorageError, replicaClockMilliseconds, type KmsStorage, type StoredTpk } from './ports.ts';
 
 const tpkOctets = 32;
 const tpkIdOctets = 8;
@@ -36,8 +36,8 @@ export const defaultRotation: TpkRotation = {
   refreshSeconds: 10,
 };
 
-/** Clocks of replicas may differ by this, and the slowest of them may use an old key so much longer. */
-const clockMarginMilliseconds = 300_000;
+/** For tickets under keys that nobody knows the storage is asked no more often than this. */
+const learnEveryMilliseconds = 1000;
 
 export function createTpk(random: Random, now: number): TpkEntry {
   return { id: random.bytes(tpkIdOctets), key: new SecretBytes(random.bytes(tpkOctets)), createdAt: now };
@@ -81,7 +81,7 @@ function currentAt(tpks: readonly StoredTpk[], now: number): StoredTpk | undefin
 
 function dropTime(tpks: readonly StoredTpk[], index: number, keepSeconds: number): number | undefined {
   const successor = tpks[index + 1];
-  return successor === undefined ? undefined : successor.activeFrom + keepSeconds * 1000 + clockMarginMilliseconds;
+  return successor === undefined ? undefined : successor.activeFrom + keepSeconds * 1000 + replicaClockMilliseconds;
 }
 
 /** What is to be told of the keys in a storage. */
@@ -99,32 +99,43 @@ export function describeTpks(tpks: readonly StoredTpk[], keepSeconds: number, no
 /**
  * Adds a ticket protection key that all replicas learn before any of them uses it. The first key of a storage is used at once.
  * @returns the stored key, or `undefined` when somebody else added one at the same time.
+ * @throws ProtocolError `local` when the storage's keys are wrapped under another key by now.
  */
 export async function announceTpk(
-  storage: Pick<KmsStorage, 'tpks'>,
+  storage: Pick<KmsStorage, 'tpks' | 'keyCheck'>,
   kek: KeyEncryptionKey,
   entry: TpkEntry,
   announceSeconds: number,
 ): Promise<StoredTpk | undefined> {
   const newest = (await storage.tpks.list()).at(-1);
-  const activeFrom = newest === undefined ? entry.createdAt : entry.createdAt + announceSeconds * 1000;
-  return addTpk(storage, kek, entry, activeFrom, newest);
+  if (newest === undefined) return addTpk(storage, kek, entry, entry.createdAt, newest);
+  // Keys are ordered by their making: one that is made by a clock that is behind comes last all the same.
+  const createdAt = Math.max(entry.createdAt, newest.createdAt + 1);
+  return addTpk(storage, kek, { ...entry, createdAt }, createdAt + announceSeconds * 1000, newest);
 }
 
 async function addTpk(
-  storage: Pick<KmsStorage, 'tpks'>,
+  storage: Pick<KmsStorage, 'tpks' | 'keyCheck'>,
   kek: KeyEncryptionKey,
   { id, key, createdAt }: TpkEntry,
   activeFrom: number,
   newest: StoredTpk | undefined,
 ): Promise<StoredTpk | undefined> {
   const stored = { id, wrappedKey: kek.wrap(key, tpkContext({ id })), createdAt, activeFrom };
-  return (await storage.tpks.add(stored, newest?.id)) ? stored : undefined;
+  if (!(await storage.tpks.add(stored, newest?.id))) return undefined;
+  try {
+    await kek.checkAgainst(storage);
+  } catch (error) {
+    // The key-encryption key was changed while this one was wrapped: it would open for nobody, and stop every replica.
+    await storage.tpks.remove([id]);
+    throw error;
+  }
+  return stored;
 }
 
 /** Takes keys over that were kept elsewhere, so that their tickets still resolve. Those that the storage knows are left. */
 export async function importTpks(
-  storage: Pick<KmsStorage, 'tpks'>,
+  storage: Pick<KmsStorage, 'tpks' | 'keyCheck'>,
   kek: KeyEncryptionKey,
   entries: readonly TpkEntry[],
 ): Promise<number> {
@@ -145,6 +156,11 @@ export interface StoredTpkRingOptions {
   readonly now: () => number;
   /** Told when this replica added a key. */
   readonly onRotated?: (tpk: StoredTpk) => Promise<void>;
+}
+
+/** Not the question's: another replica may do better. */
+function storageFault(cause: unknown): never {
+  throw cause instanceof KmsStorageError ? cause : new KmsStorageError(describeError(cause), { cause });
 }
 
 /** The keys of a storage, opened; `keepUp` before each use keeps them as the other replicas see them. */
@@ -179,12 +195,22 @@ export class StoredTpkRing implements TpkRing {
     return this.#tpks.find(({ stored }) => equalBytes(stored.id, id.data))?.key;
   }
 
+  /** A replica whose clock is ahead uses a new key before the minute of its announcement has passed here. */
+  async learn(id: MikeyIdentity | undefined): Promise<SecretBytes | undefined> {
+    if (id?.type !== 'bytes') return undefined;
+    await this.#notOlderThan(learnEveryMilliseconds);
+    return this.find(id);
+  }
+
   /** Learns what other replicas added, adds a key when one is due, drops those whose last ticket has ended. */
   keepUp(): Promise<void> {
-    const { now, rotation } = this.#options;
-    const age = now() - this.#refreshedAt;
+    return this.#notOlderThan(this.#options.rotation.refreshSeconds * 1000);
+  }
+
+  #notOlderThan(milliseconds: number): Promise<void> {
+    const age = this.#options.now() - this.#refreshedAt;
     // A clock that was set back must not stop the ring from learning.
-    if (age >= 0 && age < rotation.refreshSeconds * 1000) return Promise.resolve();
+    if (age >= 0 && age < milliseconds) return Promise.resolve();
     this.#refreshing ??= this.#refresh().finally(() => (this.#refreshing = undefined));
     return this.#refreshing;
   }
@@ -193,13 +219,12 @@ export class StoredTpkRing implements TpkRing {
     const { storage, kek, rotation, random, now, onRotated } = this.#options;
     const time = now();
     // A key added under a key-encryption key that was changed meanwhile would open for nobody.
-    await kek.checkAgainst(storage).catch((cause: unknown) => {
-      throw new KmsStorageError(describeError(cause), { cause });
-    });
+    await kek.checkAgainst(storage).catch(storageFault);
     let tpks = await storage.tpks.list();
     const newest = tpks.at(-1);
     if (newest === undefined || time - newest.createdAt >= rotation.renewAfterSeconds * 1000) {
-      const added = await announceTpk(storage, kek, createTpk(random, time), rotation.announceSeconds);
+      const entry = createTpk(random, time);
+      const added = await announceTpk(storage, kek, entry, rotation.announceSeconds).catch(storageFault);
       tpks = await storage.tpks.list();
       if (added !== undefined) await onRotated?.(added);
     }

@@ -1,19 +1,23 @@
 import { silentLogger, type Logger } from '../base/log.ts';
 import { createCertificateAuthority } from '../crypto/certificate-authority.ts';
-import { createDeviceCertificate } from '../crypto/certificate.ts';
+import { createDeviceCertificate, type DeviceCertificate } from '../crypto/certificate.ts';
 import { secureRandom } from '../crypto/random.ts';
 import type { SocketAddress } from '../engine/ports.ts';
 import type { SipMessage } from '../protocol/sip/message.ts';
 import type { AkaDigestAlgorithm, MilenageKeys } from '../protocol/gba/index.ts';
 import { LabAuthenticationCentre } from './authentication-centre.ts';
 import { Captures, type CapturedBody } from './captures.ts';
+import { createNodeMsrpSockets } from '../node/msrp-sockets.ts';
 import { Edge } from './edge/edge.ts';
+import type { Flow } from './edge/flow.ts';
 import { defaultForwardingTimes, type ForwardingTimes } from './edge/forwarding.ts';
 import { Registrar } from './edge/registrar.ts';
 import type { LabFaults } from './faults.ts';
 import type { LabBsf } from './bsf/start-bsf.ts';
 import { startKeyServers, type KeyServers } from './key-servers.ts';
 import { ImsAlg } from './media/ims-alg.ts';
+import { LabRoom } from './room/room.ts';
+import { LabRooms } from './room/rooms.ts';
 import { Timers } from './timers.ts';
 import { createUeConfig, type KmsFacts, type LabUeConfig, type UeConfigOverrides } from './ue-config.ts';
 import { createUsers, type LabUser } from './users.ts';
@@ -30,6 +34,8 @@ export interface LabOptions {
   readonly akaAlgorithm?: AkaDigestAlgorithm;
   /** False starts no bootstrapping server: keys for the KMS are then given by hand only. */
   readonly bsf?: boolean;
+  /** Names of chat rooms; none unless said. */
+  readonly rooms?: readonly string[];
   /** False records no octets. */
   readonly record?: boolean;
   readonly faults?: LabFaults;
@@ -63,6 +69,8 @@ export interface Lab {
   replays(): readonly number[];
   /** What is open right now. */
   load(): { readonly flows: number; readonly dialogs: number; readonly mediaStreams: number };
+  /** Breaks the MSRP connections that are open right now; returns of how many sessions. */
+  cutMedia(): number;
   stop(): Promise<void>;
 }
 
@@ -93,8 +101,8 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   });
   const parts: Parts = { keyServers, timers: new Timers(), captures: new Captures(), replays: [] };
   try {
-    const { alg, edge } = await startEdge(options, { users, centre, faults, recorder, log, server, now }, parts);
-    return createLab({ users, faults, recorder, caPem: authority.certificatePem }, parts, alg, edge);
+    const { alg, edge, rooms } = await startEdge(options, { users, centre, faults, recorder, log, server, now }, parts);
+    return createLab({ users, faults, recorder, caPem: authority.certificatePem }, parts, alg, edge, rooms);
   } catch (error) {
     parts.timers.stop();
     await keyServers.stop();
@@ -123,9 +131,10 @@ async function startEdge(
   options: LabOptions,
   { users, centre, faults, recorder, log, server, now }: EdgeSetup,
   { timers, captures, replays }: Parts,
-): Promise<{ alg: ImsAlg; edge: Edge }> {
+): Promise<{ alg: ImsAlg; edge: Edge; rooms: LabRooms }> {
   const certificate = await createDeviceCertificate({ commonName: `agw.${domain}`, now });
   const decoy = await createDeviceCertificate({ commonName: `agw.${domain}`, now });
+  const rooms = new LabRooms();
   const alg = new ImsAlg({
     certificate,
     decoyFingerprint: decoy.sha256,
@@ -157,8 +166,23 @@ async function startEdge(
     tcpPort: options.ports?.sipTcp ?? 0,
     capture: (message) => captures.add(message),
     replayed: (status) => replays.push(status),
+    rooms,
   });
-  return { alg, edge };
+  if (options.rooms !== undefined) await openRooms(options.rooms, rooms, edge, certificate);
+  return { alg, edge, rooms };
+}
+
+async function openRooms(
+  names: readonly string[],
+  rooms: LabRooms,
+  edge: Edge,
+  certificate: DeviceCertificate,
+): Promise<void> {
+  const sockets = await createNodeMsrpSockets();
+  const addressOf = (flow: Flow): SocketAddress => (flow.transport === 'tls' ? edge.tls : edge.tcp);
+  for (const name of names) {
+    rooms.add(name, new LabRoom({ uri: `sip:${name}@${domain}`, sockets, certificate, addressOf }));
+  }
 }
 
 function createLab(
@@ -166,6 +190,7 @@ function createLab(
   { keyServers, timers, captures, replays }: Parts,
   alg: ImsAlg,
   edge: Edge,
+  rooms: LabRooms,
 ): Lab {
   const { users, faults, recorder, caPem } = facts;
   const sip = { tls: edge.tls, tcp: edge.tcp };
@@ -188,10 +213,12 @@ function createLab(
     },
     nextMessageBody: () => captures.nextMessageBody(),
     replays: () => [...replays],
+    cutMedia: () => alg.cut(),
     load: () => ({ flows: edge.flowCount, dialogs: edge.proxy.openDialogs, mediaStreams: alg.openStreams }),
     async stop() {
       timers.stop();
       alg.stop();
+      rooms.stop();
       await Promise.all([edge.stop(), keyServers.stop()]);
     },
   };

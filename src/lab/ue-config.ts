@@ -26,6 +26,8 @@ export interface LabUeConfig {
   policy?: Policy;
   stateDirectory?: string;
   statePassphrase?: string;
+  files?: { maxOctets?: number; refusedTypes?: string[]; autoAccept?: 'never' | 'contacts' };
+  receivedFolder?: string;
   contacts?: Record<string, { policy: Policy }>;
   e2aeInferFromRegistration?: boolean;
   mediasecOptionTag?: boolean;

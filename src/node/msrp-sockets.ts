@@ -4,8 +4,10 @@ import { ProtocolError } from '../base/errors.ts';
 import type { MsrpConnection, MsrpDialled, MsrpSecurity, MsrpSockets, SocketAddress } from '../engine/ports.ts';
 import { connectToFirst, resolveName, type ResolveName } from './msrp/connect-race.ts';
 import { NodeMsrpConnection } from './msrp/connection.ts';
+import { findRelay } from './msrp/find-relay.ts';
 import { secure } from './msrp/handshake.ts';
 import { listenForMsrp, type PortRange } from './msrp/listener.ts';
+import { lookUp } from './msrp/look-up.ts';
 import { probePskCiphers } from './msrp/psk-probe.ts';
 import { systemClock } from './system-clock.ts';
 
@@ -47,6 +49,8 @@ export async function createNodeMsrpSockets(options: NodeMsrpSocketsOptions = {}
       }),
     dial: (address, timeoutMilliseconds) => dial(address, timeoutMilliseconds, circumstances),
     connect: (address, security, timeoutMilliseconds) => connect(address, security, timeoutMilliseconds, circumstances),
+    findRelay: (name) => findRelay(name),
+    lookUp,
   };
 }
 

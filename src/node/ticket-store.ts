@@ -1,9 +1,9 @@
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { toHex, utf8 } from '../base/bytes.ts';
-import { secureRandom } from '../crypto/random.ts';
 import { sha256 } from '../crypto/digest.ts';
 import type { TicketStore } from '../engine/ports.ts';
+import { replaceFile } from './whole-file.ts';
 
 /**
  * One file for the tickets of one account, readable by its owner only. Its name tells nothing of the account.
@@ -11,14 +11,20 @@ import type { TicketStore } from '../engine/ports.ts';
  */
 export function createTicketStore(folder: string, accountId: string): TicketStore {
   const name = toHex(sha256(utf8(`tickets of ${accountId}`))).slice(0, 32);
-  const file = join(folder, 'tickets', `${name}.tickets`);
+  const own = join(folder, 'tickets');
+  const file = join(own, `${name}.tickets`);
   return {
     read: (maxOctets) => read(file, maxOctets),
-    write: (sealed) => write(file, sealed),
+    async write(sealed) {
+      await mkdir(own, { recursive: true, mode: 0o700 });
+      await replaceFile(file, sealed);
+    },
     setAside: () => rename(file, `${file}.damaged`),
     async remove() {
-      await rm(file, { force: true });
-      await rm(`${file}.damaged`, { force: true });
+      // Also what was set aside, and drafts of a program that ended while it wrote.
+      for (const found of await namesIn(own)) {
+        if (found.startsWith(name)) await rm(join(own, found), { force: true });
+      }
     },
   };
 }
@@ -39,21 +45,11 @@ async function read(file: string, maxOctets: number): Promise<Uint8Array | undef
   }
 }
 
-/** A temporary file, on the disk before it takes the place of the old one: a crash leaves one or the other whole. */
-async function write(file: string, sealed: Uint8Array): Promise<void> {
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  const draft = `${file}.${toHex(secureRandom.bytes(6))}.new`;
+async function namesIn(folder: string): Promise<readonly string[]> {
   try {
-    const handle = await open(draft, 'wx', 0o600);
-    try {
-      await handle.writeFile(sealed);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(draft, file);
+    return await readdir(folder);
   } catch (error) {
-    await rm(draft, { force: true });
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
     throw error;
   }
 }

@@ -38,6 +38,33 @@ test('where sessions are listened for', () => {
   expect(accountFromUeConfig(checkUeConfig(config)).config.media).toBeUndefined();
 });
 
+test('a relay has the account’s certificates, and its password or one of its own', () => {
+  const relay = { uri: 'msrps://relay.lab.test:2855;tcp', username: 'al', realm: 'lab.test', expires: 600 };
+  const own = accountFromUeConfig(
+    checkUeConfig({ ...config, ca: pem, msrpRelay: { ...relay, password: 'other word' } }),
+  );
+  expect(own.config.msrpRelay).toEqual({ ...relay, trustedCa: pem });
+  expect(own.secrets.msrpRelayPassword?.length).toBe('other word'.length);
+  expect(JSON.stringify(own)).not.toContain('other word');
+  const shared = accountFromUeConfig(checkUeConfig({ ...config, msrpRelay: relay }));
+  expect(shared.secrets.msrpRelayPassword).toBeUndefined();
+});
+
+test.each(['msrp://relay.lab.test:2855;tcp', 'https://relay.lab.test', 'msrps://relay.lab.test:2855/session;tcp'])(
+  '%s is no relay',
+  (uri) => {
+    expect(() => checkUeConfig({ ...config, msrpRelay: { uri } })).toThrow(/^msrpRelay\.uri: .*msrps/);
+  },
+);
+
+test('a relay of an account with a SIM needs a password of its own', () => {
+  const sim = { mode: 'aka', k: '465b5ce8b199b49faa5f0a2ee238a6bc', opc: 'cd63cb71954a9f4e48a5994e37a02baf' } as const;
+  const msrpRelay = { uri: 'msrps://relay.lab.test:2855;tcp' };
+  expect(() => checkUeConfig({ ...config, password: undefined, authentication: sim, msrpRelay })).toThrow(
+    /^msrpRelay\.password/,
+  );
+});
+
 const withoutPassword: UeConfig = { ...config, password: undefined };
 const k = '465b5ce8b199b49faa5f0a2ee238a6bc';
 const op = 'cdc202d5123e20f62b6d676ac72cb318';
@@ -95,6 +122,16 @@ test('the key of the KMS may come by bootstrapping, with the password or with a 
   expect(accountFromUeConfig(checkUeConfig(oneSim)).secrets.sim?.opc.use(toHex)).toBe(opc);
 });
 
+test('an account may make its tickets itself, where it shares a key with the KMS that is long enough', () => {
+  const kms = (change: object) =>
+    checkUeConfig({ ...config, kms: { ...config.kms, ticketsMadeHere: true, ...change } });
+  expect(accountFromUeConfig(kms({})).config.kms).toMatchObject({ ticketsMadeHere: true });
+  expect(accountFromUeConfig(config).config.kms).not.toHaveProperty('ticketsMadeHere');
+  const short = { psk: 'ab'.repeat(16) };
+  expect(accountFromUeConfig(kms({ ...short, suite: '128' })).config.kms).toMatchObject({ ticketsMadeHere: true });
+  expect(() => kms(short)).toThrow('kms.ticketsMadeHere: needs a key of 32 octets or more');
+});
+
 test('a password may be named as the way', () => {
   const { config: account } = accountFromUeConfig(checkUeConfig({ ...config, authentication: { mode: 'digest' } }));
   expect(account.authentication).toEqual({ mode: 'digest' });
@@ -148,4 +185,23 @@ test.each([
 
 test('an unknown setting is refused: it may be a misspelt one', () => {
   expect(() => checkUeConfig({ ...config, polciy: 'any' })).toThrow(/polciy/);
+});
+
+test('what is taken of files, and where they go', async () => {
+  const files = { maxOctets: 5, refusedTypes: ['video/*'], autoAccept: 'contacts' } as const;
+  expect(accountFromUeConfig(checkUeConfig({ ...config, files })).config.files).toEqual(files);
+  const folder = temporaryFolder('ue-config');
+  const file = join(folder, 'ue.json');
+  await writeFile(file, JSON.stringify(config));
+  expect((await readUeConfig(file)).receivedFolder).toBe(join(folder, 'received'));
+  await writeFile(file, JSON.stringify({ ...config, receivedFolder: 'in/box' }));
+  expect((await readUeConfig(file)).receivedFolder).toBe(join(folder, 'in', 'box'));
+});
+
+test.each([
+  [{ maxOctets: 0 }, 'files.maxOctets'],
+  [{ refusedTypes: ['video'] }, 'files.refusedTypes.0'],
+  [{ autoAccept: 'everybody' }, 'files.autoAccept'],
+])('%j of files is refused by name', (files, field) => {
+  expect(() => checkUeConfig({ ...config, files })).toThrow(field);
 });

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { silentLogger } from '../../src/base/log.ts';
 import { UeRpc, type UeAccount } from '../../src/cli/ue-rpc.ts';
+import type { FileView } from '../../src/engine/files/file-view.ts';
 import { settle, World, type User } from '../engine/support/world.ts';
 
 interface Answer {
@@ -60,6 +61,12 @@ afterEach(async () => {
 });
 
 describe('methods', () => {
+  test('message.send offers a text as a file that is too long for a session', async () => {
+    const request = { to: 'sip:bob@lab.test', text: 'x'.repeat(300_000), way: 'msrp', policy: 'require-e2e' };
+    const file = { direction: 'out', type: 'text/plain', size: 300_000 };
+    expect(await call('message.send', request)).toMatchObject({ result: { outcome: 'offered', file } });
+  });
+
   test('message.displayed tells the sender, composing tells the peer, each in the session that stands', async () => {
     await bob.account.sendMessage({ to: 'sip:alice@lab.test', text: 'hello', way: 'msrp' });
     await settle();
@@ -139,6 +146,47 @@ describe('methods', () => {
   test('shutdown answers, then tells its owner', async () => {
     expect(await call('shutdown')).toMatchObject({ result: {} });
     expect(onShutdown).toHaveBeenCalledOnce();
+  });
+});
+
+describe('files', () => {
+  const view: FileView = {
+    id: 'f1',
+    peer: 'sip:bob@lab.test',
+    direction: 'in',
+    name: 'plan.pdf',
+    type: 'application/pdf',
+    size: 3,
+    state: 'offered',
+    transferred: 0,
+    at: 1,
+    level: 'e2e',
+    icon: { contentType: 'image/png', bytes: Uint8Array.of(1, 2, 3) },
+  };
+
+  test('are told with their preview in base64', () => {
+    alice.account.events.emit('file', view);
+    expect(notifications('file')).toEqual([{ ...view, icon: { contentType: 'image/png', base64: 'AQID' } }]);
+  });
+
+  test('a file that cannot be sent is a refusal', async () => {
+    const answer = await call('file.send', { to: 'sip:bob@lab.test', path: '/nowhere', policy: 'require-e2e' });
+    expect(answer.result).toMatchObject({ outcome: 'refused', refusal: { code: 'peer-incompatible' } });
+  });
+
+  test('a preview that is no picture is named', async () => {
+    const icon = Buffer.from('<svg/>').toString('base64');
+    const answer = await call('file.send', { to: 'sip:bob@lab.test', path: '/nowhere', icon });
+    expect(answer.error?.data).toEqual({ code: 'invalid-params', field: 'icon' });
+  });
+
+  test.each(['accept', 'decline', 'pause', 'resume', 'cancel'])('file.%s of a file that is not there', async (what) => {
+    expect((await call(`file.${what}`, { id: 'f1' })).error?.data).toEqual({ code: 'no-such-file', field: 'id' });
+    expect((await call(`file.${what}`, {})).error?.data.code).toBe('invalid-params');
+  });
+
+  test('file.list', async () => {
+    expect(await call('file.list')).toMatchObject({ result: { files: [] } });
   });
 });
 

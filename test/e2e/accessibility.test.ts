@@ -1,5 +1,6 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { evidenceFor } from '../support/evidence.ts';
 import { refusal } from '../../src/engine/refusal.ts';
 import type { ScriptedHost } from '../support/scripted-host.ts';
 import { chromiumPath, launchBrowser } from './support/browser.ts';
@@ -20,6 +21,13 @@ function everything(host: ScriptedHost): void {
   host.receive(bob, 'mine', 'e2e', { ...mine, state: 'delivered' });
   host.receive(bob, 'question', 'none', { ...mine, state: 'refused', problem: offer });
   const waits = refusal('kms-unreachable', 'waiting', { offered: 'e2ae', nextAttempt: Date.now() + 20_000 });
+  const proven = { level: 'e2e', evidence: evidenceFor('e2e', 'msrp', Date.now(), bob) } as const;
+  host.putFile(bob, { name: 'plan.pdf', level: 'e2ae' });
+  host.putFile(bob, { name: 'half.zip', type: 'application/zip', state: 'transferring', transferred: 2e6, ...proven });
+  const weaker = refusal('consent-required', 'file', { offered: 'e2ae' });
+  host.putFile(bob, { name: 'asked.png', direction: 'out', type: 'image/png', state: 'paused', problem: weaker });
+  host.putFile(bob, { name: 'lost.bin', state: 'interrupted', problem: refusal('connection-lost', 'file'), ...proven });
+  host.putFile(bob, { name: 'done.txt', state: 'done', hashChecked: true, storedAt: '/r/done.txt', ...proven });
   host.receive(bob, 'waits', 'none', { ...mine, state: 'waiting', problem: waits });
   host.receive(bob, 'refused', 'none', { ...mine, state: 'refused', problem: refusal('no-kms') });
   host.setKmsState({

@@ -1,3 +1,6 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../src/base/log.ts';
@@ -5,9 +8,17 @@ import { newMarker, startParty, type Party } from '../../src/cli/demo/parties.ts
 import { startConsole, type Console } from '../../src/lab/console/index.ts';
 import { startLab, type Lab } from '../../src/lab/lab.ts';
 import { createAccountHost } from '../../src/node/bridge/account-host.ts';
+import { PickedFiles } from '../../src/node/bridge/picked-files.ts';
+import { secureRandom } from '../../src/crypto/random.ts';
 import { createEnginePorts } from '../../src/node/create-engine-ports.ts';
 import { chromiumPath, launchBrowser, rendererDir } from './support/browser.ts';
 import { Screens } from './support/screens.ts';
+
+/** A picture of one dot; what follows its end is passed over by whoever draws it. */
+const onePixel = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+  'base64',
+);
 
 /** One user with everything a user has: engine, account at the lab, page in a browser. */
 interface Seat {
@@ -21,10 +32,19 @@ describe.skipIf(chromiumPath === undefined)('the screens of two UEs in the runni
   let lab: Lab;
   let alice: Seat;
   let bob: Seat;
+  let folder: string;
 
   async function takeSeat(name: string, overrides: Parameters<Lab['ueConfig']>[1] = {}): Promise<Seat> {
-    const party = await startParty(lab, await createEnginePorts({ log: silentLogger }), name, overrides);
-    const page = await startConsole({ host: createAccountHost([party.account]), title: name, rendererDir });
+    const receivedFolder = join(folder, name);
+    const party = await startParty(
+      lab,
+      await createEnginePorts({ log: silentLogger, receivedFolder }),
+      name,
+      overrides,
+    );
+    const picked = new PickedFiles();
+    const host = createAccountHost([party.account], { files: { choose: 'upload', picked } });
+    const page = await startConsole({ host, title: name, rendererDir, picked });
     return { party, console: page, screens: await Screens.open(browser, page.url) };
   }
 
@@ -40,6 +60,7 @@ describe.skipIf(chromiumPath === undefined)('the screens of two UEs in the runni
   afterAll(() => browser.close());
 
   beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'tessera-seats-'));
     lab = await startLab();
     alice = await takeSeat('alice');
     bob = await takeSeat('bob');
@@ -49,6 +70,7 @@ describe.skipIf(chromiumPath === undefined)('the screens of two UEs in the runni
     await leave(alice);
     await leave(bob);
     await lab.stop();
+    await rm(folder, { recursive: true, force: true });
     expect([...alice.screens.errors, ...bob.screens.errors]).toEqual([]);
   });
 
@@ -118,6 +140,31 @@ describe.skipIf(chromiumPath === undefined)('the screens of two UEs in the runni
     expect(await bob.screens.waitForMessage(first)).toMatchObject({ level: 'End-to-end' });
     expect(await bob.screens.message(second).count()).toBe(0);
     expect(lab.recorder.find(first).insideEdge.count).toBe(0);
+  });
+
+  it('carries a picture end to end: chosen, previewed, accepted, received whole, its protection proven', async () => {
+    const content = Buffer.concat([onePixel, secureRandom.bytes(2_000_000)]);
+    await alice.screens.choosePolicy('Only end-to-end');
+    await alice.screens.attach({ name: 'dot.png', mimeType: 'image/png', buffer: content });
+    const sent = alice.screens.file('dot.png');
+    await sent.getByText('Waiting for bob to accept').waitFor({ timeout: 60_000 });
+    await bob.screens.openConversation('alice');
+    const offered = bob.screens.file('dot.png');
+    await offered.getByText('alice wants to send you this file.').waitFor({ timeout: 60_000 });
+    await offered.locator('img').waitFor();
+    expect(await bob.screens.accessibilityViolations()).toEqual([]);
+    await offered.getByRole('button', { name: 'Accept' }).click();
+    await offered.getByText('Received whole and checked').waitFor({ timeout: 60_000 });
+    await sent.getByText('Delivered to bob').waitFor({ timeout: 60_000 });
+    const [file] = bob.party.account.files.views();
+    expect((await readFile(file!.path!)).equals(content)).toBe(true);
+    for (const { page } of [alice.screens, bob.screens]) {
+      await page.getByRole('button', { name: 'End-to-end. Why?' }).click();
+      await page.getByRole('dialog').getByText('File of').waitFor();
+      await page.getByRole('button', { name: 'Technical detail' }).click();
+      expect(await page.getByRole('dialog').innerText()).toContain('PSK_WITH');
+      await page.keyboard.press('Escape');
+    }
   });
 
   it('asks before it sends to the edge what should have gone end to end', async () => {

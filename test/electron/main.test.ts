@@ -50,6 +50,7 @@ vi.mock('electron', async () => {
   return {
     app,
     BrowserWindow,
+    shell: {},
     dialog: { showErrorBox: note('error'), showMessageBox: note('message') },
     ipcMain: { handle: note('ipc') },
     Menu: { setApplicationMenu: note('menu'), buildFromTemplate: () => ({}) },
@@ -89,6 +90,7 @@ it('guards the session before a window opens, and says when secrets cannot be ke
     'requests',
     'serve',
     'menu',
+    'ipc',
     'ipc',
     'load',
     'message',

@@ -113,11 +113,23 @@ describe('window', () => {
     emitter.emit('will-download', { preventDefault });
     expect(preventDefault).toHaveBeenCalled();
 
-    const verdicts = ['https://example.org/x.js', 'file:///etc/passwd', 'app://tessera/assets/a.js'].map((url) => {
+    const verdicts = [
+      'https://example.org/x.js',
+      'file:///etc/passwd',
+      'app://tessera/assets/a.js',
+      'blob:app://tessera/1',
+      'blob:https://example.org/1',
+    ].map((url) => {
       const decide = vi.fn();
       call('before', { url }, decide);
       return decide.mock.calls[0]![0] as unknown;
     });
-    expect(verdicts).toEqual([{ cancel: true }, { cancel: true }, { cancel: false }]);
+    expect(verdicts).toEqual([
+      { cancel: true },
+      { cancel: true },
+      { cancel: false },
+      { cancel: false },
+      { cancel: true },
+    ]);
   });
 });

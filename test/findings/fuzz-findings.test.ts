@@ -34,16 +34,21 @@ describe.each(targets)('fuzz target $name', (target) => {
 });
 
 describe('the runner', () => {
-  it('gives inputs in a thread of its own and tells how many', { timeout: 120_000 }, async () => {
+  it('gives the wanted number of inputs in a thread of its own', { timeout: 120_000 }, async () => {
     const target = targets.find(({ name }) => name === 'cms')!;
-    const { inputs, finding } = await runTarget(target, 'runner', 0.2);
+    expect(await runTarget(target, 'runner', { inputs: 25 })).toEqual({ inputs: 25, finding: undefined });
+  });
+
+  it('stops after a time when that is wanted', { timeout: 120_000 }, async () => {
+    const target = targets.find(({ name }) => name === 'cms')!;
+    const { inputs, finding } = await runTarget(target, 'runner', { seconds: 0.2 });
     expect(finding).toBeUndefined();
     expect(inputs).toBeGreaterThan(0);
   });
 
   it('reports a thread that cannot work as a finding, with the input', { timeout: 120_000 }, async () => {
     const target = { ...targets[0]!, name: 'nobody knows this target' };
-    const { finding } = await runTarget(target, 'runner', 0.2);
+    const { finding } = await runTarget(target, 'runner', { inputs: 1 });
     expect(finding).toMatchObject({ target: target.name, seed: 'runner', index: 0 });
     expect(finding?.problem).toContain('started by the fuzz runner only');
     expect(finding?.input).toMatch(/^[0-9a-f]*$/);

@@ -20,14 +20,18 @@ export interface TargetResult {
   readonly finding: FuzzFinding | undefined;
 }
 
+/** When a run ends that finds nothing: after a number of inputs it has done the same work on every machine. */
+export type FuzzBound = { readonly seconds: number } | { readonly inputs: number };
+
 /** Only to find what hangs; the slowest right input takes a few milliseconds. */
 const hangSeconds = 60;
 const workerMegabytes = 512;
 
-/** Gives inputs to one target for some seconds, in a thread of its own with bounded memory, up to the first finding. */
-export async function runTarget(target: FuzzTarget, seed: string, seconds: number): Promise<TargetResult> {
+/** Gives inputs to one target, in a thread of its own with bounded memory, up to the bound or the first finding. */
+export async function runTarget(target: FuzzTarget, seed: string, bound: FuzzBound): Promise<TargetResult> {
   const progress = new Int32Array(new SharedArrayBuffer(8));
-  const job: FuzzJob = { target: target.name, seed, first: 0, progress: progress.buffer };
+  const inputs = 'inputs' in bound ? bound.inputs : Infinity;
+  const job: FuzzJob = { target: target.name, seed, inputs, progress: progress.buffer };
   const worker = new Worker(new URL('./worker.ts', import.meta.url), {
     workerData: job,
     resourceLimits: { maxOldGenerationSizeMb: workerMegabytes },
@@ -56,7 +60,7 @@ export async function runTarget(target: FuzzTarget, seed: string, seconds: numbe
     // Loading the code is not the target's time.
     if (news.kind === 'ready') {
       seen = { index: -1, at: performance.now() };
-      stop = setTimeout(() => Atomics.store(progress, 1, 1), seconds * 1000);
+      if ('seconds' in bound) stop = setTimeout(() => Atomics.store(progress, 1, 1), bound.seconds * 1000);
     } else finding = found(news.index ?? 0, news.problem ?? '', news.input);
   });
   worker.on('error', (error) => (finding ??= found(Atomics.load(progress, 0), `the thread ended: ${String(error)}`)));

@@ -2,13 +2,14 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 
-import { runTarget, type FuzzFinding } from './run-target.ts';
+import { runTarget, type FuzzBound, type FuzzFinding } from './run-target.ts';
 import { targets } from './targets/index.ts';
 
-const usage = `usage: npm run fuzz -- [--target NAME] [--seconds N] [--seed S]
+const usage = `usage: npm run fuzz -- [--target NAME] [--inputs N | --seconds N] [--seed S]
 
 Gives damaged inputs to every parser, or to one. A run with the same seed makes the same inputs.
   --target NAME  ${targets.map(({ name }) => name).join(', ')}
+  --inputs N     for each target: the same work with the same seed on every machine
   --seconds N    in total, shared by the targets (60)
   --seed S       any text (a new one for each run, printed)
 
@@ -23,28 +24,39 @@ const { values } = parseArgs({
   options: {
     help: { type: 'boolean', short: 'h' },
     target: { type: 'string' },
-    seconds: { type: 'string', default: '60' },
+    inputs: { type: 'string' },
+    seconds: { type: 'string' },
     seed: { type: 'string', default: String(Date.now()) },
   },
 });
 const chosen = targets.filter(({ name }) => values.target === undefined || name === values.target);
-const seconds = Number(values.seconds) / chosen.length;
+const bound = readBound();
 if (values.help === true) {
   console.log(usage.trimEnd());
-} else if (chosen.length === 0 || !(seconds > 0)) {
-  console.error('Unknown target, or no seconds. --help tells what may be given.');
+} else if (chosen.length === 0 || bound === undefined) {
+  console.error('Unknown target, or no bound. --help tells what may be given.');
   process.exitCode = 2;
 } else {
-  process.exitCode = (await runAll()) === 0 ? 0 : 1;
+  process.exitCode = (await runAll(bound)) === 0 ? 0 : 1;
 }
 
-async function runAll(): Promise<number> {
-  console.log(`seed ${values.seed}, ${seconds.toFixed(1)} s for each of ${chosen.length} targets`);
+function readBound(): FuzzBound | undefined {
+  const { inputs, seconds } = values;
+  if (inputs !== undefined) {
+    return seconds === undefined && /^[1-9]\d{0,8}$/.test(inputs) ? { inputs: Number(inputs) } : undefined;
+  }
+  const each = Number(seconds ?? '60') / chosen.length;
+  return each > 0 ? { seconds: each } : undefined;
+}
+
+async function runAll(bound: FuzzBound): Promise<number> {
+  const each = 'inputs' in bound ? `${bound.inputs} inputs` : `${bound.seconds.toFixed(1)} s`;
+  console.log(`seed ${values.seed}, ${each} for each of ${chosen.length} targets`);
   let findings = 0;
   for (const target of chosen) {
-    const { inputs, finding } = await runTarget(target, values.seed, seconds);
+    const { inputs, finding } = await runTarget(target, values.seed, bound);
     console.log(
-      `${target.name.padEnd(16)} ${String(inputs).padStart(9)} inputs  ${finding === undefined ? 'ok' : 'FINDING'}`,
+      `${target.name.padEnd(18)} ${String(inputs).padStart(9)} inputs  ${finding === undefined ? 'ok' : 'FINDING'}`,
     );
     if (finding === undefined) continue;
     findings++;

@@ -8,7 +8,8 @@ import { toHex } from '../../src/base/bytes.ts';
 export interface FuzzJob {
   readonly target: string;
   readonly seed: string;
-  readonly first: number;
+  /** How many inputs at most. */
+  readonly inputs: number;
   /** Number of the input in work: the runner sees by it that a worker stands still. */
   readonly progress: SharedArrayBuffer;
 }
@@ -28,7 +29,7 @@ const target = targets.find(({ name }) => name === job.target);
 if (port === null || target === undefined) throw new Error('started by the fuzz runner only');
 
 port.postMessage({ kind: 'ready' } satisfies FuzzNews);
-for (let index = job.first; Atomics.load(progress, 1) === 0; index++) {
+for (let index = 0; index < job.inputs && Atomics.load(progress, 1) === 0; index++) {
   Atomics.store(progress, 0, index);
   const input = inputOf(target, job.seed, index);
   try {

@@ -25,14 +25,19 @@ afterAll(() => lab.stop());
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tessera-transfer-'));
   await writeFile(join(folder, 'plan.pdf'), content);
-  const ports = (name: string) => createEnginePorts({ log: silentLogger, receivedFolder: join(folder, name) });
-  alice = await startParty(lab, await ports('alice'), 'alice');
-  bob = await startParty(lab, await ports('bob'), 'bob');
+  alice = await start('alice');
+  bob = await start('bob');
 });
 afterEach(async () => {
   await Promise.all([alice.stop(), bob.stop()]);
   await rm(folder, { recursive: true, force: true });
 });
+
+/** A UE whose received files stay in its folder over restarts. */
+async function start(name: string, overrides: Parameters<Lab['ueConfig']>[1] = {}): Promise<Party> {
+  const ports = await createEnginePorts({ log: silentLogger, receivedFolder: join(folder, name) });
+  return startParty(lab, ports, name, overrides);
+}
 
 /** The first view of a file of this party that fits, now or later. */
 function fileThat({ account }: Party, fits: (view: FileView) => boolean): Promise<FileView> {
@@ -55,11 +60,12 @@ const inState =
   (view: FileView) =>
     states.includes(view.state);
 
-async function offer(policy: Policy): Promise<FileView> {
+async function offer(policy: Policy, icon?: Uint8Array): Promise<FileView> {
   const outcome = await alice.account.sendFile({
     to: bob.account.config.identity,
     path: join(folder, 'plan.pdf'),
     policy,
+    ...(icon === undefined ? {} : { icon }),
   });
   expect(outcome).toMatchObject({ outcome: 'offered', file: { name: 'plan.pdf', size: content.length } });
   return fileThat(bob, inState('offered'));
@@ -122,4 +128,112 @@ test('a file that its sender cancels is gone on the other side', async () => {
   await fileThat(bob, inState('declined'));
   expect(await received()).toEqual([]);
   expect(await readdir(join(folder, 'bob', partialFolder))).toEqual([]);
+});
+
+/** Bob has a part of the file, and is not there any more. */
+async function cutWhileBobReceives(): Promise<FileView> {
+  const offered = await offer('require-e2e');
+  const begun = fileThat(bob, (view) => view.state === 'transferring' && view.transferred > 0);
+  bob.account.files.accept(offered.id);
+  await begun;
+  await bob.stop();
+  const { id } = offered;
+  return fileThat(bob, (view) => view.id === id);
+}
+
+test('a receiver that starts again shows what was interrupted, and fetches the rest by itself', async () => {
+  const { id } = await cutWhileBobReceives();
+  await fileThat(alice, inState('interrupted'));
+  bob = await start('bob');
+  const taken = await fileThat(bob, inState('done', 'failed'));
+  expect(taken).toMatchObject({ id, state: 'done', level: 'e2e', hashChecked: true, name: 'plan.pdf' });
+  expect(Uint8Array.from(await readFile(taken.path!))).toEqual(content);
+  expect(await received()).toEqual(['plan.pdf']);
+  expect(await readdir(join(folder, 'bob', partialFolder))).toEqual([]);
+});
+
+test('what the user paused stays paused over a restart, until it is resumed', async () => {
+  const offered = await offer('require-e2e');
+  const begun = fileThat(bob, (view) => view.state === 'transferring' && view.transferred > 0);
+  bob.account.files.accept(offered.id);
+  await begun;
+  bob.account.files.pause(offered.id);
+  await fileThat(bob, inState('paused'));
+  await bob.stop();
+  bob = await start('bob');
+  const kept = await fileThat(bob, (view) => view.id === offered.id);
+  expect(kept).toMatchObject({ state: 'paused', level: 'e2e' });
+  expect(kept.transferred).toBeGreaterThan(0);
+  expect(bob.account.files.resume(offered.id)).toBe(true);
+  expect(await fileThat(bob, inState('done', 'failed'))).toMatchObject({ state: 'done', level: 'e2e' });
+});
+
+test('a sender that starts again offers the file once more, and the receiver fetches only the rest', async () => {
+  const { id } = await cutWhileBobReceives();
+  await alice.stop();
+  alice = await start('alice');
+  bob = await start('bob');
+  // Nobody has the file ready any more: that is said, and what is there stays.
+  const stuck = await fileThat(bob, (view) => view.state === 'interrupted' && view.problem !== undefined);
+  expect(stuck.problem).toMatchObject({ code: 'peer-incompatible' });
+  const resumed = fileThat(bob, (view) => view.state === 'transferring');
+  const outcome = await alice.account.sendFile({
+    to: bob.account.config.identity,
+    path: join(folder, 'plan.pdf'),
+    policy: 'require-e2e',
+  });
+  expect(outcome.outcome).toBe('offered');
+  expect((await resumed).transferred).toBeGreaterThan(0);
+  const [taken, sent] = await Promise.all([fileThat(bob, inState('done')), fileThat(alice, inState('done'))]);
+  expect(taken).toMatchObject({ id, level: 'e2e' });
+  expect(sent).toMatchObject({ level: 'e2e', transferred: content.length });
+  expect(Uint8Array.from(await readFile(taken.path!))).toEqual(content);
+});
+
+test.each([
+  [{ maxOctets: 1000 }, 'more than 1000 octets'],
+  [{ refusedTypes: ['application/*'] }, 'type application/pdf'],
+])('a file outside of the bounds %o is refused in words, to both', async (files, words) => {
+  await bob.stop();
+  bob = await start('bob', { files });
+  const told = new Promise<string>((resolve) => {
+    bob.account.events.on('incomingRefused', ({ refusal }) => resolve(refusal.explanation));
+  });
+  await alice.account.sendFile({ to: bob.account.config.identity, path: join(folder, 'plan.pdf'), policy: 'any' });
+  expect(await told).toContain(words);
+  expect((await fileThat(alice, inState('failed'))).problem?.explanation).toContain(words);
+  expect(bob.account.files.views()).toEqual([]);
+});
+
+test('an offer that its sender takes back brings nothing, whenever it is accepted', async () => {
+  const offered = await offer('require-e2e');
+  const [own] = alice.account.files.views();
+  expect(alice.account.files.cancel(own!.id)).toBe(true);
+  expect(await fileThat(alice, inState('cancelled'))).toMatchObject({ id: own!.id });
+  expect(bob.account.files.accept(offered.id)).toBe(true);
+  const ended = await fileThat(bob, inState('failed', 'declined', 'done'));
+  expect(ended).toMatchObject({ id: offered.id, problem: { code: expect.stringMatching(/^peer-/) as string } });
+  expect(await received().catch(() => [])).toEqual([]);
+});
+
+test('files of contacts are taken without a question where the account says so', async () => {
+  await bob.stop();
+  bob = await start('bob', {
+    files: { autoAccept: 'contacts' },
+    contacts: { 'sip:alice@lab.test': { policy: 'prefer-e2e' } },
+  });
+  await alice.account.sendFile({
+    to: bob.account.config.identity,
+    path: join(folder, 'plan.pdf'),
+    policy: 'require-e2e',
+  });
+  expect(await fileThat(bob, inState('done', 'failed'))).toMatchObject({ state: 'done', level: 'e2e' });
+});
+
+test('a preview goes along with the offer', async () => {
+  const icon = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0x0d, 0x0a, 0x2d, 0x2d, 0x00, 0xff);
+  const offered = await offer('require-e2e', icon);
+  expect(offered.icon).toEqual({ contentType: 'image/png', bytes: icon });
+  bob.account.files.accept(offered.id);
+  expect(await fileThat(bob, inState('done', 'failed'))).toMatchObject({ state: 'done', level: 'e2e' });
 });

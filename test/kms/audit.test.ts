@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -167,6 +167,14 @@ describe('the queue of the audit', () => {
     expect(await queue.append(entry('3'))).toMatchObject({ sequence: 1 });
   });
 
+  it('forgets no entry that comes in the moment in which it has just finished', async () => {
+    const queue = new AuditQueue((given) => Promise.resolve(chainLines(chainStart, given)));
+    // The second is appended as soon as the first is told, before anything else happens.
+    const heads = [await queue.append(entry('1')), await queue.append(entry('2'))];
+    await queue.idle();
+    expect(heads.map(({ sequence }) => sequence)).toEqual([1, 1]);
+  });
+
   it('takes a storage that writes less than it was given for a failure', async () => {
     const queue = new AuditQueue(() => Promise.resolve([]));
     await expect(queue.append(entry('1'))).rejects.toThrow(/fewer lines/);
@@ -186,7 +194,7 @@ describe('the head that is kept aside', () => {
     expect(await readHeadFile(path)).toEqual(head);
     expect(await storage.audit.read(4, 10)).toHaveLength(1);
     expect(readFileSync(path, 'utf8')).toBe(`${headText(head!)}\n`);
-    expect(existsSync(`${path}.new`)).toBe(false);
+    expect(readdirSync(folder)).toEqual(['head']);
   });
 
   it('comes into its file by itself while the storage is open', async () => {
@@ -211,6 +219,35 @@ describe('the head that is kept aside', () => {
     for (const head of heads) expect(await storage.audit.append(entry)).toEqual(head);
     await storage.close();
     expect(await readHeadFile(path)).toEqual(heads[0]);
+  });
+
+  it('follows the same audit over restarts', async () => {
+    const path = join(folder, 'restart');
+    const memory = createMemoryStorage();
+    for (const lines of [2, 3]) {
+      const storage = withHeadFile(memory, path, expect.fail);
+      for (let index = 0; index < lines; index++) await storage.audit.append(entry);
+      await storage.close();
+    }
+    expect(await readHeadFile(path)).toMatchObject({ sequence: 5 });
+  });
+
+  it.each([
+    ['has fewer lines than were noted', 2],
+    ['has other lines', 9],
+  ])('stays what was noted of an audit that now %s, and that is told', async (_, lines) => {
+    const path = join(folder, `changed-${lines}`);
+    const before = withHeadFile(createMemoryStorage(), path, expect.fail);
+    for (let index = 0; index < 5; index++) await before.audit.append({ ...entry, outcome: `before ${index}` });
+    await before.close();
+    const noted = await readHeadFile(path);
+    const problems: string[] = [];
+    const after = withHeadFile(createMemoryStorage(), path, (reason) => problems.push(reason));
+    for (let index = 0; index < lines; index++) await after.audit.append(entry);
+    await after.close();
+    expect(problems).toEqual([expect.stringMatching(/line 5, which was noted, is gone or another/)]);
+    expect(await readHeadFile(path)).toEqual(noted);
+    expect(await verifyAudit(after.audit, [{ head: noted!, from: path }])).toMatchObject({ verdict: 'broken' });
   });
 
   it('is not touched when nothing was appended', async () => {

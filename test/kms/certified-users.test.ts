@@ -6,7 +6,8 @@ import { TrustAnchors } from '../../src/crypto/certificate-path.ts';
 import { secureRandom } from '../../src/crypto/random.ts';
 import { RsaPrivateKey } from '../../src/crypto/rsa.ts';
 import { Certificate } from '../../src/crypto/x509.ts';
-import type { KmsUserConfig } from '../../src/kms/config.ts';
+import type { KmsPublicKeyConfig, KmsUserConfig } from '../../src/kms/config.ts';
+import { reloadablePublicKey } from '../../src/kms/http/reloadable-public-key.ts';
 import { KeyEncryptionKey } from '../../src/kms/key-encryption-key.ts';
 import { createKmsService, type KmsService } from '../../src/kms/kms-service.ts';
 import { createMemoryStorage } from '../../src/kms/memory-storage.ts';
@@ -43,6 +44,7 @@ const fingerprintOf = ({ der }: Issued): string => new Certificate(der, 'test').
 async function service(
   users: readonly Partial<KmsUserConfig>[],
   domains: readonly string[] = [],
+  publicKey: KmsPublicKeyConfig = { keys: [pair], anchors: new TrustAnchors([authority.der], 'anchors'), domains },
 ): Promise<{ kms: KmsService; storage: KmsStorage }> {
   const storage = createMemoryStorage();
   const kek = new KeyEncryptionKey(new SecretBytes(secureRandom.bytes(32)), secureRandom);
@@ -53,7 +55,6 @@ async function service(
     ...user,
   }));
   await seedUsers(storage, kek, whole);
-  const publicKey = { keys: [pair], anchors: new TrustAnchors([authority.der], 'anchors'), domains };
   const clock = new FakeClock(start);
   const kms = await createKmsService({ identity: kmsUri, storage, kek, clock, random: secureRandom, publicKey });
   return { kms, storage };
@@ -83,6 +84,43 @@ const alice: Partial<KmsUserConfig> = {
   identities: ['sip:alice@lab.test', 'tel:+15550100'],
   certificates: 'any',
 };
+
+describe('what public-key questions are judged by', () => {
+  it('is read again as a whole while the server runs; what is wrong leaves the old', async () => {
+    const successor = await issue({ name: 'users', keys: await makeKeys('ec'), authority: true });
+    const under = ({ der }: Issued): KmsPublicKeyConfig => ({
+      keys: [pair],
+      anchors: new TrustAnchors([der], 'anchors'),
+      domains: ['lab.test'],
+    });
+    const answers = [under(successor), undefined, new Error('unreadable')];
+    const events: string[] = [];
+    const { publicKey, reload } = reloadablePublicKey(
+      under(authority),
+      async () => {
+        const next = answers.shift();
+        if (next instanceof Error) throw next;
+        return next;
+      },
+      { log: (_level, event) => void events.push(event) },
+    );
+    const { kms } = await service([], [], publicKey);
+    const names = { uris: ['sip:alice@lab.test'] };
+    const old = await issue({ name: 'user', keys, issuer: authority, ...names });
+    const fresh = await issue({ name: 'user', keys, issuer: successor, ...names });
+    const outcomes = async () =>
+      [await ask(kms, 'sip:alice@lab.test', old), await ask(kms, 'sip:alice@lab.test', fresh)].map(
+        ({ outcome }) => outcome,
+      );
+    expect(await outcomes()).toEqual(['answered', 'not-authenticated']);
+    expect(await reload()).toBe('loaded');
+    expect(await outcomes()).toEqual(['not-authenticated', 'answered']);
+    expect([await reload(), await reload()]).toEqual(['refused', 'refused']);
+    expect(await outcomes()).toEqual(['not-authenticated', 'answered']);
+    expect(events).toEqual(['kms.public-key-loaded', 'kms.public-key-refused', 'kms.public-key-refused']);
+    await kms.close();
+  });
+});
 
 describe('whom a certificate proves', () => {
   const names = ['sip:alice@lab.test'];

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { toHex } from '../../src/base/bytes.ts';
 import { SecretBytes } from '../../src/base/secret-bytes.ts';
 import { loadSqliteBinding } from '../../src/kms/storage/sqlite/binding.ts';
+import { openSqliteStorage } from '../../src/kms/storage/sqlite/sqlite-storage.ts';
 import { createHttpsKeyManagement } from '../../src/node/key-management.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { hand, receive, request, resolving } from '../protocol/mikey/parties.ts';
@@ -113,6 +114,27 @@ describe('npm run kms', () => {
       const wrong = await kmsCommand(['--config', await setup.config('wrong.json', { users })]);
       expect(wrong).toMatchObject({ code: 1, stderr: expect.stringContaining('kms.config.users.0.psk') as string });
       expect(wrong.stderr).not.toContain(psk);
+    },
+    patience,
+  );
+
+  it(
+    'lists each line of the audit as one, whatever name a user asked under',
+    async () => {
+      const config = await setup.config('forged.json', { storage: { sqlite: 'forged.db' } });
+      const storage = openSqliteStorage({ path: join(folder, 'forged.db'), replayCapacity: 10 });
+      // What a user claims stands in the line of its refusal.
+      const names = ['sip:x\n99  forged', 'sip:\u001b[2K\r', 'sip:\u009b2K', 'sip:\u202egnorw', 'sip:a  user=sip:boss'];
+      for (const asker of names) await storage.audit.append({ time: 0, action: 'a', outcome: 'forbidden', asker });
+      await storage.close();
+      const { stdout } = await kmsCommand(['audit', 'list', '--config', config]);
+      const lines = stdout.trimEnd().split('\n');
+      expect(lines).toHaveLength(names.length);
+      for (const [index, line] of lines.entries()) {
+        expect(line).toMatch(/^[ -~]+$/);
+        const [, asker = ''] = / {2}asker=(".*")$/.exec(line) ?? [];
+        expect(JSON.parse(asker)).toBe(names[index]);
+      }
     },
     patience,
   );

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
@@ -43,6 +43,14 @@ describe('the key-encryption key', () => {
     expect(made.use(toHex)).toBe(readFileSync(fresh, 'utf8').trim());
     if (process.platform !== 'win32') expect(statSync(fresh).mode & 0o777).toBe(0o600);
     expect((await readKek({ file: fresh }, { random, mayCreate: true })).use(toHex)).toBe(made.use(toHex));
+  });
+
+  it('is never half in its file: several processes that make it at once have the same', async () => {
+    const file = join(folder, 'race');
+    const made = await Promise.all(Array.from({ length: 8 }, () => readKek({ file }, { random, mayCreate: true })));
+    expect(new Set(made.map((kek) => kek.use(toHex))).size).toBe(1);
+    expect(readdirSync(folder).filter((name) => name.startsWith('race'))).toEqual(['race']);
+    if (process.platform !== 'win32') expect(statSync(file).mode & 0o777).toBe(0o600);
   });
 
   it.each([

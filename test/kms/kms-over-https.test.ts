@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { request as httpsRequest } from 'node:https';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { toBase64, utf8 } from '../../src/base/bytes.ts';
 import type { LogFields } from '../../src/base/log.ts';
@@ -114,27 +114,26 @@ describe('Ticket Request and Ticket Resolve over HTTPS', () => {
     expect(() => asked.accept(message!, Date.now())).toThrow(/refused: Invalid timestamp \(1\)$/);
   });
 
-  it('says the same to a stranger and to a wrong key, in comparable time', async () => {
+  it('says the same to a stranger and to a wrong key, after the same work', async () => {
     const wrongKey = { ...alice, psk: new SecretBytes(secureRandom.bytes(32)) };
-    const times: Record<'wrong' | 'unknown', number[]> = { wrong: [], unknown: [] };
-    for (let round = 0; round < 60; round++) {
-      for (const [name, who] of [
-        ['wrong', wrongKey],
-        ['unknown', party('mallory')],
-      ] as const) {
+    // What takes time is done with keys: to open one, to derive others and to compute a MAC. Seconds on a busy machine tell less.
+    const uses = vi.spyOn(SecretBytes.prototype, 'use');
+    const work: number[] = [];
+    try {
+      for (const who of [wrongKey, party('mallory'), wrongKey, party('trudy')]) {
         const { message } = request(who, { now: Date.now() });
-        const from = performance.now();
+        uses.mockClear();
         const answer = await post(ticketRequestPath, toBase64(message));
-        times[name].push(performance.now() - from);
+        work.push(uses.mock.calls.length);
         expect(answer.status).toBe(401);
         expect(answer.headers['www-authenticate']).toBe('Digest realm="3GPP-bootstrapping@kms.lab.test"');
         expect(answer.body).toHaveLength(32);
       }
+    } finally {
+      uses.mockRestore();
     }
-    const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1]!;
-    const ratio = median(times.wrong) / median(times.unknown);
-    expect(ratio).toBeGreaterThan(0.5);
-    expect(ratio).toBeLessThan(2);
+    expect(work[0]).toBeGreaterThan(0);
+    expect(new Set(work).size).toBe(1);
     expect(
       logged
         .filter(({ outcome }) => outcome === 'not-authenticated')

@@ -9,7 +9,10 @@ import { KeyEncryptionKey } from '../../src/kms/key-encryption-key.ts';
 import { createKmsService, createMemoryKmsService } from '../../src/kms/kms-service.ts';
 import { createMemoryStorage } from '../../src/kms/memory-storage.ts';
 import { KmsStorageError, type KmsStorage } from '../../src/kms/ports.ts';
+import { announceTpk, createTpk } from '../../src/kms/tpk-ring.ts';
 import { seedUsers } from '../../src/kms/users.ts';
+import { ticketTpkId } from '../../src/protocol/mikey/base-ticket.ts';
+import { bytesIdentity } from '../../src/protocol/mikey/index.ts';
 import {
   alice,
   answered,
@@ -49,6 +52,48 @@ async function makeService(change: (storage: KmsStorage) => KmsStorage = (storag
     (await storage.audit.read(0, 10_000)).map(({ text }) => JSON.parse(text) as Readonly<Record<string, unknown>>);
   return { storage, clock, service, lines, kek };
 }
+
+describe('replicas whose clocks differ', () => {
+  it('resolve a ticket under a key that the one which gave it knew first', async () => {
+    const { storage, kek, clock, service } = await makeService();
+    const ahead = new FakeClock(start + 120_000);
+    const other = await createKmsService({ identity: 'sip:kms.lab.test', storage, kek, clock: ahead, random });
+    // For the clock that is ahead the minute of announcement is over at once.
+    const added = await announceTpk(storage, kek, createTpk(random, clock.now()), 60);
+    for (const one of [clock, ahead]) one.advance(one === ahead ? 10_000 : 5_000);
+    const asked = request(alice);
+    const granted = asked.accept(answered(await other.handle('ticketrequest', asked.message, from)), start);
+    expect(ticketTpkId(granted.ticketPayload)).toEqual(bytesIdentity(added!.id));
+    const resolve = resolving(receive(hand(granted, alice, bob.identity).message, bob), bob);
+    expect(await service.handle('ticketresolve', resolve.message, from)).toMatchObject({ outcome: 'answered' });
+  });
+
+  it('do not ask the storage for every ticket under a key that nobody knows', async () => {
+    let asked = 0;
+    const { service, clock } = await makeService((storage) => ({
+      ...storage,
+      tpks: {
+        list: () => {
+          asked += 1;
+          return storage.tpks.list();
+        },
+        add: (tpk, newest) => storage.tpks.add(tpk, newest),
+        remove: (ids) => storage.tpks.remove(ids),
+      },
+    }));
+    const stranger = await createMemoryKmsService({ config: { identity: 'sip:kms.lab.test', users }, clock, random });
+    const ask = request(alice);
+    const granted = ask.accept(answered(await stranger.handle('ticketrequest', ask.message, from)), start);
+    clock.advance(2_000);
+    const before = asked;
+    for (let count = 0; count < 10; count++) {
+      const { message } = hand(granted, alice, bob.identity, start);
+      const outcome = await service.handle('ticketresolve', resolving(receive(message, bob), bob).message, from);
+      expect(outcome).toMatchObject({ outcome: 'refused', isReplay: false });
+    }
+    expect(asked - before).toBe(1);
+  });
+});
 
 describe('the audit of a service', () => {
   it('tells who asked, for whom, from where and how it ended, and joins a ticket’s request with its resolve', async () => {

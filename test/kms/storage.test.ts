@@ -60,10 +60,10 @@ describe('storage in SQLite', () => {
     for (const index of [1, 2, 3]) expect(await one!.replays.remember(key(index), 1000, 0)).toBe('new');
     expect(await two!.replays.remember(key(4), 1000, 0)).toBe('full');
     expect(rows()).toBe(3);
-    expect(await two!.replays.remember(key(5), 99_000, 61_000)).toBe('new');
+    expect(await two!.replays.remember(key(5), 999_000, 361_000)).toBe('new');
     expect(rows()).toBe(1);
     // A clock that was set back counts anew and refuses nothing.
-    expect(await two!.replays.remember(key(6), 99_000, 500)).toBe('new');
+    expect(await two!.replays.remember(key(6), 999_000, 500)).toBe('new');
     database.close();
     await one!.close();
     await two!.close();

@@ -134,6 +134,29 @@ describe('ticket protection keys', () => {
     expect(await storage.tpks.list()).toHaveLength(1);
   });
 
+  it('are never left wrapped under a key-encryption key that was changed while they were made', async () => {
+    const { storage, kek, keyCheck, tpks } = { ...replicas(0), ...createMemoryStorage() };
+    await kek.checkAgainst({ keyCheck });
+    expect(await announceTpk({ keyCheck, tpks }, kek, createTpk(random, 0), 60)).toBeDefined();
+    const next = newKek();
+    const changing = {
+      keyCheck: { ...keyCheck, get: () => Promise.resolve(next.makeCheck()) },
+      tpks,
+    };
+    await expect(announceTpk(changing, kek, createTpk(random, 1000), 60)).rejects.toThrow(/does not open under it/);
+    expect(await tpks.list()).toHaveLength(1);
+    await storage.close();
+  });
+
+  it('come after all others, also when the clock of whoever makes one is behind', async () => {
+    const { storage, kek, rings, keepUp } = replicas(1);
+    await announceTpk(storage, kek, createTpk(random, 500_000), 60);
+    const added = await announceTpk(storage, kek, createTpk(random, 400_000), 60);
+    expect((await storage.tpks.list()).map(({ id }) => toHex(id)).at(-1)).toBe(toHex(added!.id));
+    await keepUp(600_000);
+    expect(current(rings[0]!)).toBe(toHex(added!.id));
+  });
+
   it('of an earlier version are taken over once, and open again', async () => {
     const { storage, kek, rings, keepUp } = replicas(1);
     const entries = [createTpk(random, 1000), createTpk(random, 2000)];

@@ -12,7 +12,7 @@ import {
   Usim,
   type SequenceWindow,
 } from '../../src/protocol/gba/index.ts';
-import { akaAlgorithms, answerChallenge, readChallenge, refuseChallenge } from '../../src/protocol/sip/digest.ts';
+import { akaAlgorithms, answerChallenge, readChallenge, refuseChallenge } from '../../src/protocol/digest/digest.ts';
 import { SipMessage } from '../../src/protocol/sip/message.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 

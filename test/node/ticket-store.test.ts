@@ -38,6 +38,18 @@ it('sets a file aside, once, and removes both', async () => {
   expect(files(folder)).toEqual([]);
 });
 
+it('removes the draft of a program that ended while it wrote, and touches no other account', async () => {
+  const folder = temporaryFolder('tickets');
+  const store = createTicketStore(folder, account);
+  await store.write(utf8('old'));
+  const [name = ''] = files(folder);
+  await createTicketStore(folder, 'sip:bob@lab.test').write(utf8('bob'));
+  const [others] = files(folder).filter((other) => other !== name);
+  writeFileSync(join(folder, 'tickets', `${name}.0123456789ab.new`), 'half');
+  await store.remove();
+  expect(files(folder)).toEqual([others]);
+});
+
 it('reads no file that is longer than it may be', async () => {
   const folder = temporaryFolder('tickets');
   const store = createTicketStore(folder, account);

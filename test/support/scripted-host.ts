@@ -2,8 +2,11 @@ import type {
   AccountView,
   CheckedInput,
   Evidence,
+  FileAbilities,
+  FileView,
   KmsState,
   MessageView,
+  PickedFile,
   ProtectionLevel,
   Refusal,
   RegistrationState,
@@ -29,6 +32,12 @@ const now = () => Date.now();
 export class ScriptedHost implements BridgeHost {
   script: Script;
   account: AccountView;
+  abilities: FileAbilities = { choose: 'dialog', show: true };
+  readonly files: FileView[] = [];
+  /** Calls about files, as they came. */
+  readonly fileCalls: string[] = [];
+  /** What the dialog gives. */
+  chosen: PickedFile | null = { token: 'token', name: 'plan.pdf', size: 5_000_000, type: 'application/pdf' };
   readonly sent: CheckedInput<'sendMessage'>[] = [];
   readonly book: ConversationBook;
   readonly #listeners = new Set<(event: HostEvent) => void>();
@@ -53,7 +62,7 @@ export class ScriptedHost implements BridgeHost {
   }
 
   snapshot() {
-    return { accounts: [this.account], conversations: this.book.views() };
+    return { accounts: [this.account], files: this.abilities, conversations: this.book.views() };
   }
 
   subscribe(listener: (event: HostEvent) => void) {
@@ -117,6 +126,80 @@ export class ScriptedHost implements BridgeHost {
       if (answer !== undefined) this.receive(input.to, answer, result, { way: input.way });
     });
     return { outcome: 'sent', message: sent };
+  }
+
+  /** A file comes to be, or changes. */
+  putFile(peer: string, change: Partial<FileView> = {}): FileView {
+    const id = change.id ?? `f${++this.#ids}`;
+    const known = this.files.findIndex((file) => file.id === id);
+    const file: FileView = {
+      id,
+      accountId: this.account.id,
+      conversation: peer,
+      direction: 'in',
+      name: 'plan.pdf',
+      type: 'application/pdf',
+      size: 5_000_000,
+      state: 'offered',
+      transferred: 0,
+      at: now(),
+      ...this.files[known],
+      ...change,
+    };
+    if (known < 0) this.files.push(file);
+    else this.files[known] = file;
+    const { name, direction, at } = file;
+    this.book.putFile({ accountId: this.account.id, peer }, { name, direction, at }, known < 0 && direction === 'in');
+    this.#emit({ event: 'file', file });
+    return file;
+  }
+
+  listFiles({ peer }: CheckedInput<'listFiles'>) {
+    return { files: this.files.filter((file) => file.conversation === peer) };
+  }
+
+  chooseFile() {
+    return { file: this.chosen };
+  }
+
+  sendFile({ to, token, icon }: CheckedInput<'sendFile'>) {
+    this.fileCalls.push(`send ${token}`);
+    const { name, size, type } = this.chosen ?? { name: 'upload', size: 1, type: 'text/plain' };
+    const preview = icon === undefined ? {} : { icon: { contentType: 'image/webp' as const, base64: icon } };
+    const file = this.putFile(to, { direction: 'out', name, size, type, ...preview });
+    return { outcome: 'offered' as const, file };
+  }
+
+  acceptFile({ fileId }: CheckedInput<'acceptFile'>) {
+    return this.#fileCall('accept', fileId, 'waiting');
+  }
+
+  declineFile({ fileId }: CheckedInput<'declineFile'>) {
+    return this.#fileCall('decline', fileId, 'declined');
+  }
+
+  pauseFile({ fileId }: CheckedInput<'pauseFile'>) {
+    return this.#fileCall('pause', fileId, 'paused');
+  }
+
+  resumeFile({ fileId, consent }: CheckedInput<'resumeFile'>) {
+    return this.#fileCall(consent === true ? 'resume with consent' : 'resume', fileId, 'waiting');
+  }
+
+  cancelFile({ fileId }: CheckedInput<'cancelFile'>) {
+    return this.#fileCall('cancel', fileId, 'cancelled');
+  }
+
+  showFile({ fileId }: CheckedInput<'showFile'>) {
+    return this.#fileCall('show', fileId);
+  }
+
+  #fileCall(what: string, id: string, state?: FileView['state']) {
+    this.fileCalls.push(`${what} ${id}`);
+    const file = this.files.find((known) => known.id === id);
+    if (file === undefined) throw new BridgeFault('no-such-file', 'There is no such file.');
+    if (state !== undefined) this.putFile(file.conversation, { id, state });
+    return {};
   }
 
   discardMessage({ messageId, ...key }: CheckedInput<'discardMessage'>) {

@@ -9,8 +9,8 @@ import {
   type SipAccount,
   type SipUserAgent,
 } from '../../src/engine/sip/index.ts';
-import { digestResponse, type DigestAlgorithm } from '../../src/protocol/sip/digest.ts';
-import { readAuthParams } from '../../src/protocol/sip/auth-params.ts';
+import { digestResponse, type DigestAlgorithm } from '../../src/protocol/digest/digest.ts';
+import { readAuthParams } from '../../src/protocol/digest/auth-params.ts';
 import { ScriptedSipServer, type Received } from './scripted-sip-server.ts';
 import { seededRandom } from './seeded-random.ts';
 

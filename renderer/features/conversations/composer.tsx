@@ -8,6 +8,8 @@ import { useTexts } from '../../i18n/text.tsx';
 import { Button } from '../../ui/button.tsx';
 import { shortName } from '../../ui/names.ts';
 import { emptyDraft } from '../../screen-state.ts';
+import { AttachButton } from '../files/attach-button.tsx';
+import type { useSendFile } from '../files/use-send-file.ts';
 import { PolicySelect } from '../security/policy-select.tsx';
 import styles from './composer.module.css';
 import { useComposing } from './use-composing.ts';
@@ -16,10 +18,11 @@ import { useSend } from './use-send.ts';
 interface Props {
   readonly conversation: ConversationView;
   readonly inputRef: RefObject<HTMLTextAreaElement | null>;
+  readonly sending: ReturnType<typeof useSendFile>;
 }
 
 /** Where the next message is written, with the way it takes and the protection it demands. */
-export function Composer({ conversation, inputRef }: Props) {
+export function Composer({ conversation, inputRef, sending }: Props) {
   const { text } = useTexts();
   const { screen } = useApp();
   const draft = useScreen((state) => state.drafts[keyText(conversation)] ?? emptyDraft);
@@ -63,6 +66,11 @@ export function Composer({ conversation, inputRef }: Props) {
           {problem}
         </p>
       )}
+      {sending.problem !== undefined && (
+        <p className={styles.problem} role="alert">
+          {sending.problem}
+        </p>
+      )}
       <div className={styles.box}>
         <textarea
           ref={inputRef}
@@ -99,6 +107,12 @@ export function Composer({ conversation, inputRef }: Props) {
           </ToggleButtonGroup>
           <PolicySelect conversation={conversation} />
           <span className={styles.send}>
+            <AttachButton
+              choose={sending.abilities.choose}
+              isDisabled={!isUp || sending.isBusy}
+              onChoose={() => void sending.choose()}
+              onFiles={(files) => void sending.give(files)}
+            />
             <Button isIcon look="primary" type="submit" aria-label={text('composer.send')} isDisabled={!canSend}>
               <ArrowUp size={18} aria-hidden="true" />
             </Button>

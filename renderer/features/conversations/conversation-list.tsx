@@ -79,5 +79,10 @@ export function ConversationList() {
 
 /** Newest first; what has no message yet was just begun and stands on top. */
 function byRecency(a: ConversationView, b: ConversationView): number {
-  return (b.lastMessage?.at ?? Infinity) - (a.lastMessage?.at ?? Infinity) || a.peer.localeCompare(b.peer);
+  return newest(b) - newest(a) || a.peer.localeCompare(b.peer);
+}
+
+function newest({ lastMessage, lastFile }: ConversationView): number {
+  if (lastMessage === undefined && lastFile === undefined) return Number.MAX_SAFE_INTEGER;
+  return Math.max(lastMessage?.at ?? 0, lastFile?.at ?? 0);
 }

@@ -1,9 +1,12 @@
 import { useCallback, useEffect, useRef, useState } from 'react';
-import type { ConversationView, MessageView } from '../../../src/contract/index.ts';
+import type { ConversationView, FileView, MessageView } from '../../../src/contract/index.ts';
 import { useApp, useRemote } from '../../app-context.tsx';
 import { keyText, type ConversationKey, type MessageList } from '../../bridge/state.ts';
 import { useTexts } from '../../i18n/text.tsx';
 import { shortName } from '../../ui/names.ts';
+import { FileProof } from '../files/file-proof.tsx';
+import { useFileDrop } from '../files/use-file-drop.ts';
+import { useSendFile } from '../files/use-send-file.ts';
 import { MessageProof } from '../security/message-proof.tsx';
 import { SessionProof } from '../security/session-proof.tsx';
 import { Composer } from './composer.tsx';
@@ -13,9 +16,10 @@ import styles from './conversation-pane.module.css';
 import { Transcript } from './transcript.tsx';
 import { useMarkDisplayed } from './use-mark-displayed.ts';
 
-type Proof = { readonly of: 'message'; readonly id: string } | { readonly of: 'session' };
+type Proof = { readonly of: 'message' | 'file'; readonly id: string } | { readonly of: 'session' };
 
 const nothing: MessageList = { messages: [], hasMore: false };
+const noFiles: readonly FileView[] = [];
 
 /** One conversation: who, what was said, what to say next. */
 export function ConversationPane({ conversationKey }: { readonly conversationKey: ConversationKey }) {
@@ -23,10 +27,14 @@ export function ConversationPane({ conversationKey }: { readonly conversationKey
   const { remote } = useApp();
   const conversation = useConversation(conversationKey);
   const list = useRemote((state) => state.messages[keyText(conversationKey)]);
+  const files = useRemote((state) => state.transfers[keyText(conversationKey)]) ?? noFiles;
+  const sending = useSendFile(conversationKey);
+  const drop = useFileDrop(sending.abilities.choose !== 'none', sending.give);
   const composer = useRef<HTMLTextAreaElement>(null);
   const [proof, setProof] = useState<Proof>();
   const proven = list?.messages.find((message) => proof?.of === 'message' && message.id === proof.id);
 
+  const provenFile = files.find((file) => proof?.of === 'file' && file.id === proof.id);
   const isUp = useRemote((state) => state.link === 'up');
 
   useEffect(() => {
@@ -43,25 +51,38 @@ export function ConversationPane({ conversationKey }: { readonly conversationKey
 
   const focusComposer = useCallback(() => composer.current?.focus(), []);
   const showProof = useCallback((message: MessageView) => setProof({ of: 'message', id: message.id }), []);
+  const showFileProof = useCallback((file: FileView) => setProof({ of: 'file', id: file.id }), []);
   const loadEarlier = useCallback(
     () => void remote.loadEarlier(conversationKey).catch(() => undefined),
     [remote, conversationKey],
   );
 
   return (
-    <section className={styles.pane} aria-label={text('conversation.title', { peer: shortName(conversation.peer) })}>
+    <section
+      className={styles.pane}
+      aria-label={text('conversation.title', { peer: shortName(conversation.peer) })}
+      {...drop.handlers}
+    >
       <ConversationHeader conversation={conversation} onSessionProof={() => setProof({ of: 'session' })} />
       <Transcript
         conversation={conversation}
         list={list ?? nothing}
+        files={files}
         isLoading={list === undefined}
         onProof={showProof}
+        onFileProof={showFileProof}
         onEarlier={loadEarlier}
         onSettled={focusComposer}
       />
       <ComposingLine conversation={conversation} />
-      <Composer conversation={conversation} inputRef={composer} />
+      <Composer conversation={conversation} inputRef={composer} sending={sending} />
+      {drop.isOver && (
+        <p className={styles.drop} aria-hidden="true">
+          {text('file.drop', { peer: shortName(conversation.peer) })}
+        </p>
+      )}
       <MessageProof message={proven} onClose={() => setProof(undefined)} />
+      <FileProof file={provenFile} onClose={() => setProof(undefined)} />
       <SessionProof
         conversation={conversation}
         isOpen={proof?.of === 'session' && conversation.session?.evidence !== undefined}

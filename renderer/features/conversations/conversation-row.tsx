@@ -19,9 +19,9 @@ interface Props {
 
 export function ConversationRow({ id, conversation }: Props) {
   const { text } = useTexts();
-  const { lastMessage, unread } = conversation;
+  const { lastMessage, lastFile, unread } = conversation;
   const name = shortName(conversation.peer);
-  const when = useShortMoment(lastMessage?.at);
+  const when = useShortMoment(latestOf(lastMessage?.at, lastFile?.at));
   const preview = usePreview(conversation);
   const level = preview.level === undefined ? '' : `${text(`level.${preview.level}`)}. `;
   const spoken = text('conversations.row', { name, unread, level, text: preview.text });
@@ -62,11 +62,18 @@ interface Preview {
 /** What is about to be written, else what was said last. */
 function usePreview(conversation: ConversationView): Preview {
   const { text } = useTexts();
-  const { lastMessage } = conversation;
+  const { lastMessage, lastFile } = conversation;
   const draft = useScreen((state) => state.drafts[keyText(conversation)]?.text ?? '');
   if (draft.trim() !== '') return { text: text('conversations.draft', { text: draft }), level: undefined };
+  if (lastFile !== undefined && lastFile.at >= (lastMessage?.at ?? 0)) {
+    return { text: text(`conversations.file.${lastFile.direction}`, { name: lastFile.name }), level: undefined };
+  }
   if (lastMessage === undefined) return { text: text('conversations.noMessages'), level: undefined };
   return { text: snippet(lastMessage, text), level: hasLevel(lastMessage) ? lastMessage.level : undefined };
+}
+
+function latestOf(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.max(one, other);
 }
 
 function snippet(message: MessageView, text: Texts['text']): string {

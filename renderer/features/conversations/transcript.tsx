@@ -1,14 +1,15 @@
 import { ArrowDown } from 'lucide-react';
 import { useId, useMemo, useRef, useState } from 'react';
-import type { ConversationView, MessageView } from '../../../src/contract/index.ts';
+import type { ConversationView, FileView, MessageView } from '../../../src/contract/index.ts';
 import type { MessageList } from '../../bridge/state.ts';
 import { useTexts } from '../../i18n/text.tsx';
 import { Button } from '../../ui/button.tsx';
 import { shortName } from '../../ui/names.ts';
 import { Progress } from '../../ui/progress.tsx';
 import { Spoken } from '../../ui/spoken.tsx';
+import { FileCard } from '../files/file-card.tsx';
 import { EmptyConversation } from './empty-conversation.tsx';
-import { groupByDay, type MessageGroup } from './grouping.ts';
+import { groupByDay, isFile, withFiles, type ItemGroup } from './grouping.ts';
 import { MessageItem } from './message-item.tsx';
 import styles from './transcript.module.css';
 import { useDayName } from './use-day-name.ts';
@@ -16,8 +17,10 @@ import { useDayName } from './use-day-name.ts';
 interface Props {
   readonly conversation: ConversationView;
   readonly list: MessageList;
+  readonly files: readonly FileView[];
   readonly isLoading: boolean;
   readonly onProof: (message: MessageView) => void;
+  readonly onFileProof: (file: FileView) => void;
   readonly onEarlier: () => void;
   /** A question in the conversation was answered: the keyboard goes back to writing. */
   readonly onSettled: () => void;
@@ -30,17 +33,19 @@ const farFromEnd = 240;
  * What was said. The list is laid out from its end (column-reverse): it stays at the newest message by itself, and older
  * messages loaded above move nothing.
  */
-export function Transcript({ conversation, list, isLoading, onProof, onEarlier, onSettled }: Props) {
+export function Transcript(props: Props) {
+  const { conversation, list, files, isLoading, onProof, onFileProof, onEarlier, onSettled } = props;
   const { text } = useTexts();
   const scroller = useRef<HTMLDivElement>(null);
   const keysId = useId();
   const [isFar, setFar] = useState(false);
-  const days = useMemo(() => groupByDay(list.messages), [list.messages]);
+  const items = useMemo(() => withFiles(list.messages, files, list.hasMore), [list, files]);
+  const days = useMemo(() => groupByDay(items), [items]);
   const dayName = useDayName();
   const name = shortName(conversation.peer);
-  const last = list.messages.at(-1)?.id;
+  const last = items.at(-1)?.id;
   const [current, setCurrent] = useState<string>();
-  const reachable = list.messages.some((message) => message.id === current) ? current : last;
+  const reachable = items.some((item) => item.id === current) ? current : last;
 
   return (
     <div className={styles.place}>
@@ -69,7 +74,7 @@ export function Transcript({ conversation, list, isLoading, onProof, onEarlier, 
               <Progress />
             </p>
           )}
-          {!isLoading && list.messages.length === 0 && <EmptyConversation conversation={conversation} />}
+          {!isLoading && items.length === 0 && <EmptyConversation conversation={conversation} />}
           {days.map((day) => (
             <section key={day.start} className={styles.day} aria-label={dayName(day.start)}>
               <h3 className={styles.date}>
@@ -83,6 +88,7 @@ export function Transcript({ conversation, list, isLoading, onProof, onEarlier, 
                   reachable={reachable}
                   onReach={setCurrent}
                   onProof={onProof}
+                  onFileProof={onFileProof}
                   onSettled={onSettled}
                 />
               ))}
@@ -103,31 +109,29 @@ export function Transcript({ conversation, list, isLoading, onProof, onEarlier, 
 }
 
 interface GroupProps {
-  readonly group: MessageGroup;
+  readonly group: ItemGroup;
   readonly peer: string;
-  /** The one message whose mark the Tab key reaches; the arrow keys go on from there. */
+  /** The one item whose mark the Tab key reaches; the arrow keys go on from there. */
   readonly reachable: string | undefined;
   readonly onReach: (id: string) => void;
   readonly onProof: (message: MessageView) => void;
+  readonly onFileProof: (file: FileView) => void;
   readonly onSettled: () => void;
 }
 
-function Group({ group, peer, reachable, onReach, onProof, onSettled }: GroupProps) {
+function Group({ group, peer, reachable, onReach, onProof, onFileProof, onSettled }: GroupProps) {
   const { text } = useTexts();
   const sender = group.direction === 'out' ? text('message.you') : peer;
   return (
     <ol className={group.direction === 'out' ? styles.out : styles.in} aria-label={sender}>
-      {group.messages.map((message) => (
-        <MessageItem
-          key={message.id}
-          message={message}
-          sender={sender}
-          isReachable={message.id === reachable}
-          onReach={onReach}
-          onProof={onProof}
-          onSettled={onSettled}
-        />
-      ))}
+      {group.items.map((item) => {
+        const shared = { sender, isReachable: item.id === reachable, onReach };
+        return isFile(item) ? (
+          <FileCard key={item.id} file={item} onProof={onFileProof} {...shared} />
+        ) : (
+          <MessageItem key={item.id} message={item} onProof={onProof} onSettled={onSettled} {...shared} />
+        );
+      })}
     </ol>
   );
 }

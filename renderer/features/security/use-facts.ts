@@ -58,6 +58,7 @@ export function useTechnicalFacts(evidence: Evidence): readonly Fact[] {
   if ('contentEncryption' in evidence) {
     facts.push({ name: text('tech.contentEncryption'), value: evidence.contentEncryption });
   }
+  if ('relay' in evidence) facts.push({ name: text('tech.relay'), value: `${evidence.relay} (${evidence.side})` });
   if ('role' in evidence) facts.push({ name: text('tech.role'), value: text(`tech.role.${evidence.role}`) });
   if ('kms' in evidence) facts.push({ name: text('tech.kms'), value: evidence.kms });
   if ('peer' in evidence) facts.push({ name: text('tech.peer'), value: evidence.peer });

@@ -52,6 +52,7 @@ function problemOf(
   proof: WireProof,
 ): string | undefined {
   if (outcome.outcome === 'refused') return `refused: ${outcome.refusal.code}`;
+  if (outcome.outcome === 'offered') return 'offered as a file';
   if (received === undefined) return 'not delivered';
   if (outcome.message.level !== reach) return `the sender was told ${outcome.message.level}`;
   if (received.level !== reach) return `the receiver was shown ${received.level}`;

@@ -9,6 +9,8 @@ export function describeEvidence(evidence: Evidence): string {
       return `${evidence.tls.version} ${evidence.tls.suite}, key ${evidence.keyId} by ${evidence.kms}${ticketWords(evidence.ticket)}`;
     case 'msrp-fingerprint-tls':
       return `${evidence.tls.version} ${evidence.tls.suite}, fingerprint ${evidence.peerFingerprint.slice(0, 11)}.., network says ${evidence.indication}`;
+    case 'msrp-relay':
+      return `${evidence.tls.version} ${evidence.tls.suite} to the relay ${evidence.relay}, ${evidence.beyond} beyond`;
     case 'msrp-plain':
       return 'TCP, no protection';
     case 'message-psk-mime':

@@ -1,4 +1,5 @@
 import { createAccountHost } from '../../node/bridge/account-host.ts';
+import { PickedFiles } from '../../node/bridge/picked-files.ts';
 import { startConsole } from '../../lab/console/index.ts';
 import { buildRenderer } from '../build-renderer.ts';
 import type { Party } from './parties.ts';
@@ -7,7 +8,11 @@ import type { Party } from './parties.ts';
 export async function openPages(parties: readonly Party[]): Promise<void> {
   const rendererDir = await buildRenderer();
   const consoles = await Promise.all(
-    parties.map(({ name, account }) => startConsole({ host: createAccountHost([account]), title: name, rendererDir })),
+    parties.map(({ name, account }) => {
+      const picked = new PickedFiles();
+      const host = createAccountHost([account], { files: { choose: 'upload', picked } });
+      return startConsole({ host, title: name, rendererDir, picked });
+    }),
   );
   console.log('\nOpen each page once in a browser on this machine; Ctrl-C ends everything.');
   for (const [index, { url }] of consoles.entries()) console.log(`  ${parties[index]?.name ?? ''}: ${url}`);

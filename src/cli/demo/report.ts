@@ -22,6 +22,23 @@ export interface DeliveryRow {
   readonly problem?: string;
 }
 
+/** A file of random octets, over a session of its own. */
+export interface FileRow {
+  readonly reach: 'e2ae' | 'e2e';
+  readonly from: string;
+  readonly to: string;
+  readonly octets: number;
+  readonly levelSent: ProtectionLevel | undefined;
+  readonly levelReceived: ProtectionLevel | undefined;
+  /** What arrived has the SHA-256 of what was sent. */
+  readonly hashEqual: boolean;
+  readonly evidence: string;
+  /** Of a mark at the beginning of the file. */
+  readonly proof: WireProof;
+  readonly ok: boolean;
+  readonly problem?: string;
+}
+
 /** How a UE came to the key that it shares with the KMS, and what names that key: never the key. */
 export interface KeyRow {
   readonly owner: string;
@@ -40,6 +57,7 @@ export interface AttackRow {
 export interface DemoReport {
   readonly keys: readonly KeyRow[];
   readonly deliveries: readonly DeliveryRow[];
+  readonly files: readonly FileRow[];
   /** A message sent without protection on purpose: the search must find it, or its "found nowhere" proves nothing. */
   readonly control: { readonly description: string; readonly proof: WireProof; readonly ok: boolean };
   readonly attacks: readonly AttackRow[];
@@ -83,6 +101,19 @@ export function formatReport(report: DemoReport): string {
       row.problem ?? row.evidence,
     ]),
   );
+  const files = table(
+    ['', 'file', 'from', 'level', 'hash', 'content on access leg', 'content inside edge', 'evidence'],
+    report.files.map((row) => [
+      mark(row.ok),
+      `${row.octets / 1024 ** 2} MiB, ${row.reach}`,
+      `${row.from} -> ${row.to}`,
+      row.levelReceived ?? 'not delivered',
+      row.hashEqual ? 'equal' : 'NOT EQUAL',
+      found(row.proof.accessLeg),
+      found(row.proof.insideEdge),
+      row.problem ?? row.evidence,
+    ]),
+  );
   const attacks = table(
     ['', 'attack', 'what happened'],
     report.attacks.map((row) => [mark(row.ok), row.attack, row.outcome]),
@@ -102,6 +133,9 @@ export function formatReport(report: DemoReport): string {
     '',
     'Deliveries',
     deliveries,
+    '',
+    'Files',
+    files,
     '',
     `Control: ${report.control.description}: text on access leg ${found(report.control.proof.accessLeg)} (${mark(report.control.ok)})`,
     '',

@@ -1,8 +1,9 @@
 import { showAttacks, type Stage } from './attacks.ts';
 import { deliver, wireProof } from './deliveries.ts';
+import { deliverFile } from './files.ts';
 import type { KeyNames } from './key-names.ts';
 import { exchange, newMarker, startParty } from './parties.ts';
-import type { DeliveryRow, DemoReport } from './report.ts';
+import type { DeliveryRow, DemoReport, FileRow } from './report.ts';
 
 const cases = [
   { way: 'message', reach: 'e2ae' },
@@ -15,7 +16,7 @@ export interface DemoStage extends Stage {
   readonly keyNames: KeyNames;
 }
 
-/** All deliveries, the control and all attacks. `onProgress` hears in words what comes next. */
+/** All deliveries, of messages and of files, the control and all attacks. `onProgress` hears in words what comes next. */
 export async function runDemo(stage: DemoStage, onProgress: (step: string) => void): Promise<DemoReport> {
   const { lab, alice, bob, keyNames } = stage;
   const deliveries: DeliveryRow[] = [];
@@ -28,14 +29,25 @@ export async function runDemo(stage: DemoStage, onProgress: (step: string) => vo
       deliveries.push(await deliver(lab, sender, receiver, way, reach));
     }
   }
+  const files: FileRow[] = [];
+  for (const reach of ['e2ae', 'e2e'] as const) {
+    for (const [sender, receiver] of [
+      [alice, bob],
+      [bob, alice],
+    ] as const) {
+      onProgress(`file, ${reach}: ${sender.name} to ${receiver.name}`);
+      files.push(await deliverFile(lab, sender, receiver, reach));
+    }
+  }
   onProgress('control: a message without protection');
   const control = await unprotectedControl(stage);
   onProgress('attacks');
   const attacks = await showAttacks(stage);
   const keys = [alice, bob].map((party) => keyNames.of(party));
-  const isComplete = deliveries.length === 8 && attacks.length === 6 && keys.every(({ name }) => name !== undefined);
-  const ok = isComplete && control.ok && [...deliveries, ...attacks].every((row) => row.ok);
-  return { keys, deliveries, control, attacks, ok };
+  const isWhole = deliveries.length === 8 && files.length === 4 && attacks.length === 6;
+  const isComplete = isWhole && keys.every(({ name }) => name !== undefined);
+  const ok = isComplete && control.ok && [...deliveries, ...files, ...attacks].every((row) => row.ok);
+  return { keys, deliveries, files, control, attacks, ok };
 }
 
 /** Carol's UE has nothing but TCP: the search must find her text on her access leg. */
@@ -45,7 +57,7 @@ async function unprotectedControl({ lab, ports, kms, bob }: DemoStage): Promise<
     lab.recorder.clear();
     const text = newMarker();
     const { outcome, received } = await exchange(carol, bob, { text, way: 'message', policy: 'any' });
-    const level = outcome.outcome === 'refused' ? outcome.refusal.code : outcome.message.level;
+    const level = 'message' in outcome ? outcome.message.level : 'refused';
     const proof = wireProof(lab, text);
     return {
       description: `a MESSAGE over TCP, shown to its sender as ${level}`,

@@ -1,8 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
-import { utf8 } from '../../base/bytes.ts';
+import { fromUtf8, utf8 } from '../../base/bytes.ts';
+import { assertProtocolError } from '../../base/errors.ts';
 import { SecretBytes } from '../../base/secret-bytes.ts';
+import { TrustAnchors } from '../../crypto/certificate-path.ts';
+import { readPrivateKeyPem } from '../../crypto/key-files.ts';
+import { readPemCertificates } from '../../crypto/pem.ts';
+import { RsaPrivateKey } from '../../crypto/rsa.ts';
 import type { MikeyInspectionOptions } from '../../protocol/mikey/inspect/index.ts';
 import { inspectOctets } from './inspect-octets.ts';
 import { formats, type Format } from './recognise.ts';
@@ -20,6 +25,8 @@ what they carry is shown inside.
   --psk KEY             the key shared with the KMS, or the envelope key of an exchange with public keys
   --mpk KEY             MPKi, MPKr, MPKr' or the MPK of the ticket; may be given more than once
   --tpk KEY             the ticket protection key
+  --kms-key FILE        the private key of the KMS (PEM): deciphers the envelope key of an exchange with public keys
+  --anchors FILE        certificates (PEM) that the certificate of a sender may lead to
   --request INPUT       the message that INPUT answers: the MAC of an answer covers it
   --exchange INPUT      an earlier message of the same Ticket Transfer, whose keys a CSB update takes; may be given more than once
   --initiator ID        an identity that the message leaves out, and its MAC covers
@@ -54,6 +61,8 @@ const options = {
   psk: { type: 'string' },
   mpk: { type: 'string', multiple: true },
   tpk: { type: 'string' },
+  'kms-key': { type: 'string' },
+  anchors: { type: 'string' },
   request: { type: 'string' },
   exchange: { type: 'string', multiple: true },
   initiator: { type: 'string' },
@@ -70,7 +79,7 @@ export function readInspectArguments(args: readonly string[], now: number): Insp
   const [input, ...more] = positionals;
   if (input === undefined) throw new UsageError('INPUT is missing');
   if (more.length > 0) throw new UsageError('More than one INPUT; a text with blanks needs quotes');
-  const { psk, mpk, tpk, initiator, responder, kms } = values;
+  const { psk, mpk, tpk, initiator, responder, kms, anchors, 'kms-key': kmsKey } = values;
   const request = values.request === undefined ? undefined : readMessage('--request', values.request);
   const exchange = values.exchange?.map((text) => readMessage('--exchange', text));
   const { bytes, where } = readInput(input);
@@ -85,6 +94,8 @@ export function readInspectArguments(args: readonly string[], now: number): Insp
       ...(psk === undefined ? {} : { psk: readKey('--psk', psk) }),
       ...(mpk === undefined ? {} : { mpks: mpk.map((text) => readKey('--mpk', text)) }),
       ...(tpk === undefined ? {} : { tpk: readKey('--tpk', tpk) }),
+      ...(kmsKey === undefined ? {} : { kmsKey: readKmsKey(kmsKey) }),
+      ...(anchors === undefined ? {} : { anchors: readAnchors(anchors) }),
       ...(request === undefined ? {} : { request }),
       ...(exchange === undefined ? {} : { exchange }),
       ...(initiator === undefined ? {} : { initiator: utf8(initiator) }),
@@ -154,6 +165,36 @@ function readKey(option: string, text: string): SecretBytes {
 function checkedKey(option: string, bytes: Uint8Array): SecretBytes {
   if (bytes.length < 16 || bytes.length > 256) throw new UsageError(`${option} takes a key of 16 to 256 octets`);
   return new SecretBytes(bytes);
+}
+
+function readKmsKey(name: string): RsaPrivateKey {
+  const content = requiredFile('--kms-key', name);
+  try {
+    return usable(() => new RsaPrivateKey(readPrivateKeyPem(content, '--kms-key'), '--kms-key'));
+  } finally {
+    content.fill(0);
+  }
+}
+
+function readAnchors(name: string): TrustAnchors {
+  const content = requiredFile('--anchors', name);
+  return usable(() => new TrustAnchors(readPemCertificates(fromUtf8(content, '--anchors'), '--anchors'), '--anchors'));
+}
+
+function requiredFile(option: string, name: string): Uint8Array {
+  const content = tryRead(name);
+  if (content === undefined) throw new UsageError(`${option}: there is no such file`);
+  return content;
+}
+
+/** What is wrong with a file is told without its contents. */
+function usable<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    assertProtocolError(error);
+    throw new UsageError(error.message);
+  }
 }
 
 /** The MIKEY message in the input: found in the same ways, also inside an SDP or a SIP message. */

@@ -79,13 +79,17 @@ function readableLine(sequence: number, text: string): string {
   try {
     const { time, action, outcome, ...rest } = JSON.parse(text) as Readonly<Record<string, unknown>>;
     const named = Object.entries(rest).filter(([name]) => name !== 'sequence');
-    const details = named.map(
-      ([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
-    );
+    const details = named.map(([name, value]) => `${name}=${shown(value)}`);
     return [sequence, time, action, outcome, ...details].join('  ');
   } catch {
     return `${sequence}  unreadable`;
   }
+}
+
+/** A user chooses the name that it claims: one that could pass for other fields, other lines or a terminal's commands is quoted. */
+function shown(value: unknown): string {
+  if (typeof value === 'string' && /^[!#-~]+(?: [!#-~]+)*$/.test(value)) return value;
+  return JSON.stringify(value).replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 export const auditCommands: Readonly<Record<string, Command>> = { 'audit verify': verify, 'audit list': list };

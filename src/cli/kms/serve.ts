@@ -1,9 +1,11 @@
 import type { Logger } from '../../base/log.ts';
 import { secureRandom } from '../../crypto/random.ts';
+import type { KmsPublicKeyConfig } from '../../kms/config.ts';
 import { readKmsConfig, type KmsFileConfig } from '../../kms/http/config-file.ts';
 import { startConfiguredKms, type ServiceParts } from '../../kms/http/configured-server.ts';
 import type { SubscriberSource } from '../../kms/directory.ts';
 import { openGbaSource } from '../../kms/http/gba-config.ts';
+import { reloadablePublicKey } from '../../kms/http/reloadable-public-key.ts';
 import { createKmsService, longestLife, type KmsService } from '../../kms/kms-service.ts';
 import { withHeadFile } from '../../kms/storage/audit-head-file.ts';
 import { openStorageWithKek } from '../../kms/storage/open-storage.ts';
@@ -17,7 +19,10 @@ import type { Command } from './command.ts';
 /** The service of a configuration over its storage, which has then the configuration's users. */
 async function openService(
   config: KmsFileConfig,
-  parts: ServiceParts & { readonly sources: readonly SubscriberSource[] },
+  parts: ServiceParts & {
+    readonly sources: readonly SubscriberSource[];
+    readonly publicKey: KmsPublicKeyConfig | undefined;
+  },
   log: Logger,
 ): Promise<KmsService> {
   const { storage: opened, kek } = await openStorageWithKek(config.storage, secureRandom);
@@ -30,15 +35,16 @@ async function openService(
     if (taken > 0) log.log('info', 'kms.tpk-file-imported', { keys: taken });
     const added = await seedUsers(storage, kek, config.kms.users);
     if (added.length > 0) log.log('info', 'kms.users-added', { users: added.length });
+    const { publicKey, ...others } = parts;
     return await createKmsService({
-      ...parts,
+      ...others,
       identity: config.kms.identity,
       storage,
       kek,
       clock: systemClock,
       random: secureRandom,
       rules: config.rules,
-      ...(config.kms.publicKey && { publicKey: config.kms.publicKey }),
+      ...(publicKey && { publicKey }),
       rotation: {
         ...defaultRotation,
         keepSeconds: longestLife(config.rules),
@@ -52,9 +58,9 @@ async function openService(
   }
 }
 
-/** SIGINT or SIGTERM; SIGHUP reads certificates again. */
-function signalToStop(reloadCertificates: () => Promise<void>): Promise<void> {
-  process.on('SIGHUP', () => void reloadCertificates());
+/** SIGINT or SIGTERM; SIGHUP reads certificates and public keys again. */
+function signalToStop(reload: () => Promise<void>): Promise<void> {
+  process.on('SIGHUP', () => void reload());
   return new Promise((resolve) => {
     process.on('SIGINT', () => resolve());
     process.on('SIGTERM', () => resolve());
@@ -63,7 +69,7 @@ function signalToStop(reloadCertificates: () => Promise<void>): Promise<void> {
 
 export const serve: Command = {
   synopsis: '[--quiet]',
-  explanation: 'runs the server until SIGINT or SIGTERM; SIGHUP reads its certificates again',
+  explanation: 'runs the server until SIGINT or SIGTERM; SIGHUP reads its certificates and publicKey again',
   flags: ['quiet'],
   words: [0, 0],
   async run(given) {
@@ -71,9 +77,12 @@ export const serve: Command = {
     const log = createJsonLogger((line) => process.stderr.write(line), given.flags.has('quiet') ? 'error' : 'info');
     const gba = config.gba && (await openGbaSource(config.gba, { clock: systemClock, log }));
     const sources = gba === undefined ? [] : [gba.source];
+    const publicKey =
+      config.kms.publicKey &&
+      reloadablePublicKey(config.kms.publicKey, async () => (await readKmsConfig(given.config)).kms.publicKey, log);
     const server = await startConfiguredKms({
       config: config.front,
-      createService: (parts) => openService(config, { ...parts, sources }, log),
+      createService: (parts) => openService(config, { ...parts, sources, publicKey: publicKey?.publicKey }, log),
       clock: systemClock,
       log,
       random: secureRandom,
@@ -81,7 +90,7 @@ export const serve: Command = {
     });
     gba?.certificate.watch();
     const stopped = signalToStop(async () => {
-      await Promise.all([server.reloadCertificates(), gba?.certificate.reload()]);
+      await Promise.all([server.reloadCertificates(), gba?.certificate.reload(), publicKey?.reload()]);
     });
     if (server.managementUrl !== undefined) given.print(`health and metrics are on ${server.managementUrl}`);
     if (server.peersUrl !== undefined) given.print(`other KMSs ask on ${server.peersUrl}`);

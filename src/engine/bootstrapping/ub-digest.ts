@@ -2,8 +2,8 @@ import { utf8 } from '../../base/bytes.ts';
 import { ProtocolError } from '../../base/errors.ts';
 import type { SecretBytes } from '../../base/secret-bytes.ts';
 import { constantTimeEqual } from '../../crypto/constant-time.ts';
-import { quoted, readAuthParams } from '../../protocol/sip/auth-params.ts';
-import { digestResponse } from '../../protocol/sip/digest.ts';
+import { quoted, readAuthParams } from '../../protocol/digest/auth-params.ts';
+import { digestResponse } from '../../protocol/digest/digest.ts';
 
 /** Digest algorithms of reference point Ub: AKA (RFC 3310, RFC 4169) and, for GBA_Digest, RFC 7616. */
 export const ubAlgorithms = ['AKAv1-MD5', 'AKAv2-MD5', 'MD5', 'SHA-256'] as const;

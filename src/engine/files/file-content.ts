@@ -11,6 +11,8 @@ export interface FileContentOptions {
   readonly start: number;
   /** The far end's `a=accept-types`. */
   readonly peerAcceptTypes: readonly string[];
+  /** The far end's `a=max-size`. */
+  readonly peerMaxSize: number | undefined;
   readonly from: string;
   readonly to: string;
   readonly at: number;
@@ -21,14 +23,15 @@ export interface FileContentOptions {
 
 /**
  * The one MSRP message that carries a file or its rest (RFC 5547 section 8.7): plain where the peer takes its type, else
- * wrapped in CPIM. @throws ProtocolError `peer-incompatible` when the peer takes neither.
+ * wrapped in CPIM. @throws ProtocolError `peer-incompatible` when the peer takes neither, or nothing of that length.
  */
 export function fileContent(options: FileContentOptions): OutgoingContent {
-  const { source, start, peerAcceptTypes, messageId, onProgress } = options;
+  const { source, start, peerAcceptTypes, peerMaxSize, messageId, onProgress } = options;
   const octets = source.size - start;
   const disposition = { name: 'Content-Disposition', value: `attachment; filename="${asciiName(source.name)}"` };
   const common = { messageId, successReport: true, other: [disposition] };
   if (accepts(peerAcceptTypes, source.type)) {
+    requireFits(octets, peerMaxSize);
     const stream = counted(source.read(start), onProgress);
     return { ...common, contentType: source.type, stream, octets };
   }
@@ -39,8 +42,19 @@ export function fileContent(options: FileContentOptions): OutgoingContent {
     });
   }
   const head = cpimHead(options);
+  requireFits(head.length + octets, peerMaxSize);
   const stream = after(head, counted(source.read(start), onProgress));
   return { ...common, contentType: 'message/cpim', stream, octets: head.length + octets };
+}
+
+/** RFC 5547 section 8.7: senders MUST NOT exceed the `max-size` of the far end. */
+function requireFits(octets: number, most: number | undefined): void {
+  if (most !== undefined && octets > most) {
+    throw new ProtocolError('peer-incompatible', 'larger than the far end takes', {
+      field: 'sdp.max-size',
+      expected: `at most ${most} octets`,
+    });
+  }
 }
 
 function accepts(acceptTypes: readonly string[], type: string): boolean {
@@ -92,6 +106,9 @@ export class FileSink implements MessageSink {
   readonly #start: number;
   readonly #onProgress: (octets: number) => void;
   readonly #onFinished: (result: FinishedFile | Error) => void;
+  readonly #onFailed: (error: unknown) => void;
+  /** Octets of the message so far, wrapper included. */
+  #received = 0;
   /** What came of the wrapper so far; undefined when there is none, or it is over. */
   #wrapper: Uint8Array | undefined;
   #written = 0;
@@ -103,6 +120,8 @@ export class FileSink implements MessageSink {
       readonly isWrapped: boolean;
       readonly onProgress: (octets: number) => void;
       readonly onFinished: (result: FinishedFile | Error) => void;
+      /** It could not be stored, or is not what was announced; nothing more is taken. */
+      readonly onFailed: (error: unknown) => void;
     },
   ) {
     this.#target = target;
@@ -110,9 +129,33 @@ export class FileSink implements MessageSink {
     this.#wrapper = options.isWrapped ? new Uint8Array() : undefined;
     this.#onProgress = options.onProgress;
     this.#onFinished = options.onFinished;
+    this.#onFailed = options.onFailed;
   }
 
-  write(_position: number, bytes: Uint8Array): void | Promise<void> {
+  write(position: number, bytes: Uint8Array): void | Promise<void> {
+    try {
+      const stored = this.#take(position, bytes);
+      if (stored instanceof Promise) {
+        return stored.catch((error: unknown) => {
+          this.#onFailed(error);
+          throw error;
+        });
+      }
+    } catch (error) {
+      this.#onFailed(error);
+      throw error;
+    }
+  }
+
+  #take(position: number, bytes: Uint8Array): void | Promise<void> {
+    // A file is hashed as it comes: octets that come again or too early cannot be put right.
+    if (position !== this.#received) {
+      throw new ProtocolError('peer-misbehaved', `octet ${position} after ${this.#received}`, {
+        field: 'file.position',
+        expected: 'octets in order',
+      });
+    }
+    this.#received += bytes.length;
     if (this.#wrapper === undefined) return this.#store(bytes);
     this.#wrapper = concatBytes(this.#wrapper, bytes);
     const end = wrapperEnd(this.#wrapper);

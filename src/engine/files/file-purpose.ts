@@ -4,6 +4,7 @@ import type { MessageSink } from '../msrp/sink-writer.ts';
 import { refuse } from '../refusal.ts';
 import type { RemoteStream } from '../sessions/stream-description.ts';
 import type { StreamPurpose } from '../sessions/stream-purpose.ts';
+import type { RelatedPart } from '../sip/index.ts';
 
 /** MSRP statuses for what a stream of a file does not take: a second message, or anything from its receiver. */
 const noMore = 413;
@@ -18,13 +19,14 @@ export interface FileLines {
   readonly modifiedAt?: number;
 }
 
-/** A stream over which we send one file. */
-export function sendPurpose(lines: FileLines): StreamPurpose {
+/** A stream over which we send one file. @param icon a preview, which travels beside the SDP. */
+export function sendPurpose(lines: FileLines, icon?: RelatedPart): StreamPurpose {
   return {
+    ...(icon === undefined ? {} : { related: [icon] }),
     direction: 'sendonly',
     acceptTypes: ['message/cpim'],
     acceptWrappedTypes: ['*'],
-    more: sdpLines(lines, 'attachment'),
+    more: sdpLines(lines, 'attachment', icon?.contentId),
     channel: { openSink: () => onlyOneWay },
     checkAnswer: (remote) => checkFileAnswer(remote, lines),
   };
@@ -50,9 +52,13 @@ export function receivePurpose(lines: FileLines, openSink: (isWrapped: boolean) 
   };
 }
 
-function sdpLines({ selector, transferId, range, modifiedAt }: FileLines, disposition: string): StreamPurpose['more'] {
+function sdpLines(
+  { selector, transferId, range, modifiedAt }: FileLines,
+  disposition: string,
+  icon?: string,
+): StreamPurpose['more'] {
   const dates = modifiedAt === undefined ? {} : { modification: dateTime(modifiedAt) };
-  return fileTransferLines({ selector, transferId, disposition, dates, icon: undefined, range });
+  return fileTransferLines({ selector, transferId, disposition, dates, icon, range });
 }
 
 /** RFC 5322 with the numeric zone that RFC 5547 wants. */

@@ -1,10 +1,12 @@
 import { describeError, ProtocolError } from '../../base/errors.ts';
-import { refusal } from '../refusal.ts';
+import { refusal, type Refusal } from '../refusal.ts';
 import type { EnginePorts } from '../ports.ts';
 import type { EstablishedStream } from '../sessions/session-opener.ts';
 import { FileSink } from './file-content.ts';
 import type { FileTarget, FinishedFile } from './file-storage.ts';
 import { endReasons, type FileTransfer } from './file-transfer.ts';
+import { noteOf } from './file-rules.ts';
+import { storageProblem } from './storage-problem.ts';
 import { whyEnded } from './why-ended.ts';
 
 /** The taking side of one session of a transfer: its sink, made before the stream, and what happens once it stands. */
@@ -13,10 +15,14 @@ export class FileReceiving {
   readonly #transfer: FileTransfer;
   readonly #target: FileTarget;
   readonly #start: number;
+  readonly #self: string;
   #finished: FinishedFile | Error | undefined;
+  #failure: unknown;
 
-  constructor(ports: EnginePorts, transfer: FileTransfer, target: FileTarget) {
+  /** @param self KMS user identity of the account. */
+  constructor(ports: EnginePorts, self: string, transfer: FileTransfer, target: FileTarget) {
     this.#ports = ports;
+    this.#self = self;
     this.#transfer = transfer;
     this.#target = target;
     this.#start = target.present;
@@ -31,6 +37,9 @@ export class FileReceiving {
         this.#finished = result;
         this.#tellFinished(result);
       },
+      onFailed: (error) => {
+        this.#failure ??= error;
+      },
     });
   }
 
@@ -38,6 +47,13 @@ export class FileReceiving {
   async run(stream: EstablishedStream): Promise<void> {
     const { channel, sip, level, evidence } = stream;
     const transfer = this.#transfer;
+    if (transfer.isOver) {
+      // Cancelled while the connection was made.
+      channel.close();
+      void sip.end(endReasons.cancelled);
+      await this.#target.discard();
+      return;
+    }
     const ended = whyEnded(stream, this.#ports.clock);
     transfer.running = {
       stop: (reason) => {
@@ -45,12 +61,25 @@ export class FileReceiving {
         void sip.end(reason);
       },
     };
-    transfer.enter('transferring', { level, evidence, transferred: this.#start });
+    transfer.enter('transferring', {
+      ...transfer.connected(this.#start, level, evidence),
+      transferred: this.#start,
+    });
+    await this.#keepNote();
     await new Promise<void>((resolve) => channel.events.on('closed', () => resolve()));
     transfer.running = undefined;
     if (this.#finished === undefined) await this.#stopped(ended.reason);
     const { state } = transfer.view;
     void sip.end(state === 'done' ? endReasons.done : state === 'interrupted' ? endReasons.lost : undefined);
+  }
+
+  /** Without a note what came counts for this run alone; that is no reason to refuse it. */
+  async #keepNote(): Promise<void> {
+    const note = noteOf(this.#transfer, this.#self);
+    if (note === undefined || this.#finished !== undefined) return;
+    await this.#target.keepNote(note).catch((error: unknown) => {
+      this.#ports.log.log('warn', 'file.no-note', { transfer: this.#transfer.id, reason: describeError(error) });
+    });
   }
 
   #tellFinished(result: FinishedFile | Error): void {
@@ -67,14 +96,21 @@ export class FileReceiving {
     const transfer = this.#transfer;
     const { intent } = transfer;
     transfer.intent = undefined;
+    transfer.isPausedHere = intent === 'paused';
     if (intent === 'cancelled') {
       await this.#target.discard();
       transfer.enter('cancelled');
       return;
     }
+    await this.#keepNote();
     await this.#target.suspend();
     if (intent === 'paused') {
       transfer.enter('paused');
+      return;
+    }
+    if (this.#failure !== undefined) {
+      this.#ports.log.log('warn', 'file.not-stored', { transfer: transfer.id, reason: describeError(this.#failure) });
+      transfer.enter('interrupted', { problem: unkept(this.#failure) });
       return;
     }
     const why = await reason();
@@ -87,10 +123,10 @@ export class FileReceiving {
   }
 }
 
-function unkept(error: Error): ReturnType<typeof refusal> {
+function unkept(error: unknown): Refusal {
   if (error instanceof ProtocolError && error.kind === 'peer-misbehaved') {
     const happened = 'What arrived is not the file that was announced: it was changed on the way, and thrown away';
     return refusal('decryption-failed', 'file', { happened });
   }
-  return refusal('connection-lost', 'file', { happened: `The file could not be stored (${describeError(error)})` });
+  return storageProblem(error).refusal('file');
 }

@@ -1,5 +1,6 @@
+import { isAtLeast, type Policy, type ProtectionLevel } from '../../base/protection-level.ts';
 import type { FileHash } from '../../protocol/sdp/index.ts';
-import type { FileTarget } from './file-storage.ts';
+import type { Evidence } from '../evidence.ts';
 import { isOver, type FileState, type FileView } from './file-view.ts';
 
 /** Texts of the BYE with which a transfer's session ends; a peer of the same kind understands them. */
@@ -22,7 +23,14 @@ export class FileTransfer {
   /** Hashes of the whole as the sender names them. */
   hashes: readonly FileHash[] = [];
   running: RunningTransfer | undefined;
-  target: FileTarget | undefined;
+  /** Takes back an offer that is not answered yet. */
+  opening: AbortController | undefined;
+  /** Under which it was offered, for one that goes out. */
+  policy: Policy | undefined;
+  /** The user paused it here, and nobody else makes it go on. */
+  isPausedHere = false;
+  /** What the weakest connection proved over which a part came or went. */
+  #reached: { readonly level: ProtectionLevel; readonly evidence: Evidence } | undefined;
   /** What the user wants of it that its session has yet to learn. */
   intent: 'paused' | 'cancelled' | undefined;
   /** Attempts since octets last moved. */
@@ -35,6 +43,27 @@ export class FileTransfer {
     this.id = view.id;
     this.#view = view;
     this.#onChange = onChange;
+    const { level, evidence } = view;
+    if (level !== undefined && evidence !== undefined) this.#reached = { level, evidence };
+  }
+
+  /**
+   * A connection stands over which octets from `start` on will move. A whole file is shown with the weakest protection of its parts.
+   * @returns what the file is to be shown with.
+   */
+  connected(
+    start: number,
+    level: ProtectionLevel,
+    evidence: Evidence,
+  ): { readonly level: ProtectionLevel; readonly evidence: Evidence } {
+    const before = start === 0 ? undefined : this.#reached;
+    this.#reached = before === undefined || isAtLeast(before.level, level) ? { level, evidence } : before;
+    return this.#reached;
+  }
+
+  /** For one that was declined by a peer which then fetches it all the same. */
+  reopen(): void {
+    if (this.#view.state === 'declined') this.#view = { ...this.#view, state: 'paused' };
   }
 
   get view(): FileView {

@@ -22,7 +22,8 @@ export type FileState =
 
 /** A preview that came with an offer: a small picture of the sender's. */
 export interface FileIcon {
-  readonly contentType: string;
+  readonly contentType: 'image/png' | 'image/jpeg' | 'image/webp';
+  /** At most 32 KiB; its first octets were checked, nothing more. */
   readonly bytes: Uint8Array;
 }
 
@@ -37,13 +38,16 @@ export interface FileView {
   /** Octets of the whole; undefined where the sender did not say. */
   readonly size: number | undefined;
   readonly state: FileState;
-  /** Octets that are at the receiver as far as this side knows. */
+  /** Octets that are at the receiver as far as this side knows; counted in steps. */
   readonly transferred: number;
   /** Milliseconds since 1970. */
   readonly at: number;
-  /** While `offered`, the best that it can be protected with; from `transferring` on, what its connection proved. */
+  /**
+   * While `offered`, the best that it can be protected with; from `transferring` on, what its connections proved: the weakest of
+   * all over which a part of it came or went.
+   */
   readonly level?: ProtectionLevel;
-  /** Present once a connection was made. */
+  /** Present once a connection was made: of the weakest. */
   readonly evidence?: Evidence;
   readonly icon?: FileIcon;
   /** Where it is on this machine; for one that came in, once it is whole and checked. */

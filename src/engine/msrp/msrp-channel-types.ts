@@ -3,12 +3,12 @@ import type { ProtocolError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
 import type { FailureReport, IncomingDescription, MsrpHeader, ReceivedMessage } from '../../protocol/msrp/index.ts';
 import type { MsrpConnection } from '../ports.ts';
-import type { MsrpLinkDriver } from './msrp-link-driver.ts';
+import type { MsrpCarrier } from './msrp-carrier.ts';
 import type { MessageSink } from './sink-writer.ts';
 
 export interface MsrpChannelOptions {
-  /** The connection: one for this session alone, or one that it shares. */
-  readonly connection: MsrpConnection | MsrpLinkDriver;
+  /** The connection: one for this session alone, one that it shares, or its place at a relay. */
+  readonly connection: MsrpConnection | MsrpCarrier;
   readonly clock: Clock;
   readonly random: Random;
   /** Our own path as given in SDP; its last URI names our end of the session. */
@@ -25,8 +25,12 @@ export interface MsrpChannelOptions {
   readonly peerMaxOctets?: number | undefined;
   /** Largest message that is taken into memory, in octets; larger ones are answered 413. Default 1 MiB. */
   readonly maxMessageOctets?: number;
+  /** Octets of a chunk; by the size of each message when absent. */
+  readonly chunkOctets?: number;
   /** Judges each whole message that was taken into memory: 200, or the MSRP status that refuses it. Default 200. */
   readonly judge?: (message: ReceivedMessage) => number;
+  /** Of a chat room: answers a NICKNAME with 200, 403 or 425. */
+  readonly onNickname?: (nickname: string) => number;
   /** Decides for each incoming message: a sink for its octets, an MSRP status that refuses it, or undefined for memory. */
   readonly openSink?: (incoming: IncomingDescription) => MessageSink | number | undefined;
 }

@@ -16,6 +16,7 @@ import {
 } from '../../protocol/msrp/index.ts';
 import { HeldEvents } from './held-events.ts';
 import type { MsrpChannelEvents, MsrpChannelOptions, OutgoingContent } from './msrp-channel-types.ts';
+import type { MsrpCarrier } from './msrp-carrier.ts';
 import { MsrpLinkDriver, type LinkedParty } from './msrp-link-driver.ts';
 import { SinkWriter, type MessageSink } from './sink-writer.ts';
 import { StreamSource } from './stream-source.ts';
@@ -25,12 +26,14 @@ export type { MsrpChannelEvents, MsrpChannelOptions, OutgoingContent } from './m
 /** An MSRP session on a live connection, its own or a shared one: gives the machine its frames and its time. */
 export class MsrpChannel implements LinkedParty {
   readonly events: Events<MsrpChannelEvents> = new HeldEvents<MsrpChannelEvents>();
-  readonly #link: MsrpLinkDriver;
+  readonly #link: MsrpCarrier;
+  readonly #chunkOctets: number | undefined;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #session: MsrpSession;
   readonly #outcomes = new Map<string, (outcome: MsrpOutcome) => void>();
   readonly #sources = new Map<string, StreamSource>();
+  readonly #nicknames: ((status: number) => void)[] = [];
   readonly #sinks = new Map<string, SinkWriter>();
   readonly #openSink: (incoming: IncomingDescription) => MessageSink | number | undefined;
   /** Sinks that need time: no reading meanwhile. */
@@ -43,8 +46,8 @@ export class MsrpChannel implements LinkedParty {
   /** Starts at once. @throws ProtocolError `malformed` when a path is not made of MSRP URIs. */
   constructor(options: MsrpChannelOptions) {
     const { connection } = options;
-    this.#link =
-      connection instanceof MsrpLinkDriver ? connection : new MsrpLinkDriver({ connection, clock: options.clock });
+    this.#link = 'add' in connection ? connection : new MsrpLinkDriver({ connection, clock: options.clock });
+    this.#chunkOctets = options.chunkOctets;
     this.#clock = options.clock;
     this.#random = options.random;
     this.#openSink = options.openSink ?? ((): undefined => undefined);
@@ -52,10 +55,12 @@ export class MsrpChannel implements LinkedParty {
       localPath: options.localPath.at(-1) ?? '',
       remotePath: options.remotePath,
       role: options.active ? 'active' : 'passive',
-      isPeerAuthenticated: this.#link.connection.security !== 'plain',
+      // TLS to a relay proves the relay, not who is behind it.
+      isPeerAuthenticated: ['fingerprint', 'psk'].includes(this.#link.connection.security),
       random: options.random,
       decide: (incoming) => this.#decide(incoming),
       ...(options.judge === undefined ? {} : { judge: options.judge }),
+      ...(options.onNickname === undefined ? {} : { onNickname: options.onNickname }),
       ...(options.acceptTypes === undefined ? {} : { acceptTypes: options.acceptTypes }),
       ...(options.peerAcceptTypes === undefined ? {} : { peerAcceptTypes: options.peerAcceptTypes }),
       ...(options.peerMaxOctets === undefined ? {} : { peerMaxOctets: options.peerMaxOctets }),
@@ -107,6 +112,7 @@ export class MsrpChannel implements LinkedParty {
       contentType,
       ...(other === undefined ? {} : { other }),
       ...(successReport === undefined ? {} : { successReport }),
+      ...(this.#chunkOctets === undefined ? {} : { chunkOctets: this.#chunkOctets }),
       ...(failureReport === undefined ? {} : { failureReport }),
     };
     if (this.#outcomes.has(messageId)) throw impossibleMessageId();
@@ -118,6 +124,17 @@ export class MsrpChannel implements LinkedParty {
       throw error;
     }
     return outcome;
+  }
+
+  /**
+   * Asks the chat room at the other end for a nickname, '' for none; resolves with its status (RFC 7701 section 7).
+   * @throws ProtocolError `local` for what is no nickname.
+   */
+  nickname(nickname: string): Promise<number> {
+    if (this.#isClosed) return Promise.resolve(481);
+    this.#run({ type: 'nickname', nickname });
+    // Answers come in the order of the questions, or all at once with the end of the session.
+    return new Promise((resolve) => this.#nicknames.push(resolve));
   }
 
   /** Gives a message up that is being sent; its `send` resolves as failed. */
@@ -164,6 +181,9 @@ export class MsrpChannel implements LinkedParty {
         return;
       case 'message':
         this.events.emit('message', action.message);
+        return;
+      case 'nickname-answer':
+        this.#nicknames.shift()?.(action.status);
         return;
       case 'data':
         this.#sinks.get(action.messageId)?.write(action.position, action.bytes);

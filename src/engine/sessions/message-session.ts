@@ -287,6 +287,8 @@ export class MessageSession {
 
   #active(): void {
     this.#cancelIdle();
+    // It may have been over before it began: the other side closes at once when its own checks fail.
+    if (this.#closed) return;
     this.#cancelIdle = this.#options.ports.clock.after(limits.sessionIdleMilliseconds, () => {
       if (this.#sending > 0) this.#active();
       else void this.close('idle');

@@ -1,7 +1,7 @@
 import type { Policy, ProtectionLevel } from '../../base/protection-level.ts';
 import { mayOfferLess } from '../downgrade.ts';
 import { aimOf, judgeSending, type ContactPolicies } from '../policy.ts';
-import { asRefusalError, refuse, type RefusalError } from '../refusal.ts';
+import { asRefusalError, refuse, type RefusalCode, type RefusalError } from '../refusal.ts';
 import { networkFacts, type SessionContext } from './session-context.ts';
 import type { Protection } from './session-opener.ts';
 
@@ -21,6 +21,8 @@ export async function openUnderPolicy<Opened>(
   open: OpenWith<Opened>,
 ): Promise<Opened> {
   if (aimOf(policy) === 'e2e') return endToEndFirst(context, policies, peer, policy, open);
+  // Who allows everything and named a relay wants his sessions to go through it.
+  if (policy === 'any' && context.relay !== undefined) return open('relay', policy);
   const facts = networkFacts(context);
   if (facts.signallingProtected && facts.e2aeAllowed) return open('requested', policy);
   if (policy === 'any') return open('plain', policy);
@@ -47,14 +49,14 @@ async function endToEndFirst<Opened>(
   try {
     return await open('key-management', policy);
   } catch (error) {
-    const problem = asRefusalError(error, 'peer-unreachable');
+    const problem = withoutRelay(context, asRefusalError(error, 'peer-unreachable'));
     if (policy !== 'prefer-e2e' || !mayOfferLess(problem.code)) throw problem;
-    return openLess(context, policies, peer, problem, open);
+    return openWithoutEndToEnd(context, policies, peer, problem, open);
   }
 }
 
 /** `prefer-e2e` without e2e: asks first, then goes as low as was agreed. */
-function openLess<Opened>(
+export function openWithoutEndToEnd<Opened>(
   context: SessionContext,
   policies: ContactPolicies,
   peer: string,
@@ -63,10 +65,23 @@ function openLess<Opened>(
 ): Promise<Opened> {
   const facts = networkFacts(context);
   const edge = facts.signallingProtected && facts.e2aeAllowed;
-  const level: ProtectionLevel = edge ? 'e2ae' : 'none';
+  const below: ProtectionLevel = context.relay === undefined ? 'none' : 'unverified';
+  const level: ProtectionLevel = edge ? 'e2ae' : below;
   if (judgeSending('prefer-e2e', level, policies.agreedLevel(peer)) !== 'satisfied') {
     policies.noteOffer(peer, level);
     throw refuse('consent-required', 'session', { happened: why.happened, offered: level, required: 'prefer-e2e' });
   }
-  return open(edge ? 'requested' : 'plain', 'prefer-e2e');
+  if (edge) return open('requested', 'prefer-e2e');
+  return open(context.relay === undefined ? 'plain' : 'relay', 'prefer-e2e');
+}
+
+/** Says why the relay did not help: whoever configured one would expect it to. */
+function withoutRelay({ relay }: SessionContext, problem: RefusalError): RefusalError {
+  const couldHaveHelped: readonly RefusalCode[] = ['peer-unreachable', 'connection-lost', 'timeout', 'tls-failed'];
+  if (relay === undefined || !couldHaveHelped.includes(problem.code)) return problem;
+  return refuse(problem.code, problem.meaning, {
+    ...problem.details,
+    happened: `${problem.happened}; the relay ${relay.host} is not used end to end, since it reads all that goes through it`,
+    cause: problem.cause,
+  });
 }

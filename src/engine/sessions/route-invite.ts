@@ -1,7 +1,8 @@
 import { isFileTransfer } from '../../protocol/sdp/index.ts';
 import { asRefusalError, type Refusal } from '../refusal.ts';
 import type { IncomingInvite } from '../sip/index.ts';
-import { readOffer } from './session-answerer.ts';
+import { readOffer, requireReachable } from './session-answerer.ts';
+import { matchesAsWritten } from './cema.ts';
 import type { SessionContext } from './session-context.ts';
 import type { RemoteStream } from './stream-description.ts';
 
@@ -21,6 +22,7 @@ export async function routeInvite(
 ): Promise<void> {
   try {
     const remote = readOffer(context, invite);
+    if (!remote.media.cema && !matchesAsWritten(remote.media)) await requireReachable(context, invite, remote);
     await (isFileTransfer(remote.section) ? file : chat)(invite, peer, remote);
   } catch (error) {
     onRefused(peer, asRefusalError(error, 'peer-incompatible').refusal('invitation'));

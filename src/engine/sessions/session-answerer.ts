@@ -4,22 +4,28 @@ import { randomId } from '../../base/random.ts';
 import { answerWithError } from '../../protocol/mikey/index.ts';
 import { limits } from '../limits.ts';
 import { acceptsIncoming } from '../policy.ts';
-import type { MsrpDialled, SocketAddress } from '../ports.ts';
+import type { RelayPlace } from '../msrp/relay-client.ts';
+import type { MsrpDialled, MsrpListener, SocketAddress } from '../ports.ts';
 import { asRefusalError, refusal, refuse, RefusalError, type Refusal } from '../refusal.ts';
 import type { IncomingInvite, SdpNegotiator } from '../sip/index.ts';
+import { addressOfPath, farAddresses, forOffer } from './cema.ts';
 import { networkFacts, type SessionContext } from './session-context.ts';
 import { decideStream, type StreamDecision } from './session-decision.ts';
 import type { AnsweredKey } from './session-keys.ts';
-import { establish, type EstablishedStream } from './session-opener.ts';
+import { establish, relaySecurity, type EstablishedStream } from './session-opener.ts';
 import {
   buildAnswer,
   buildRefusal,
   connectingOnly,
   localStream,
   readRemoteStream,
+  relayedStream,
   remoteAddress,
+  requireDirect,
   roleForOffer,
+  type LocalStream,
   type RemoteStream,
+  type StreamRole,
   type StreamSecurityLines,
 } from './stream-description.ts';
 import type { StreamSecurity } from './stream-media.ts';
@@ -77,7 +83,28 @@ export async function answerInvite(
     rejectOffer(context, invite, remote, problem);
     throw problem;
   }
-  return accept(context, invite, remote, { decision, ...secured }, purpose);
+  try {
+    return await accept(context, invite, remote, secured, purpose);
+  } catch (error) {
+    if (secured.security.mode === 'relay') secured.security.place.seat.close();
+    throw error;
+  }
+}
+
+/**
+ * RFC 6714 section 4.3: an offer whose addresses speak of a middlebox that does not know CEMA cannot be answered.
+ * @throws RefusalError after 488.
+ */
+export async function requireReachable(
+  context: SessionContext,
+  invite: IncomingInvite,
+  { media }: RemoteStream,
+): Promise<void> {
+  const far = await farAddresses(media, context.ports.msrp);
+  if (forOffer({ ...far, setup: media.setup }, { relayed: false }).verdict === 'answer') return;
+  const happened = 'The addresses of the offered session do not agree with each other';
+  invite.reject(488, { warning: happened });
+  throw refuse('peer-incompatible', 'session', { happened });
 }
 
 /** @throws RefusalError after 400 or 488 for an offer that cannot be read or has no MSRP stream. */
@@ -97,6 +124,7 @@ function judgeOffer(context: SessionContext, invite: IncomingInvite, remote: Rem
   const decision = decideStream(remote.facts, {
     sent: 'nothing',
     ...networkFacts(context),
+    ownRelay: context.relay !== undefined,
     ...(invite.onRegisteredFlow ? {} : { signallingProtected: false }),
   });
   if (decision.mode === 'abort') throw refuse(decision.code, 'session', { happened: decision.happened });
@@ -123,6 +151,8 @@ async function secure(
       // Profile 2.3: the answer carries no `3ge2ae`.
       return { security: { mode: 'fingerprint', decision, certificate }, lines: { secure: true, fingerprint } };
     }
+    case 'relay':
+      return { security: await secureRelayed(context, remote, decision), lines: { secure: true } };
     case 'psk': {
       const answered = await answerKey(context, remote, peer);
       return {
@@ -133,9 +163,24 @@ async function secure(
   }
 }
 
-function answerKey(context: SessionContext, { media }: RemoteStream, peer: string): Promise<AnsweredKey> {
+async function secureRelayed(
+  context: SessionContext,
+  { media }: RemoteStream,
+  decision: Extract<Usable, { mode: 'relay' }>,
+): Promise<StreamSecurity> {
+  const { relay, relayTrust } = context;
+  if (decision.side === 'own' && relay !== undefined) return relaySecurity(decision, await relay.place());
+  // Nothing proves who would connect to us in the name of a relay.
+  if (roleForOffer(media) === 'passive') {
+    throw refuse('peer-incompatible', 'session', { happened: 'The other side’s relay would connect without proof' });
+  }
+  const name = addressOfPath(media).host;
+  return { mode: 'peer-relay', name, ...(relayTrust === undefined ? {} : { trustedCa: relayTrust }) };
+}
+
+async function answerKey(context: SessionContext, { media }: RemoteStream, peer: string): Promise<AnsweredKey> {
   // Checked before the KMS is asked: a stream that cannot be connected end to end needs no key.
-  remoteAddress(media, true);
+  requireDirect(await farAddresses(media, context.ports.msrp));
   if (media.keyMgmt === undefined) {
     throw refuse('peer-incompatible', 'session', {
       happened: 'The other side offers a key management that is not MIKEY',
@@ -148,25 +193,33 @@ async function accept(
   context: SessionContext,
   invite: IncomingInvite,
   remote: RemoteStream,
-  { decision, security, lines }: { decision: Usable; security: StreamSecurity; lines: StreamSecurityLines },
+  { security, lines }: { security: StreamSecurity; lines: StreamSecurityLines },
   purpose: StreamPurpose,
 ): Promise<EstablishedStream> {
   const { ports } = context;
-  const listener = await ports.msrp.listen(context.userAgent.flow?.localAddress);
+  const { media } = remote;
+  const place = security.mode === 'relay' ? security.place : undefined;
+  const far = await farAddresses(media, ports.msrp);
+  const cema = forOffer({ ...far, setup: media.setup }, { relayed: place !== undefined });
+  const connectTo = cema.verdict === 'answer' ? cema.connectTo : 'path';
+  const listener = place === undefined ? await ports.msrp.listen(context.userAgent.flow?.localAddress) : undefined;
   let dialled: MsrpDialled | undefined;
   try {
-    dialled = await dialIfFree(context, remote, remoteAddress(remote.media, decision.mode === 'psk'));
-    const role = remote.media.setup === 'actpass' && dialled === undefined ? 'passive' : roleForOffer(remote.media);
-    const address = role === 'active' ? connectingOnly(listener.address) : listener.address;
-    const local = localStream(address, randomId(ports.random, 12), lines.secure);
-    const stream = {
-      role,
+    const farAddress = remoteAddress(media, connectTo);
+    dialled = place === undefined ? await dialIfFree(context, remote, farAddress) : undefined;
+    const role = roleOfAnswer(remote, place, dialled);
+    const local = localEnd(listener, place, role, randomId(ports.random, 12), lines.secure);
+    const stream = { role, remote, address: farAddress, security, ...(dialled === undefined ? {} : { dialled }) };
+    const answer = buildAnswer(
       remote,
-      address: remoteAddress(remote.media, decision.mode === 'psk'),
-      security,
-      ...(dialled === undefined ? {} : { dialled }),
-    };
-    const sip = await invite.accept(answering(buildAnswer(remote, local, lines, role, purpose, ports.random)));
+      local,
+      lines,
+      role,
+      purpose,
+      ports.random,
+      cema.verdict === 'answer' && cema.cema,
+    );
+    const sip = await invite.accept(answering(answer));
     return await establish(context, sip, stream, local, listener, purpose);
   } catch (error) {
     dialled?.close();
@@ -177,8 +230,31 @@ async function accept(
     if (error instanceof RefusalError) throw error;
     throw refuse('connection-lost', 'session', { cause: error });
   } finally {
-    listener.close();
+    listener?.close();
   }
+}
+
+function roleOfAnswer(
+  { media }: RemoteStream,
+  place: RelayPlace | undefined,
+  dialled: MsrpDialled | undefined,
+): StreamRole {
+  // RFC 6714 section 4.3: behind a relay we are passive, since the relay would not connect to a middlebox for us.
+  if (place !== undefined && media.setup !== 'passive') return 'passive';
+  if (place === undefined && media.setup === 'actpass' && dialled === undefined) return 'passive';
+  return roleForOffer(media);
+}
+
+function localEnd(
+  listener: MsrpListener | undefined,
+  place: RelayPlace | undefined,
+  role: StreamRole,
+  id: string,
+  secure: boolean,
+): LocalStream {
+  if (place !== undefined) return relayedStream(place.path);
+  const address = listener?.address ?? { host: '0.0.0.0', port: 0 };
+  return localStream(role === 'active' ? connectingOnly(address) : address, id, secure);
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { RelayClient } from '../msrp/relay-client.ts';
 import type { DeviceCertificate, EnginePorts } from '../ports.ts';
 import type { SipUserAgent } from '../sip/index.ts';
 import type { StreamCircumstances } from './session-decision.ts';
@@ -12,6 +13,10 @@ export interface SessionContext {
   readonly certificate: () => Promise<DeviceCertificate>;
   /** The account setting `e2aeInferFromRegistration`. */
   readonly inferFromRegistration: boolean;
+  /** The MSRP relay of the account, where it has one. */
+  readonly relay?: RelayClient;
+  /** PEM certificates that may sign the relay of a far end, instead of the system's. */
+  readonly relayTrust?: string;
 }
 
 /** Profile 1.8 and 2.4: fingerprints and indications count only over protected signalling with the agreement done. */

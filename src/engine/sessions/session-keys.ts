@@ -54,6 +54,12 @@ export class SessionKeys {
     this.#tickets = tickets;
   }
 
+  /** For who asks a user before a key is needed. @throws RefusalError `no-kms` or `psk-tls-unavailable` where none can be had. */
+  requirePossible(): void {
+    this.#requirePskTls();
+    if (!this.#tickets.configured) throw refuse('no-kms', 'session');
+  }
+
   /** @param peer KMS user identity. @throws RefusalError as `TicketService.ticketFor`, or `psk-tls-unavailable`. */
   async offer(peer: string): Promise<OfferedKey> {
     this.#requirePskTls();

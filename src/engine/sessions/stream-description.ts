@@ -13,6 +13,7 @@ import {
   type MsrpMedia,
 } from '../../protocol/sdp/index.ts';
 import type { Fingerprint, SocketAddress } from '../ports.ts';
+import { addressOfPath, type ConnectTo, type FarAddresses } from './cema.ts';
 import type { RemoteStream } from './remote-stream.ts';
 import type { StreamPurpose } from './stream-purpose.ts';
 
@@ -21,8 +22,8 @@ export type StreamRole = 'active' | 'passive';
 /** Our end of one MSRP stream. */
 export interface LocalStream {
   readonly address: SocketAddress;
-  /** MSRP URI, as sent in `a=path`. */
-  readonly path: string;
+  /** MSRP URIs, as sent in `a=path`; the last is our own. */
+  readonly path: readonly string[];
 }
 
 export type { RemoteStream } from './remote-stream.ts';
@@ -41,7 +42,12 @@ const discardPort = 9;
 /** @param id at least 80 random bits (RFC 4975 14.1). */
 export function localStream(address: SocketAddress, id: string, secure: boolean): LocalStream {
   const host = address.host.includes(':') ? `[${address.host}]` : address.host;
-  return { address, path: `${secure ? 'msrps' : 'msrp'}://${host}:${address.port}/${id};tcp` };
+  return { address, path: [`${secure ? 'msrps' : 'msrp'}://${host}:${address.port}/${id};tcp`] };
+}
+
+/** Our end behind a relay: RFC 6714 4.2 wants the relay in the c= and m= lines too, rather than ourselves. */
+export function relayedStream(path: readonly string[]): LocalStream {
+  return { address: addressOfPath({ path }), path };
 }
 
 export function connectingOnly(address: SocketAddress): SocketAddress {
@@ -53,8 +59,9 @@ export function buildOffer(
   security: StreamSecurityLines,
   purpose: StreamPurpose,
   random: Random,
+  cema = true,
 ): string {
-  return describe(local, [streamSection(local, security, 'actpass', purpose)], random);
+  return describe(local, [streamSection(local, security, 'actpass', purpose, cema)], random);
 }
 
 /** Every other stream of the offer is refused in its place (RFC 3264 clause 6). */
@@ -65,8 +72,9 @@ export function buildAnswer(
   role: StreamRole,
   purpose: StreamPurpose,
   random: Random,
+  cema = true,
 ): string {
-  const answered = streamSection(local, security, role, purpose);
+  const answered = streamSection(local, security, role, purpose, cema);
   const sections = remote.description.media.map((section) =>
     section === remote.section ? answered : refusedMedia(section),
   );
@@ -111,6 +119,7 @@ export function readRemoteStream(sdp: string): RemoteStream {
     fingerprint: fingerprints.length > 0,
     keyManagement: media.keyMgmtProtocols.length > 0,
     indicator: media.e2ae,
+    relayed: media.path.length > 1,
   };
   return { description, section, media, facts, fingerprints };
 }
@@ -128,25 +137,19 @@ export function roleForAnswer(media: MsrpMedia): StreamRole {
   throw unusableSetup('active or passive');
 }
 
-/**
- * Where the active side connects: RFC 6714 4.3 the c=/m= address; without CEMA on the far end its MSRP URI (RFC 4975 5.4).
- * @throws ProtocolError for an end-to-end stream whose far end lacks CEMA while both differ (profile 3.2).
- */
-export function remoteAddress(media: MsrpMedia, endToEnd: boolean): SocketAddress {
-  const signalled = { host: media.address, port: media.port };
-  if (media.cema) return signalled;
-  const first = media.path[0] ?? '';
-  const match = /^msrps?:\/\/(?:[^@/]*@)?(\[[^\]]+\]|[^:/;]+)(?::(\d{1,5}))?/i.exec(first);
-  const named = { host: (match?.[1] ?? '').replace(/^\[|\]$/g, ''), port: Number(match?.[2] ?? 2855) };
-  if (named.host.toLowerCase() === signalled.host.toLowerCase() && named.port === signalled.port) return signalled;
-  if (endToEnd) {
-    throw new ProtocolError('peer-incompatible', 'address and path differ without CEMA', {
-      field: 'sdp.msrp-cema',
-      expected: 'a=msrp-cema',
-      hint: { sip: 488 },
-    });
-  }
-  return named;
+/** Where the active side connects. */
+export function remoteAddress(media: MsrpMedia, connectTo: ConnectTo): SocketAddress {
+  return connectTo === 'signalled' ? { host: media.address, port: media.port } : addressOfPath(media);
+}
+
+/** Profile 3.2: without CEMA on the far end, an end-to-end stream goes nowhere but where its path says. */
+export function requireDirect({ cema, matches }: FarAddresses): void {
+  if (cema || matches) return;
+  throw new ProtocolError('peer-incompatible', 'address and path differ without CEMA', {
+    field: 'sdp.msrp-cema',
+    expected: 'a=msrp-cema',
+    hint: { sip: 488 },
+  });
 }
 
 function streamSection(
@@ -154,14 +157,16 @@ function streamSection(
   security: StreamSecurityLines,
   setup: 'actpass' | StreamRole,
   { direction, acceptTypes, acceptWrappedTypes, maxSize, more }: StreamPurpose,
+  cema = true,
 ): MediaSection {
   const { fingerprint, keyManagement } = security;
   return buildMsrpMedia({
     protocol: security.secure ? 'TCP/TLS/MSRP' : 'TCP/MSRP',
     port: local.address.port,
     address: local.address.host,
-    path: [local.path],
+    path: local.path,
     setup,
+    cema,
     acceptTypes,
     acceptWrappedTypes,
     direction,

@@ -14,6 +14,8 @@ import type {
 } from '../ports.ts';
 import type { ProtectionLevel } from '../../base/protection-level.ts';
 import { refuse, type RefusalError } from '../refusal.ts';
+import type { MsrpCarrier } from '../msrp/msrp-carrier.ts';
+import type { RelayPlace } from '../msrp/relay-client.ts';
 import type { StreamDecision } from './session-decision.ts';
 import type { SessionKey } from './session-keys.ts';
 import type { RemoteStream, StreamRole } from './stream-description.ts';
@@ -26,6 +28,10 @@ export type StreamSecurity =
       readonly decision: Extract<StreamDecision, { mode: 'fingerprint' }>;
       readonly certificate: DeviceCertificate;
     }
+  /** Through our relay, on which the session has its place. */
+  | { readonly mode: 'relay'; readonly place: RelayPlace; readonly beyond: 'tls' | 'plain' }
+  /** Straight to the far end's relay, which must prove its name. */
+  | { readonly mode: 'peer-relay'; readonly name: string; readonly trustedCa?: string }
   | { readonly mode: 'plain' };
 
 export interface NegotiatedStream {
@@ -39,7 +45,7 @@ export interface NegotiatedStream {
 }
 
 export interface OpenedStream {
-  readonly connection: MsrpConnection;
+  readonly connection: MsrpConnection | MsrpCarrier;
   readonly level: ProtectionLevel;
   readonly evidence: Evidence;
 }
@@ -51,8 +57,9 @@ export interface OpenedStream {
 export async function openStream(
   ports: EnginePorts,
   stream: NegotiatedStream,
-  listener: MsrpListener,
+  listener: MsrpListener | undefined,
 ): Promise<OpenedStream> {
+  if (stream.security.mode === 'relay') return throughRelay(stream.security, ports.clock.now());
   try {
     const connection = await withDeadline(
       ports.clock,
@@ -71,14 +78,49 @@ export async function openStream(
     ports.log.log('warn', 'session.media-failed', { role: stream.role, reason: describeError(error) });
     throw error instanceof ProtocolError ? refusalForMedia(error) : error;
   } finally {
-    listener.close();
+    listener?.close();
     if (stream.security.mode === 'psk') stream.security.key.psk.dispose();
   }
 }
 
-function connect(ports: EnginePorts, stream: NegotiatedStream, listener: MsrpListener): Promise<MsrpConnection> {
+/** The connection stands; AUTH on it has given the session its place. */
+function throughRelay({ place, beyond }: Extract<StreamSecurity, { mode: 'relay' }>, verifiedAt: number): OpenedStream {
+  const { seat, host } = place;
+  if (seat.connection.tls === undefined) throw refuse('tls-failed', 'session');
+  return { connection: seat, ...proveRelay(seat.connection.tls, host, 'own', beyond, verifiedAt) };
+}
+
+function proveRelay(
+  { version, suite }: TlsFacts,
+  relay: string,
+  side: 'own' | 'peer',
+  beyond: 'tls' | 'plain',
+  verifiedAt: number,
+): { level: ProtectionLevel; evidence: Evidence } {
+  const notProtected = beyond === 'plain' ? notProtectedBy.nothing : notProtectedBy.relayed;
+  return {
+    level: beyond === 'plain' ? 'none' : 'unverified',
+    evidence: {
+      kind: 'msrp-relay',
+      tls: { version, suite },
+      relay,
+      side,
+      beyond,
+      vouchedBy: 'nobody',
+      verifiedAt,
+      notProtected,
+    },
+  };
+}
+
+function connect(
+  ports: EnginePorts,
+  stream: NegotiatedStream,
+  listener: MsrpListener | undefined,
+): Promise<MsrpConnection> {
   const security = socketSecurity(stream);
-  if (stream.role === 'passive') return listener.accept(security, limits.mediaSetupMilliseconds);
+  if (stream.role === 'passive' && listener !== undefined)
+    return listener.accept(security, limits.mediaSetupMilliseconds);
   if (stream.dialled !== undefined) return stream.dialled.secure(security, limits.mediaSetupMilliseconds);
   return ports.msrp.connect(stream.address, security, limits.mediaSetupMilliseconds);
 }
@@ -89,8 +131,14 @@ function socketSecurity({ security, remote }: NegotiatedStream): MsrpSecurity {
       return { mode: 'psk', psk: security.key.psk, pskIdentity: security.key.pskIdentity };
     case 'fingerprint':
       return { mode: 'fingerprint', certificate: security.certificate, peerFingerprints: remote.fingerprints };
+    case 'peer-relay': {
+      const { name, trustedCa } = security;
+      return { mode: 'relay', serverName: name, ...(trustedCa === undefined ? {} : { trustedCa }) };
+    }
     case 'plain':
       return { mode: 'plain' };
+    case 'relay':
+      throw refuse('tls-failed', 'session');
   }
 }
 
@@ -100,7 +148,8 @@ function prove(
   verifiedAt: number,
 ): { level: ProtectionLevel; evidence: Evidence } {
   // The level is claimed for what this connection is, not for what was asked of it.
-  if (connection.security !== security.mode) throw refuse('tls-failed', 'session');
+  const asked = security.mode === 'peer-relay' ? 'relay' : security.mode;
+  if (connection.security !== asked) throw refuse('tls-failed', 'session');
   if (security.mode === 'plain') {
     return {
       level: 'none',
@@ -108,6 +157,8 @@ function prove(
     };
   }
   if (connection.tls === undefined) throw refuse('tls-failed', 'session');
+  if (security.mode === 'peer-relay') return proveRelay(connection.tls, security.name, 'peer', 'tls', verifiedAt);
+  if (security.mode === 'relay') throw refuse('tls-failed', 'session');
   const tls = { version: connection.tls.version, suite: connection.tls.suite };
   if (security.mode === 'psk') {
     const { kms, ticket, pskIdentity, peer } = security.key;

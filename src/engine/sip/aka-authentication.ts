@@ -8,7 +8,7 @@ import {
 import { ProtocolError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { SecretBytes } from '../../base/secret-bytes.ts';
-import { akaAlgorithms, type DigestChallenge } from '../../protocol/sip/digest.ts';
+import { akaAlgorithms, type DigestChallenge } from '../../protocol/digest/digest.ts';
 import type { SoftwareSim } from '../sim/index.ts';
 import type { AuthenticationFailure } from './types.ts';
 

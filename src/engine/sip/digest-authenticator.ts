@@ -1,7 +1,7 @@
 import { Core } from 'sip.js';
 import { toHex } from '../../base/bytes.ts';
 import { randomId, type Random } from '../../base/random.ts';
-import { quoted } from '../../protocol/sip/auth-params.ts';
+import { quoted } from '../../protocol/digest/auth-params.ts';
 import {
   akaAlgorithms,
   answerChallenge,
@@ -13,7 +13,7 @@ import {
   selectChallenge,
   type DigestAnswerInput,
   type DigestChallenge,
-} from '../../protocol/sip/digest.ts';
+} from '../../protocol/digest/digest.ts';
 import type { SipMessage } from '../../protocol/sip/message.ts';
 import type { EnginePorts } from '../ports.ts';
 import { AkaAuthentication } from './aka-authentication.ts';

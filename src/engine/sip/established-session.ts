@@ -11,6 +11,7 @@ const endMilliseconds = 5_000;
 export class EstablishedSession implements SipSession {
   readonly id: string;
   readonly remote: string;
+  isFocus = false;
   readonly #session: Session;
   readonly #ports: Pick<EnginePorts, 'clock' | 'log'>;
   #ended: string | undefined;

@@ -5,14 +5,17 @@ import { parseSdp } from '../../protocol/sdp/index.ts';
 import type { SipHeaders } from '../../protocol/sip/message.ts';
 import { answerOptions, checkStatus, warningLine } from './answer-options.ts';
 import { isEncoded, readParties } from './incoming-messages.ts';
+import { readInviteBody } from './invite-body.ts';
 import { establish, type InviteContext } from './invite-context.ts';
 import { MsrpSessionDescriptionHandler } from './msrp-session-description-handler.ts';
 import { readReceived } from './sip-reply.ts';
-import type { IncomingInvite, RejectAnswer, SdpNegotiator, SipSession } from './types.ts';
-import { isSdp } from './wire-translation.ts';
+import type { IncomingInvite, RejectAnswer, RelatedPart, SdpNegotiator, SipSession } from './types.ts';
+import { isMultipart, isSdp } from './wire-translation.ts';
 
 /** Invitations that may wait for an answer; more are answered 486. */
 const maxPending = 16;
+/** RFC 5547 section 8.8: multipart/related MUST be implemented. */
+const acceptedBodies = 'application/sdp, multipart/related, multipart/mixed';
 
 /** Checks the offers of INVITE requests and hands them to the application. */
 export class IncomingInvites {
@@ -34,9 +37,9 @@ export class IncomingInvites {
       invite.reject(415, { headers: { 'Accept-Encoding': 'identity' } });
     } else if (body.length === 0) {
       invite.reject(488, { warning: 'an offer is needed in the INVITE' });
-    } else if (!isSdp(headers.get('Content-Type') ?? '')) {
-      invite.reject(415, { headers: { Accept: 'application/sdp' } });
-    } else if (invite.readOffer(body)) {
+    } else if (![isSdp, isMultipart].some((isTaken) => isTaken(headers.get('Content-Type') ?? ''))) {
+      invite.reject(415, { headers: { Accept: acceptedBodies } });
+    } else if (invite.readOffer(headers.get('Content-Type') ?? '', body)) {
       this.#pending.add(invite);
       invite.onOver(() => this.#pending.delete(invite));
       this.#deliver(invite);
@@ -55,6 +58,8 @@ class PendingInvite implements IncomingInvite {
   readonly assertedIdentity?: string;
   readonly onRegisteredFlow: boolean;
   offer = '';
+  related: readonly RelatedPart[] = [];
+  #receivedBody: Uint8Array | undefined;
   readonly #context: InviteContext;
   readonly #invitation: Invitation;
   readonly #headers: SipHeaders;
@@ -93,15 +98,20 @@ class PendingInvite implements IncomingInvite {
   }
 
   /** @returns false when the offer is malformed: the caller has its answer then. */
-  readOffer(body: Uint8Array): boolean {
+  readOffer(contentType: string, body: Uint8Array): boolean {
     try {
-      parseSdp(body);
-      this.offer = fromUtf8(body, 'sdp');
+      const { sdp, related } = readInviteBody(contentType, body);
+      parseSdp(sdp);
+      this.offer = fromUtf8(sdp, 'sdp');
+      this.related = related;
+      if (sdp !== body) this.#receivedBody = body;
       return true;
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#context.ports.log.log('warn', 'sip.offer-malformed', { reason: error.message });
-      this.reject(error.hint.sip ?? 400, { warning: error.message });
+      const status = error.hint.sip ?? 400;
+      const headers = status === 415 ? { headers: { Accept: acceptedBodies } } : {};
+      this.reject(status, { warning: error.message, ...headers });
       return false;
     }
   }
@@ -110,7 +120,11 @@ class PendingInvite implements IncomingInvite {
     const invitation = this.#invitation;
     if (this.#isAnswered || invitation.state !== SessionState.Initial) throw over();
     this.#isAnswered = true;
-    const handler = new MsrpSessionDescriptionHandler(negotiator, await this.#createAnswer(negotiator), this.offer);
+    const answer = await this.#createAnswer(negotiator);
+    const handler = new MsrpSessionDescriptionHandler(negotiator, answer, {
+      remote: this.offer,
+      ...(this.#receivedBody === undefined ? {} : { receivedBody: this.#receivedBody }),
+    });
     const delegate = this.#context.createDelegate();
     try {
       if (this.#isTerminated()) throw over();

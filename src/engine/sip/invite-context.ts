@@ -5,7 +5,7 @@ import type { MsrpSessionDescriptionHandler } from './msrp-session-description-h
 
 /** What all INVITE sessions of one user agent share. */
 export interface InviteContext {
-  readonly ports: Pick<EnginePorts, 'clock' | 'log'>;
+  readonly ports: Pick<EnginePorts, 'clock' | 'log' | 'random'>;
   /** Where SIP.js finds the description handler of a session. */
   readonly handlers: WeakMap<Session, MsrpSessionDescriptionHandler>;
   /** Sessions that stand, to be ended when the user agent stops. */

@@ -14,17 +14,33 @@ export class MsrpSessionDescriptionHandler implements SessionDescriptionHandler 
   readonly #local: string;
   readonly #negotiator: SdpNegotiator;
   #remote: string | undefined;
+  /** Goes out once, instead of the bare description. */
+  #firstBody: Uint8Array | undefined;
+  /** The body, as SIP.js holds it, in which the remote description came with other parts. */
+  readonly #receivedBody: string | undefined;
   #failure: Error | undefined;
   #isClosed = false;
 
   /**
    * @param local our offer, or our answer to `remote`.
-   * @param remote the offer that was answered already; undefined when we offered.
+   * @param more `remote`: the offer that was answered already; absent when we offered. `receivedBody`: what it came in, when
+   * it was not alone. `firstBody`: the body in which our offer goes out, when it is not alone.
    */
-  constructor(negotiator: SdpNegotiator, local: string, remote?: string) {
+  constructor(
+    negotiator: SdpNegotiator,
+    local: string,
+    more: {
+      readonly remote?: string;
+      readonly receivedBody?: Uint8Array;
+      readonly firstBody?: Uint8Array;
+    } = {},
+  ) {
+    const { remote, receivedBody, firstBody } = more;
     this.#negotiator = negotiator;
     this.#local = local;
     this.#remote = remote;
+    this.#firstBody = firstBody;
+    this.#receivedBody = receivedBody === undefined ? undefined : encodeBody(receivedBody);
   }
 
   /** Why the answer was not taken. */
@@ -33,7 +49,9 @@ export class MsrpSessionDescriptionHandler implements SessionDescriptionHandler 
   }
 
   getDescription(): Promise<BodyAndContentType> {
-    return Promise.resolve({ body: encodeBody(this.#local), contentType: 'application/sdp' });
+    const body = encodeBody(this.#firstBody ?? this.#local);
+    this.#firstBody = undefined;
+    return Promise.resolve({ body, contentType: 'application/sdp' });
   }
 
   hasDescription(contentType: string): boolean {
@@ -41,6 +59,7 @@ export class MsrpSessionDescriptionHandler implements SessionDescriptionHandler 
   }
 
   async setDescription(encoded: string): Promise<void> {
+    if (encoded === this.#receivedBody) return;
     try {
       const sdp = fromUtf8(decodeBody(encoded), 'sdp');
       parseSdp(sdp);

@@ -1,10 +1,13 @@
 import { Inviter, SessionState, type Core, type URI, type UserAgent } from 'sip.js';
 import { describeError, ProtocolError } from '../../base/errors.ts';
 import { warningText } from './answer-options.ts';
+import { encodeInviteBody } from './invite-body.ts';
+import type { EstablishedSession } from './established-session.ts';
 import { establish, type InviteContext } from './invite-context.ts';
 import { MsrpSessionDescriptionHandler } from './msrp-session-description-handler.ts';
 import { readReply } from './sip-reply.ts';
-import type { InviteOutcome, OutgoingInvite, SipReply } from './types.ts';
+import type { InviteOutcome, OutgoingInvite, RelatedPart, SipReply } from './types.ts';
+import { originalContentType } from './wire-translation.ts';
 
 const defaultTimeoutMilliseconds = 60_000;
 
@@ -20,7 +23,7 @@ export async function sendInvite(
   target: InviteTarget,
   invite: OutgoingInvite,
 ): Promise<InviteOutcome> {
-  const { negotiator, signal } = invite;
+  const { negotiator, signal, related = [] } = invite;
   let offer: string;
   try {
     offer = await negotiator.createOffer();
@@ -29,10 +32,25 @@ export async function sendInvite(
     negotiator.close();
     return failed(error);
   }
-  const handler = new MsrpSessionDescriptionHandler(negotiator, offer);
-  const outcome = await follow(context, target, invite, handler);
+  const { handler, extraHeaders } = described(context, negotiator, offer, related);
+  const outcome = await follow(context, target, invite, handler, extraHeaders);
   if (outcome.outcome !== 'established') handler.close();
   return outcome;
+}
+
+/** The offer, alone or as the root of a multipart body. */
+function described(
+  { ports }: InviteContext,
+  negotiator: OutgoingInvite['negotiator'],
+  offer: string,
+  related: readonly RelatedPart[],
+): { handler: MsrpSessionDescriptionHandler; extraHeaders: string[] } {
+  if (related.length === 0) return { handler: new MsrpSessionDescriptionHandler(negotiator, offer), extraHeaders: [] };
+  const { contentType, body } = encodeInviteBody(offer, related, ports.random);
+  return {
+    handler: new MsrpSessionDescriptionHandler(negotiator, offer, { firstBody: body }),
+    extraHeaders: [`${originalContentType}: ${contentType}`],
+  };
 }
 
 function follow(
@@ -40,13 +58,15 @@ function follow(
   { userAgent, uri, callId }: InviteTarget,
   { to, timeoutMilliseconds = defaultTimeoutMilliseconds, signal }: OutgoingInvite,
   handler: MsrpSessionDescriptionHandler,
+  extraHeaders: string[],
 ): Promise<InviteOutcome> {
   const { ports, handlers, pending } = context;
   const delegate = context.createDelegate();
   // SIP.js passes every parameter on, its type does not say so; its own Call-IDs come from Math.random.
   const params = { toDisplayName: '', callId };
-  const inviter = new Inviter(userAgent, uri, { params, delegate });
+  const inviter = new Inviter(userAgent, uri, { params, delegate, extraHeaders });
   handlers.set(inviter, handler);
+  let established: EstablishedSession | undefined;
   return new Promise((resolve) => {
     const settle = (outcome: InviteOutcome): void => {
       cancelTimer();
@@ -65,13 +85,21 @@ function follow(
     pending.add(onAbort);
     inviter.stateChange.addListener((state) => {
       if (state === SessionState.Established) {
-        settle({ outcome: 'established', session: establish(context, inviter, to, delegate) });
+        established = establish(context, inviter, to, delegate);
       }
       // SIP.js tells of a rejection only after this; the first to settle wins.
       if (state === SessionState.Terminated) queueMicrotask(() => settle(failed(handler.failure ?? noDescription())));
     });
     const onRefusal = ({ message }: Core.IncomingResponse): void => settle(refused(readReply(message)));
-    const requestDelegate = { onReject: onRefusal, onRedirect: onRefusal };
+    // SIP.js shows the answer itself only after the session stands.
+    const onAccept = ({ message }: Core.IncomingResponse): void => {
+      if (established === undefined) return;
+      const contact = readReply(message).headers.get('Contact');
+      // RFC 3840 clause 9: a feature tag of the Contact, which stands outside of the URI.
+      established.isFocus = /;\s*isfocus\s*(;|$|=)/i.test(contact?.replace(/<[^>]*>/g, '') ?? '');
+      settle({ outcome: 'established', session: established });
+    };
+    const requestDelegate = { onAccept, onReject: onRefusal, onRedirect: onRefusal };
     inviter.invite({ requestDelegate }).catch((error: unknown) => settle(failed(error)));
   });
 }

@@ -16,13 +16,16 @@ import type { MsrpSessionDescriptionHandler } from './msrp-session-description-h
 import { sendInvite } from './outgoing-invite.ts';
 import { Registration } from './registration.ts';
 import { SecurityAgreementState } from './security-agreement.ts';
+import { SipSubscription } from './subscription.ts';
 import { settleWithin } from './settle-within.ts';
 import { awaitReply } from './sip-reply.ts';
 import type {
+  EventSubscription,
   FlowFacts,
   InviteOutcome,
   OutgoingInvite,
   OutgoingMessage,
+  OutgoingSubscription,
   RegistrationState,
   SipAccount,
   SipReply,
@@ -177,6 +180,11 @@ class SipJsUserAgent implements SipUserAgent {
     } catch (error) {
       return { outcome: 'failed', error: error instanceof Error ? error : new Error(describeError(error)) };
     }
+  }
+
+  subscribe(subscription: OutgoingSubscription): EventSubscription {
+    const uri = toUri(subscription.to, 'sip.to');
+    return new SipSubscription(this.#sipJs.userAgent, uri, subscription, this.#ports.log);
   }
 
   #createSipJs(contactUser: string, handlers: WeakMap<Session, MsrpSessionDescriptionHandler>): SipJs {

@@ -124,9 +124,19 @@ export interface SdpNegotiator {
   close(): void;
 }
 
+/** A body beside a session description that the description refers to by `cid:` (RFC 2387, RFC 2392). */
+export interface RelatedPart {
+  /** Without angle brackets. */
+  readonly contentId: string;
+  readonly contentType: string;
+  readonly bytes: Uint8Array;
+}
+
 export interface OutgoingInvite {
   readonly to: string;
   readonly negotiator: SdpNegotiator;
+  /** Goes with the offer, as multipart/related whose root is the SDP; a peer without that answers 415. */
+  readonly related?: readonly RelatedPart[];
   /** From the INVITE to its final answer; then it is cancelled. 60 s when absent. */
   readonly timeoutMilliseconds?: number;
   /** Cancels. */
@@ -151,6 +161,8 @@ export interface SipSession {
   readonly id: string;
   /** URI of the other side. */
   readonly remote: string;
+  /** The other side's Contact has `isfocus`: it is a conference (RFC 3840, RFC 4579). Known of sessions that we opened. */
+  readonly isFocus?: boolean;
   /** Sends BYE; resolves when it is answered or after 5 s, at once when the session is over already. Never rejects. */
   end(reason?: string): Promise<void>;
   /** Called once, at once when the session is over already. */
@@ -192,6 +204,8 @@ export interface IncomingInvite {
   readonly to: string;
   readonly assertedIdentity?: string;
   readonly offer: string;
+  /** What came with the offer in a multipart body. */
+  readonly related: readonly RelatedPart[];
   readonly onRegisteredFlow: boolean;
   header(name: string): string | undefined;
   /** Rejects when the negotiator does (the caller is answered then) or when the invitation is over. */
@@ -200,6 +214,24 @@ export interface IncomingInvite {
   reject(status: number, answer?: RejectAnswer): void;
   /** Called once when the caller gives up, or nobody answers within 60 s, before accept or reject took effect. */
   onCancelled(listener: () => void): void;
+}
+
+export interface OutgoingSubscription {
+  readonly to: string;
+  /** Event package, for example `conference`. */
+  readonly event: string;
+  /** Media type of the notifications that we read. */
+  readonly accept: string;
+  /** Seconds; 3600 when absent. */
+  readonly expires?: number;
+  readonly onNotify: (notification: { readonly contentType: string; readonly body: Uint8Array }) => void;
+  /** Called once when the notifier ended or refused it. */
+  readonly onEnded: () => void;
+}
+
+export interface EventSubscription {
+  /** Nothing is told any more. */
+  end(): void;
 }
 
 export interface SipUserAgentEvents {
@@ -224,4 +256,6 @@ export interface SipUserAgent {
   /** @throws ProtocolError `local` (hint SIP 413 or 416) for a body above 64 KiB or an address that is no URI. */
   sendMessage(message: OutgoingMessage): Promise<SipReply>;
   invite(invite: OutgoingInvite): Promise<InviteOutcome>;
+  /** @throws ProtocolError `local` for an address that is no URI. */
+  subscribe(subscription: OutgoingSubscription): EventSubscription;
 }

@@ -51,6 +51,9 @@ export class WireTranslation {
     if (contact !== undefined) {
       headers.set('Contact', contact.replace(localHost, `${bracketed(local.host)}:${local.port}`));
     }
+    // What SIP.js takes for a bare session description may go out as one part of several.
+    const contentType = headers.shift(originalContentType);
+    if (contentType !== undefined && message.body.length > 0) headers.set('Content-Type', contentType);
     message.body = decodeBody(fromUtf8(message.body));
     return message;
   }
@@ -66,7 +69,9 @@ export class WireTranslation {
     headers.remove(originalContentType);
     if (contentType !== undefined) {
       headers.add(originalContentType, contentType);
-      headers.set('Content-Type', isSdp(contentType) ? 'application/sdp' : 'application/octet-stream');
+      // SIP.js never reads a body, so a description among other parts is a description to it.
+      const isOffer = isSdp(contentType) || (isFirstInvite(message) && isMultipart(contentType));
+      headers.set('Content-Type', isOffer ? 'application/sdp' : 'application/octet-stream');
     }
     message.body = utf8(toBase64(wire.body));
     return message;
@@ -101,6 +106,16 @@ export function decodeBody(body: string | undefined): Uint8Array {
 
 export function isSdp(contentType: string): boolean {
   return /^\s*application\/sdp\s*(;|$)/i.test(contentType);
+}
+
+/** Kinds of body that may hold a description beside others. */
+export function isMultipart(contentType: string): boolean {
+  return /^\s*multipart\/(related|mixed)\s*;/i.test(contentType);
+}
+
+/** An INVITE that begins a dialog: it has no tag in To yet. */
+function isFirstInvite({ start, headers }: SipMessage): boolean {
+  return start.kind === 'request' && start.method === 'INVITE' && !/;\s*tag\s*=/i.test(headers.get('To') ?? '');
 }
 
 function bracketed(host: string): string {

@@ -15,7 +15,7 @@ export interface KmsQuestion<Result> {
   /** @throws ProtocolError */
   accept(response: Uint8Array, now: number): Result;
   /** The KMS's time, when the answer proves it. */
-  answerTime?(response: Uint8Array): number | undefined;
+  answerTime(response: Uint8Array): number | undefined;
 }
 
 /** The KMS answered 401: it does not take the key that the question was made with. A fresh key may be taken (profile 6.2). */
@@ -68,7 +68,7 @@ export async function exchangeWithKms<Result>(
   const sentAt = ports.clock.now();
   const reply = await askKms(ports, kms, kind, question.message);
   const answer = requireMessage(reply);
-  const told = question.answerTime?.(answer);
+  const told = question.answerTime(answer);
   if (told !== undefined) kmsClock.learn(told, sentAt, ports.clock.now());
   try {
     return question.accept(answer, kmsClock.now());

@@ -45,8 +45,28 @@ const unused = 'The key management server has not been needed yet';
 const answers = 'The key management server answers';
 const making = 'A key for the key management server is being made with the network';
 
-/** Statuses that tell of a road behind the KMS, to the KMS that issued a foreign ticket (profile 6.2), not of the KMS itself. */
-const beyondTheKms: readonly (number | undefined)[] = [502, 504];
+/**
+ * Statuses of a resolve that strangers bring about: a road behind the KMS, to the KMS that issued a foreign ticket (profile 6.2), is
+ * blocked, or more messages came than the KMS lets this account resolve. Each message then waits by itself.
+ */
+const broughtAbout: readonly (number | undefined)[] = [429, 502, 504];
+/** The same for a ticket that names another KMS: 503 may be that one's, and whoever sent the ticket chose it. */
+const broughtAboutForeign: readonly (number | undefined)[] = [...broughtAbout, 503];
+
+/** What is asked: for a ticket of our own, to resolve one of our KMS, or one of another. */
+export type KmsErrand = 'request' | 'resolve' | 'resolve-foreign';
+
+const exchangeOf: Readonly<Record<KmsErrand, KmsExchange>> = {
+  request: 'ticketrequest',
+  resolve: 'ticketresolve',
+  'resolve-foreign': 'ticketresolve',
+};
+
+/** Whether a failure is one of our own KMS. */
+function tellsOfOurKms(errand: KmsErrand, { status }: KmsUnavailable): boolean {
+  if (errand === 'request') return true;
+  return !(errand === 'resolve' ? broughtAbout : broughtAboutForeign).includes(status);
+}
 
 /**
  * One account's road to its KMS: counts failures of the KMS, not of messages, so that many questions to a KMS that is away make
@@ -82,18 +102,18 @@ export class KmsLink {
    * Asks, unless the KMS is away and it is not time yet. Where somebody else's probe is under way it is waited for.
    * @throws RefusalError `kms-unreachable`, `kms-refused` or `kms-answer-invalid`.
    */
-  async exchange<Result>(kind: KmsExchange, ask: MakeQuestion<Result>): Promise<Result> {
+  async exchange<Result>(errand: KmsErrand, ask: MakeQuestion<Result>): Promise<Result> {
     while (this.#running >= limits.kmsExchangesAtOnce) await new Promise<void>((resolve) => this.#queue.push(resolve));
     this.#running++;
     try {
-      return await this.#exchange(kind, ask);
+      return await this.#exchange(errand, ask);
     } finally {
       this.#running--;
       this.#queue.shift()?.();
     }
   }
 
-  async #exchange<Result>(kind: KmsExchange, ask: MakeQuestion<Result>): Promise<Result> {
+  async #exchange<Result>(errand: KmsErrand, ask: MakeQuestion<Result>): Promise<Result> {
     while (this.#absence !== undefined) {
       if (this.#probe !== undefined) {
         await this.#probe;
@@ -103,7 +123,7 @@ export class KmsLink {
       if (this.#isStopped || this.#options.ports.clock.now() < nextAttempt) {
         throw new RefusalError('kms-unreachable', 'message', { happened, nextAttempt });
       }
-      const attempt = this.#attempt(kind, ask);
+      const attempt = this.#attempt(errand, ask);
       this.#probe = attempt.then(
         () => undefined,
         () => undefined,
@@ -111,7 +131,7 @@ export class KmsLink {
       void this.#probe.then(() => (this.#probe = undefined));
       return attempt;
     }
-    return this.#attempt(kind, ask);
+    return this.#attempt(errand, ask);
   }
 
   /** The user does not want to wait: resolves when the probe that follows has ended. */
@@ -131,14 +151,14 @@ export class KmsLink {
     this.#absence?.cancelTimer();
   }
 
-  async #attempt<Result>(kind: KmsExchange, ask: MakeQuestion<Result>): Promise<Result> {
+  async #attempt<Result>(errand: KmsErrand, ask: MakeQuestion<Result>): Promise<Result> {
     const wasProbe = this.#absence !== undefined;
     try {
-      const result = await this.#askPersistently(kind, ask);
+      const result = await this.#askPersistently(exchangeOf[errand], ask);
       this.#answered();
       return result;
     } catch (error) {
-      this.#judge(error, kind, wasProbe);
+      this.#judge(error, errand, wasProbe);
       throw error instanceof KmsUnavailable ? this.#withNextAttempt(error) : error;
     }
   }
@@ -187,10 +207,10 @@ export class KmsLink {
     if (!wasReady) this.events.emit('available', undefined);
   }
 
-  #judge(error: unknown, kind: KmsExchange, wasProbe: boolean): void {
+  #judge(error: unknown, errand: KmsErrand, wasProbe: boolean): void {
     if (!(error instanceof RefusalError)) return;
     if (error instanceof KmsUnavailable) {
-      const tellsOfKms = kind === 'ticketrequest' || !beyondTheKms.includes(error.status);
+      const tellsOfKms = tellsOfOurKms(errand, error);
       // Questions that were under way together failed for one reason: only the first of them counts.
       if (wasProbe || (tellsOfKms && this.#absence === undefined)) this.#goAway(error, tellsOfKms);
       return;
@@ -198,7 +218,7 @@ export class KmsLink {
     const isInvalid = error.code === 'kms-answer-invalid';
     const isKey = error instanceof KmsKeyRejected || error instanceof KmsKeyRefused || error instanceof KmsTimeDiffers;
     // A resolve also fails when the message was not what it claims to be: strangers must not decide about our KMS.
-    if (isKey || (isInvalid && kind === 'ticketrequest')) {
+    if (isKey || (isInvalid && errand === 'request')) {
       this.#absence?.cancelTimer();
       this.#absence = undefined;
       this.#backOff.reset();
@@ -213,7 +233,9 @@ export class KmsLink {
     if (this.#isStopped) return;
     const { clock, random, log } = this.#options.ports;
     this.#absence?.cancelTimer();
-    const asked = Math.min(error.retryAfterSeconds ?? 0, limits.kmsRetryAfterSeconds) * 1000;
+    // Another KMS, or a limit for messages that came, says when that may be tried again, not when ours may be asked.
+    const retryAfter = tellsOfKms ? (error.retryAfterSeconds ?? 0) : 0;
+    const asked = Math.min(retryAfter, limits.kmsRetryAfterSeconds) * 1000;
     // Nobody comes back all at once on the second that the KMS named either.
     const pause = Math.max(this.#backOff.next(), asked === 0 ? 0 : asked + randomBelow(random, asked / 10 + 1_000));
     const happened = tellsOfKms ? error.happened : (this.#absence?.happened ?? error.happened);

@@ -5,6 +5,7 @@ import {
   identityText,
   messageTicketFlags,
   msrpTicketFlags,
+  sameIdentity,
   uriIdentity,
   type GrantedTicket,
   type MikeyIdentity,
@@ -192,7 +193,7 @@ export class TicketService {
     const { kms, link } = this.#require();
     const life = kind === 'session' ? profile.ticket.sessionLifetimeSeconds : profile.ticket.messageLifetimeSeconds;
     return link
-      .exchange('ticketrequest', (key, now) =>
+      .exchange('request', (key, now) =>
         requestTicket(key, {
           suite: kms.suite,
           initiator: this.#self,
@@ -215,12 +216,14 @@ export class TicketService {
 
   #resolve(received: ReceivedTransfer): Promise<ResolvedTransfer> {
     const { kms, link } = this.#require();
-    return link.exchange('ticketresolve', (key, now) =>
+    const ours = uriIdentity(kms.identity);
+    const isForeign = received.kms !== undefined && !sameIdentity(received.kms, ours);
+    return link.exchange(isForeign ? 'resolve-foreign' : 'resolve', (key, now) =>
       resolveTicket(key, received, {
         // The sender chose the ticket's suite; it must not choose a weaker one for us and our KMS.
         suite: kms.suite === '256' ? kms.suite : received.suite,
         self: this.#self,
-        kms: uriIdentity(kms.identity),
+        kms: ours,
         now,
         random: this.#ports.random,
       }),

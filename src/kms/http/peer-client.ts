@@ -158,7 +158,7 @@ async function replyOf(response: IncomingMessage): Promise<PeerReply> {
   const isMikey = mediaTypeOf(response) === profile.kms.contentType && body.length > 0;
   const seconds = Number(response.headers['retry-after']);
   return {
-    status: response.statusCode ?? 0,
+    status: Number(response.statusCode),
     message: isMikey ? decodeBody(body).message : undefined,
     retryAfter: Number.isInteger(seconds) && seconds > 0 ? Math.min(seconds, longestRetrySeconds) : undefined,
   };

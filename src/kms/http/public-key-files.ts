@@ -35,23 +35,26 @@ export async function readPublicKeyFiles(
   { certificateFiles, privateKeyFiles, trustAnchorsFile, domains = [] }: PublicKeyFiles,
   beside: (file: string) => string,
 ): Promise<KmsPublicKeyConfig> {
-  if (certificateFiles.length !== privateKeyFiles.length) {
-    throw new ProtocolError('local', `${privateKeyFiles.length} files`, {
-      field: field('privateKeyFiles'),
-      expected: 'one for each certificate file',
-    });
-  }
   const keys: KmsKeyPair[] = [];
   for (const [index, certificateFile] of certificateFiles.entries()) {
-    const keyFile = privateKeyFiles[index] ?? '';
+    const keyFile = privateKeyFiles[index];
+    if (keyFile === undefined) return refuseCount(privateKeyFiles);
     keys.push(await readKeyPair(beside(certificateFile), beside(keyFile), index));
   }
+  if (privateKeyFiles.length > certificateFiles.length) refuseCount(privateKeyFiles);
   const anchors = await readCertificates(beside(trustAnchorsFile), field('trustAnchorsFile'));
   return {
     keys,
     anchors: new TrustAnchors(anchors, field('trustAnchorsFile')),
     domains: domains.map((domain) => domain.toLowerCase()),
   };
+}
+
+function refuseCount(privateKeyFiles: readonly string[]): never {
+  throw new ProtocolError('local', `${privateKeyFiles.length} files`, {
+    field: field('privateKeyFiles'),
+    expected: 'one for each certificate file',
+  });
 }
 
 async function readKeyPair(certificateFile: string, keyFile: string, index: number): Promise<KmsKeyPair> {
@@ -79,7 +82,7 @@ async function readWhole(path: string, name: string): Promise<Uint8Array> {
   try {
     return await readFile(path);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
+    const code = String((error as NodeJS.ErrnoException).code);
     throw new ProtocolError('local', `cannot read ${path}: ${code}`, { field: name });
   }
 }

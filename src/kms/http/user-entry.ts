@@ -27,7 +27,7 @@ export function readUserEntry(entry: z.infer<typeof userEntrySchema>): KmsUserCo
   const { identities, psk, certificate, mayRequest, allowedResponders } = entry;
   return {
     identities,
-    pskId: entry.pskId ?? `certificate of ${identities[0] ?? ''}`,
+    pskId: entry.pskId ?? `certificate of ${identities.slice(0, 1).join('')}`,
     psk: new SecretBytes(psk === undefined ? secureRandom.bytes(pskOctets) : fromHex(psk)),
     ...(certificate === undefined ? {} : { certificates: certificate === true ? 'any' : certificate }),
     ...(mayRequest === undefined ? {} : { mayRequest }),

@@ -39,7 +39,7 @@ async function ask(options: ZnClientOptions, btid: string): Promise<NafKey | und
     const response = await post(options, body, signal);
     const answer = await readBoundedBody(response, zn.maxBodyOctets, 'zn.body');
     if (response.statusCode !== 200) {
-      throw new ProtocolError('peer-misbehaved', `HTTP status ${response.statusCode ?? 0}`, {
+      throw new ProtocolError('peer-misbehaved', `HTTP status ${String(response.statusCode)}`, {
         field: 'zn.status',
         expected: '200',
       });

@@ -1,8 +1,9 @@
-import { open, readFile, rename, rm } from 'node:fs/promises';
-import { fromHex, toHex } from '../../base/bytes.ts';
+import { readFile } from 'node:fs/promises';
+import { equalBytes, fromHex, toHex } from '../../base/bytes.ts';
 import { describeError, ProtocolError } from '../../base/errors.ts';
+import { replaceFile } from '../../node/whole-file.ts';
 import type { AuditHead } from '../audit-chain.ts';
-import type { KmsStorage } from '../ports.ts';
+import type { AuditStore, KmsStorage } from '../ports.ts';
 
 const writeEveryMilliseconds = 1000;
 
@@ -28,28 +29,25 @@ export async function readHeadFile(path: string): Promise<AuditHead | undefined>
   }
 }
 
-/** Whole or not at all: a crash in between leaves the old file. */
-async function writeHeadFile(path: string, head: AuditHead): Promise<void> {
-  const temporary = `${path}.new`;
-  await rm(temporary, { force: true });
-  const file = await open(temporary, 'wx', 0o600);
-  try {
-    await file.writeFile(`${headText(head)}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path);
-}
-
 /**
- * Keeps the head of the audit aside in a file of this machine: within a second of an append, and when the storage closes.
- * @param onProblem told when the file cannot be written; the audit itself goes on.
+ * Keeps the head of the audit aside in a file of this machine: within a second of an append, and when the storage closes. A head that
+ * the audit does not lead to any more is evidence: it stays until somebody takes the file away.
+ * @param onProblem told when the file cannot be written, and once when it must not be; the audit itself goes on.
  */
 export function withHeadFile(storage: KmsStorage, path: string, onProblem: (reason: string) => void): KmsStorage {
   let newest: AuditHead | undefined;
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> = Promise.resolve();
+  let isEvidence = false;
+  const keep = async (head: AuditHead): Promise<void> => {
+    if (isEvidence) return;
+    const noted = await readHeadFile(path);
+    if (noted !== undefined && !(await leadsTo(storage.audit, noted))) {
+      isEvidence = true;
+      throw new Error(`line ${noted.sequence}, which was noted, is gone or another: ${path} stays as it is`);
+    }
+    if (noted === undefined || head.sequence > noted.sequence) await replaceFile(path, `${headText(head)}\n`);
+  };
   const write = (): Promise<void> => {
     clearTimeout(timer);
     timer = undefined;
@@ -57,7 +55,7 @@ export function withHeadFile(storage: KmsStorage, path: string, onProblem: (reas
     newest = undefined;
     if (head === undefined) return writing;
     writing = writing
-      .then(() => writeHeadFile(path, head))
+      .then(() => keep(head))
       .catch((error: unknown) => {
         onProblem(describeError(error));
       });
@@ -80,4 +78,9 @@ export function withHeadFile(storage: KmsStorage, path: string, onProblem: (reas
       await storage.close();
     },
   };
+}
+
+async function leadsTo(audit: Pick<AuditStore, 'read'>, { sequence, hash }: AuditHead): Promise<boolean> {
+  const [line] = await audit.read(sequence - 1, 1);
+  return line?.sequence === sequence && equalBytes(line.hash, hash);
 }

@@ -24,7 +24,7 @@ export class AuditQueue {
 
   append(entry: AuditEntry): Promise<AuditHead> {
     const appended = new Promise<AuditHead>((resolve, reject) => this.#waiting.push({ entry, resolve, reject }));
-    this.#writing ??= this.#drain().finally(() => (this.#writing = undefined));
+    this.#writing ??= this.#drain();
     return appended;
   }
 
@@ -48,5 +48,7 @@ export class AuditQueue {
         for (const { reject } of together) reject(error);
       }
     }
+    // In the same breath as the last look: whatever comes afterwards starts anew.
+    this.#writing = undefined;
   }
 }

@@ -1,8 +1,9 @@
-import { open, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { fromHex, toHex } from '../../base/bytes.ts';
 import { describeError, ProtocolError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
 import { SecretBytes } from '../../base/secret-bytes.ts';
+import { createFile } from '../../node/whole-file.ts';
 import type { KekSource } from './storage-config.ts';
 
 const keyOctets = 32;
@@ -53,14 +54,12 @@ async function fromFile(path: string, { mayCreate, random }: KekReading): Promis
     if (!mayCreate) throw missing(path);
   }
   const octets = random.bytes(keyOctets);
-  const file = await open(path, 'wx', 0o600);
-  try {
-    await file.writeFile(`${toHex(octets)}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  return taken(octets);
+  const isOurs = await createFile(path, `${toHex(octets)}\n`);
+  const made = taken(octets);
+  if (isOurs) return made;
+  // Another process made one at the same moment: that one counts.
+  made.dispose();
+  return fromFile(path, { random, mayCreate: false });
 }
 
 function fromEnvironment(

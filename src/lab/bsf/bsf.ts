@@ -19,7 +19,7 @@ import {
   type AuthenticationVector,
 } from '../../protocol/gba/index.ts';
 import { profile } from '../../protocol/profile.ts';
-import { quoted } from '../../protocol/sip/auth-params.ts';
+import { quoted } from '../../protocol/digest/auth-params.ts';
 import { disposeVector, OpenChallenges, type OpenChallenge } from './challenges.ts';
 import { KeyStore } from './key-store.ts';
 import { akaProof, digestProof, type Proof } from './proofs.ts';

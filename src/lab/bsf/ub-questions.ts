@@ -1,5 +1,5 @@
 import { ProtocolError } from '../../base/errors.ts';
-import { readAuthParams } from '../../protocol/sip/auth-params.ts';
+import { readAuthParams } from '../../protocol/digest/auth-params.ts';
 
 /** The `Authorization` of a question over Ub. */
 export interface UbAuthorization {

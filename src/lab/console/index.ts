@@ -8,8 +8,10 @@ import { createBridge } from '../../node/bridge/bridge.ts';
 import type { BridgeHost } from '../../node/bridge/host.ts';
 import { loadPages, type Page } from '../../node/screens/pages.ts';
 import { securityHeaders } from '../../node/screens/security-headers.ts';
+import type { PickedFiles } from '../../node/bridge/picked-files.ts';
 import { Access } from './access.ts';
 import { serveBridge } from './bridge-socket.ts';
+import { Uploads } from './uploads.ts';
 
 export interface ConsoleOptions {
   readonly host: BridgeHost;
@@ -20,6 +22,8 @@ export interface ConsoleOptions {
   /** Port on 127.0.0.1; 0, the default, takes a free one. */
   readonly port?: number;
   readonly log?: Logger;
+  /** Where the host looks for files that the page uploads; without it the page can upload none. */
+  readonly picked?: PickedFiles;
 }
 
 export interface Console {
@@ -28,6 +32,8 @@ export interface Console {
   stop(): Promise<void>;
 }
 
+/** Where the page puts a file that is to be sent: one POST each. */
+const uploadPath = '/files';
 const callOctets = 1024 * 1024;
 const connectionsPerPage = 16;
 
@@ -47,7 +53,12 @@ export async function startConsole(options: ConsoleOptions): Promise<Console> {
   const bridge = createBridge(options);
   const sockets = new WebSocketServer({ noServer: true, maxPayload: callOctets, perMessageDeflate: false });
 
-  server.on('request', (request, response) => respond(request, response, answerTo(request, access, pages)));
+  const uploads = options.picked === undefined ? undefined : new Uploads(options.picked);
+  server.on('request', (request, response) => {
+    if (request.method === 'POST' && request.url === uploadPath && uploads !== undefined) {
+      void answerUpload(request, access, uploads).then((answer) => respond(request, response, answer));
+    } else respond(request, response, answerTo(request, access, pages));
+  });
   server.on('upgrade', (request, stream: Duplex, head) => {
     const isWelcome =
       request.url === '/bridge' &&
@@ -68,6 +79,7 @@ export async function startConsole(options: ConsoleOptions): Promise<Console> {
         server.close(() => resolve());
         server.closeAllConnections();
       });
+      await uploads?.stop();
     },
   };
 }
@@ -95,6 +107,22 @@ function answerTo(request: IncomingMessage, access: Access, pages: ReadonlyMap<s
   const page = pages.get(url.pathname);
   if (page === undefined) return refusal(404, 'There is no such page.');
   return { status: 200, headers: { 'Content-Type': page.contentType }, body: page.body };
+}
+
+/** Only the page itself, in the browser that has the session: the same proof as for its bridge. */
+async function answerUpload(request: IncomingMessage, access: Access, uploads: Uploads): Promise<Answer> {
+  if (!access.isRightHost(request) || !access.isRightOrigin(request) || !access.hasSession(request)) {
+    return refusal(403, 'Only the page of this console may upload.');
+  }
+  const outcome = await uploads.take(request);
+  const said = outcome.status === 200 ? outcome.file : { explanation: outcome.explanation };
+  // What is left of a body that was refused is not read.
+  const close = outcome.status === 200 ? {} : { Connection: 'close' };
+  return {
+    status: outcome.status,
+    headers: { 'Content-Type': 'application/json', ...close },
+    body: utf8(JSON.stringify(said)),
+  };
 }
 
 function enter(request: IncomingMessage, access: Access, token: string): Answer {

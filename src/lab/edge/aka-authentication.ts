@@ -11,7 +11,7 @@ import {
   type AkaDigestAlgorithm,
   type AuthenticationVector,
 } from '../../protocol/gba/index.ts';
-import { digestResponse } from '../../protocol/sip/digest.ts';
+import { digestResponse } from '../../protocol/digest/digest.ts';
 import type { SipMessage } from '../../protocol/sip/message.ts';
 import type { LabAuthenticationCentre } from '../authentication-centre.ts';
 import type { LabUser } from '../users.ts';

@@ -1,5 +1,6 @@
 import type { SipMessage } from '../../protocol/sip/message.ts';
 import type { LabFaults } from '../faults.ts';
+import type { LabUser } from '../users.ts';
 import type { ImsAlg } from '../media/ims-alg.ts';
 import type { Timers } from '../timers.ts';
 import type { Dialogs } from './dialogs.ts';
@@ -20,6 +21,13 @@ export interface ProxyOptions {
   capture(message: SipMessage): void;
   /** Hears how a UE answered a replayed MESSAGE. */
   replayed(status: number): void;
+  /** Chat rooms: requests for one end there. */
+  readonly rooms?: {
+    roomOf(
+      request: SipMessage,
+    ): { readonly handle: (flow: Flow, sender: LabUser, request: SipMessage) => void } | undefined;
+    flowClosed(flow: Flow): void;
+  };
 }
 
 /** What the proxy lends to the parts that know one method. */

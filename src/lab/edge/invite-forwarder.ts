@@ -1,4 +1,5 @@
 import { describeError, ProtocolError } from '../../base/errors.ts';
+import { secureRandom } from '../../crypto/random.ts';
 import type { SipMessage } from '../../protocol/sip/message.ts';
 import type { MediaParty } from '../media/ims-alg.ts';
 import { addRecordRoute, type Dialog } from './dialogs.ts';
@@ -6,6 +7,7 @@ import type { Flow } from './flow.ts';
 import type { Branch, Forwarding } from './forwarding.ts';
 import type { ForwardingTools } from './forwarding-tools.ts';
 import type { Binding } from './registrar.ts';
+import { readOfferBody, type OfferBody } from './offer-body.ts';
 import { replyTo } from './replies.ts';
 import { retarget } from './request-rules.ts';
 
@@ -19,7 +21,14 @@ export class InviteForwarder {
 
   async forward(flow: Flow, request: SipMessage, prepared: SipMessage, bindings: readonly Binding[]): Promise<void> {
     this.#tools.capture(request);
-    if (!isSdp(request)) {
+    let offer: OfferBody | undefined;
+    try {
+      offer = readOfferBody(request, secureRandom);
+    } catch (error) {
+      flow.send(noMedia(request, describeError(error), error instanceof ProtocolError ? error.hint.sip : 500));
+      return;
+    }
+    if (offer === undefined) {
       flow.send(noMedia(request, 'the lab needs an SDP offer in the INVITE'));
       return;
     }
@@ -29,7 +38,7 @@ export class InviteForwarder {
     });
     flow.send(replyTo(request, 100));
     try {
-      for (const binding of bindings) await this.#addBranch(forwarding, flow, prepared, binding, dialogs);
+      for (const binding of bindings) await this.#addBranch(forwarding, flow, prepared, offer, binding, dialogs);
     } catch (error) {
       for (const dialog of dialogs.values()) this.#tools.dialogs.remove(dialog);
       forwarding.abandon(noMedia(request, describeError(error), error instanceof ProtocolError ? error.hint.sip : 500));
@@ -60,15 +69,16 @@ export class InviteForwarder {
     forwarding: Forwarding,
     caller: Flow,
     prepared: SipMessage,
+    offer: OfferBody,
     binding: Binding,
     dialogs: Map<string, Dialog>,
   ): Promise<void> {
     const tools = this.#tools;
     const callee = binding.flow;
-    const media = await tools.alg.anchor(prepared.body, partyOf(caller), partyOf(callee));
+    const media = await tools.alg.anchor(offer.sdp, partyOf(caller), partyOf(callee));
     const dialog = tools.dialogs.add(caller, callee, media);
     const copy = retarget(prepared, binding.contact.uri);
-    copy.body = media.offer;
+    offer.putInto(copy, media.offer);
     addRecordRoute(copy, dialog, (flow) => {
       const { host, port } = tools.addressOf(flow);
       return `sip:${host}:${port};transport=${flow.transport};lr`;

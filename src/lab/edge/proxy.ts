@@ -71,6 +71,7 @@ export class Proxy {
       forwarding.flowClosed(flow);
     }
     this.#dialogs.flowClosed(flow);
+    this.#options.rooms?.flowClosed(flow);
   }
 
   /** Sends what waited for the user of a flow that has just registered. */
@@ -89,8 +90,11 @@ export class Proxy {
     const dialog = this.#dialogs.find(request);
     const isParticipant = dialog?.caller === flow || dialog?.callee === flow;
     const sender = this.#options.registrar.bindingOf(flow)?.user;
-    const refusal = this.#refusal(flow, request, sender, isParticipant);
+    const room = this.#options.rooms?.roomOf(request);
+    const isInRoom = room !== undefined && /;\s*tag\s*=/i.test(request.headers.get('To') ?? '');
+    const refusal = this.#refusal(flow, request, sender, isParticipant || isInRoom);
     if (refusal !== undefined) flow.send(refusal);
+    else if (room !== undefined && sender !== undefined) room.handle(flow, sender, request);
     else if (dialog !== undefined && isParticipant) this.#inDialog(flow, dialog, request);
     else if (sender !== undefined) this.#initial(flow, sender, request);
   }

@@ -11,6 +11,7 @@ import {
   type MsrpMedia,
   parseSdp,
   readMsrpMedia,
+  withoutAttribute,
   type SessionDescription,
 } from '../../protocol/sdp/index.ts';
 import type { Timers } from '../timers.ts';
@@ -72,6 +73,13 @@ export class ImsAlg {
     return new AnchoredSession(description, streams);
   }
 
+  /** Breaks the connections of every session, as a network does that goes away. Returns how many sessions it hit. */
+  cut(): number {
+    const open = [...this.#streams];
+    for (const stream of open) stream.close();
+    return open.length;
+  }
+
   stop(): void {
     this.#stopped = true;
     for (const stream of this.#streams) stream.close();
@@ -96,9 +104,14 @@ export class ImsAlg {
 class AnchoredSession implements AnchoredMedia {
   readonly offer: Uint8Array;
   readonly #streams: readonly (AnchoredStream | undefined)[];
+  /** Places of MSRP streams that pass the gateway by. */
+  readonly #leftAlone: ReadonlySet<number>;
 
   constructor(offer: SessionDescription, streams: readonly (AnchoredStream | undefined)[]) {
     this.#streams = streams;
+    this.#leftAlone = new Set(
+      offer.media.flatMap((section, index) => (isOpen(section) && streams[index] === undefined ? [index] : [])),
+    );
     this.offer = this.#rewrite(offer, (stream, section) => stream.presentOffer('callee', section));
   }
 
@@ -109,8 +122,8 @@ class AnchoredSession implements AnchoredMedia {
   reoffer(from: Side, sdp: Uint8Array): Uint8Array {
     const description = withOwnAttributes(parseSdp(sdp));
     description.media.forEach((section, index) => {
-      const isNew = isMsrpMedia(section) && mediaLine(section).port !== 0 && this.#streams[index] === undefined;
-      if (isNew) refuse('sdp.m', 'the lab anchors MSRP streams of the first offer only');
+      const isNew = isOpen(section) && this.#streams[index] === undefined;
+      if (isNew && !this.#leftAlone.has(index)) refuse('sdp.m', 'the lab anchors MSRP streams of the first offer only');
     });
     const to = from === 'caller' ? 'callee' : 'caller';
     return this.#rewrite(description, (stream, section) =>
@@ -134,10 +147,15 @@ class AnchoredSession implements AnchoredMedia {
   ): Uint8Array {
     const media = description.media.map((section, index) => {
       const stream = this.#streams[index];
-      return stream === undefined ? section : rewrite(stream, section);
+      // What the gateway does not see to is not the gateway's to vouch for, whoever says so.
+      return stream === undefined ? withoutAttribute(section, '3ge2ae') : rewrite(stream, section);
     });
     return utf8(formatSdp({ ...description, media }));
   }
+}
+
+function isOpen(section: MediaSection): boolean {
+  return isMsrpMedia(section) && mediaLine(section).port !== 0;
 }
 
 /** Undefined for media that the gateway leaves alone. */
@@ -147,8 +165,10 @@ function planStream(
   caller: MediaParty,
   callee: MediaParty,
 ): StreamPlan | undefined {
-  if (!isMsrpMedia(section) || mediaLine(section).port === 0) return undefined;
+  if (!isOpen(section)) return undefined;
   const offer = readMsrpMedia(section, description);
+  // An MSRP relay holds the connection already (RFC 4976), and its user could not be active through us (RFC 6714 4.1).
+  if (offer.path.length > 1) return undefined;
   if (!offer.cema) refuse('sdp.msrp-cema', 'the gateway anchors MSRP by RFC 6714 only');
   const isTls = offer.protocol === 'TCP/TLS/MSRP';
   const endsAtEdge = isTls && isForEdge(offer, caller);

@@ -16,6 +16,7 @@ import type { ChatMessage, SessionView as EngineSession } from '../../engine/cha
 import type { RegistrationState as EngineRegistration } from '../../engine/sip/index.ts';
 import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
 import type { ConversationBook } from './conversation-book.ts';
+import { FileDesk, type AccountWithFiles, type FileShell } from './file-desk.ts';
 import { BridgeFault, type HostEvent } from './host.ts';
 
 /** What the screens need of an account of the engine. */
@@ -35,7 +36,8 @@ export type HostedAccount = Pick<
   | 'status'
   | 'conversations'
   | 'setContactPolicy'
->;
+> &
+  AccountWithFiles;
 
 export interface DeskParts {
   readonly account: HostedAccount;
@@ -43,6 +45,8 @@ export interface DeskParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly emit: (event: HostEvent) => void;
+  /** Absent where the screens can send no files. */
+  readonly shell?: FileShell | undefined;
 }
 
 /** Conversations that strangers may begin by something that was refused. */
@@ -53,6 +57,7 @@ const conversationsByRefusal = 200;
  * place and id whatever becomes of it, and stays when it was refused.
  */
 export class AccountDesk {
+  readonly files: FileDesk;
   readonly #parts: DeskParts;
   readonly #subscriptions: Unsubscribe[];
   /** Own messages that the engine told of while sends to the same peer were under way: one of these is that send's. */
@@ -65,6 +70,7 @@ export class AccountDesk {
     this.#parts = parts;
     const { account, book } = parts;
     this.#takeOver();
+    this.files = new FileDesk({ account, book, shell: parts.shell, emit: parts.emit });
     this.#subscriptions = [
       account.events.on('registration', () => parts.emit({ event: 'account', account: this.view() })),
       account.events.on('messageReceived', (message) => book.putMessage(this.#shown(message))),
@@ -81,6 +87,7 @@ export class AccountDesk {
 
   close(): void {
     for (const unsubscribe of this.#subscriptions) unsubscribe();
+    this.files.close();
   }
 
   get id(): string {
@@ -148,6 +155,12 @@ export class AccountDesk {
       ...(policy === undefined ? {} : { policy }),
       ...(consent === undefined ? {} : { consent }),
     });
+    if (outcome.outcome === 'offered') {
+      this.#count(peer, -1);
+      book.removeMessage(key, sending.id);
+      this.#release(peer);
+      return { outcome: 'offered', fileId: outcome.file.id };
+    }
     if (outcome.outcome !== 'refused') this.#shownAs.set(outcome.message.id, sending.id);
     this.#count(peer, -1);
     const message: MessageView =

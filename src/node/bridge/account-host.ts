@@ -7,11 +7,14 @@ import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
 import { systemClock } from '../system-clock.ts';
 import { AccountDesk, type HostedAccount } from './account-desk.ts';
 import { ConversationBook } from './conversation-book.ts';
+import type { FileShell } from './file-desk.ts';
 import { BridgeFault, type BridgeHost, type HostEvent } from './host.ts';
 
 export interface AccountHostOptions {
   readonly clock?: Clock;
   readonly random?: Random;
+  /** What the shell does about files; without it the screens can send none. */
+  readonly files?: FileShell;
 }
 
 /** Puts accounts of the engine behind a bridge. They are the ones that the screens show, for the whole life of the host. */
@@ -23,11 +26,16 @@ export class AccountHost implements BridgeHost {
   readonly #events = new Events<{ readonly host: HostEvent }>();
   readonly #book: ConversationBook;
   readonly #desks: readonly AccountDesk[];
+  readonly #shell: FileShell | undefined;
 
-  constructor(accounts: readonly HostedAccount[], { clock = systemClock, random = secureRandom }: AccountHostOptions) {
+  constructor(
+    accounts: readonly HostedAccount[],
+    { clock = systemClock, random = secureRandom, files: shell }: AccountHostOptions,
+  ) {
+    this.#shell = shell;
     const emit = (event: HostEvent) => this.#events.emit('host', event);
     this.#book = new ConversationBook(emit);
-    this.#desks = accounts.map((account) => new AccountDesk({ account, book: this.#book, clock, random, emit }));
+    this.#desks = accounts.map((account) => new AccountDesk({ account, book: this.#book, clock, random, emit, shell }));
   }
 
   close(): void {
@@ -35,7 +43,12 @@ export class AccountHost implements BridgeHost {
   }
 
   snapshot() {
-    return { accounts: this.#desks.map((desk) => desk.view()), conversations: this.#book.views() };
+    const { choose = 'none', showFile } = this.#shell ?? {};
+    return {
+      accounts: this.#desks.map((desk) => desk.view()),
+      files: { choose, show: showFile !== undefined },
+      conversations: this.#book.views(),
+    };
   }
 
   subscribe(listener: (event: HostEvent) => void): Unsubscribe {
@@ -60,6 +73,48 @@ export class AccountHost implements BridgeHost {
       throw new BridgeFault('invalid-input', 'Only an attempt that did not arrive can be removed.');
     }
     this.#book.removeMessage(key, messageId);
+    return {};
+  }
+
+  listFiles({ accountId, peer }: CheckedInput<'listFiles'>) {
+    return { files: this.#desk(accountId).files.list(peer) };
+  }
+
+  async chooseFile() {
+    return { file: (await this.#shell?.chooseFile?.()) ?? null };
+  }
+
+  sendFile(input: CheckedInput<'sendFile'>) {
+    return this.#desk(input.accountId).files.send(input);
+  }
+
+  acceptFile({ accountId, fileId }: CheckedInput<'acceptFile'>) {
+    this.#desk(accountId).files.accept(fileId);
+    return {};
+  }
+
+  declineFile({ accountId, fileId }: CheckedInput<'declineFile'>) {
+    this.#desk(accountId).files.decline(fileId);
+    return {};
+  }
+
+  pauseFile({ accountId, fileId }: CheckedInput<'pauseFile'>) {
+    this.#desk(accountId).files.pause(fileId);
+    return {};
+  }
+
+  resumeFile({ accountId, fileId, consent }: CheckedInput<'resumeFile'>) {
+    this.#desk(accountId).files.resume(fileId, consent);
+    return {};
+  }
+
+  cancelFile({ accountId, fileId }: CheckedInput<'cancelFile'>) {
+    this.#desk(accountId).files.cancel(fileId);
+    return {};
+  }
+
+  showFile({ accountId, fileId }: CheckedInput<'showFile'>) {
+    this.#desk(accountId).files.show(fileId);
     return {};
   }
 

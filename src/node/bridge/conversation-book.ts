@@ -11,6 +11,7 @@ interface Conversation {
   policy: Policy | undefined;
   session: SessionView | undefined;
   unread: number;
+  lastFile: ConversationView['lastFile'];
   isPeerWriting: boolean;
 }
 
@@ -62,6 +63,16 @@ export class ConversationBook {
     }
     this.#emit({ event: 'message', message });
     this.#changed(conversation);
+  }
+
+  /** Notes the file that was offered last; a new incoming one counts as unread. */
+  putFile(key: Key, file: NonNullable<ConversationView['lastFile']>, isNews: boolean): void {
+    const conversation = this.#open(key);
+    const before = conversation.lastFile;
+    const isLater = before === undefined || file.at > before.at;
+    if (isLater) conversation.lastFile = file;
+    if (isNews) conversation.unread += 1;
+    if (isLater || isNews) this.#changed(conversation);
   }
 
   /** @throws BridgeFault `no-such-message` */
@@ -127,6 +138,7 @@ export class ConversationBook {
       policy: undefined,
       session: undefined,
       unread: 0,
+      lastFile: undefined,
       isPeerWriting: false,
     };
     this.#conversations.set(keyText(key), conversation);
@@ -149,7 +161,15 @@ function keyText({ accountId, peer }: Key): string {
 }
 
 function viewOf(conversation: Conversation): ConversationView {
-  const { accountId, peer, policy, session, unread, isPeerWriting } = conversation;
-  const lastMessage = [...conversation.messages.values()].at(-1);
-  return { accountId, peer, policy, session, unread, ...(isPeerWriting ? { isPeerWriting } : {}), lastMessage };
+  const { accountId, peer, policy, session, unread, isPeerWriting, lastFile } = conversation;
+  return {
+    accountId,
+    peer,
+    policy,
+    session,
+    unread,
+    lastFile,
+    ...(isPeerWriting ? { isPeerWriting } : {}),
+    lastMessage: [...conversation.messages.values()].at(-1),
+  };
 }

@@ -6,6 +6,7 @@ import type {
   CallOutput,
   CheckedInput,
   ConversationView,
+  FileView,
   MessageView,
   Snapshot,
 } from '../../contract/index.ts';
@@ -15,6 +16,7 @@ export type HostEvent =
   | { readonly event: 'account'; readonly account: AccountView }
   | { readonly event: 'conversation'; readonly conversation: ConversationView }
   | { readonly event: 'message'; readonly message: MessageView }
+  | { readonly event: 'file'; readonly file: FileView }
   | {
       readonly event: 'messageRemoved';
       readonly accountId: string;

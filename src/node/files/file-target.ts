@@ -1,16 +1,16 @@
 import { link, mkdir, open, rename, rm, stat, statfs, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describeError, ProtocolError } from '../../base/errors.ts';
-import { toHex, utf8 } from '../../base/bytes.ts';
-import { sha256, startDigest, type RunningDigest } from '../../crypto/digest.ts';
-import type { FileTarget, FileTargetOptions, FinishedFile } from '../../engine/files/file-storage.ts';
+import { startDigest, type RunningDigest } from '../../crypto/digest.ts';
+import type { FileTarget, FileTargetOptions, FinishedFile, TransferNote } from '../../engine/files/file-storage.ts';
 import type { FileHash } from '../../protocol/sdp/index.ts';
 import { hashOf } from './file-source.ts';
 import { GatheredFileWriter } from './gathered-file-writer.ts';
 import { numberedFileName, safeFileName } from './safe-name.ts';
+import { partialFolder, partialPaths, writeNote } from './transfer-notes.ts';
 
-/** Inside the folder of received files: what is not whole yet. */
-export const partialFolder = '.incomplete';
+export { partialFolder } from './transfer-notes.ts';
+
 /** Left free on the disk, so that a file that just fits does not stop everything else. */
 const spareOctets = 64 * 1024 * 1024;
 const digests = { 'sha-1': 'sha1', 'sha-256': 'sha256', 'sha-384': 'sha384', 'sha-512': 'sha512' } as const;
@@ -22,14 +22,17 @@ type Algorithm = keyof typeof digests;
 /** @throws ProtocolError `local`, field `file.folder`, when there is no room or the folder cannot be written. */
 export async function openFileTarget(folder: string, options: FileTargetOptions): Promise<FileTarget> {
   const partials = join(folder, partialFolder);
-  const path = join(partials, `${toHex(sha256(utf8(options.key)))}.part`);
+  const paths = partialPaths(folder, options.key);
+  const path = paths.part;
   try {
     await mkdir(partials, { recursive: true, mode: 0o700 });
     const before = await stat(path).catch(() => undefined);
-    const present = before?.isFile() === true && before.size <= (options.size ?? 0) ? before.size : 0;
+    const isUsable = options.continues && before?.isFile() === true && before.size <= (options.size ?? 0);
+    // At least one octet is always fetched: a connection has to prove under what protection the file came.
+    const present = isUsable ? Math.max(0, Math.min(before.size, (options.size ?? 0) - 1)) : 0;
     await refuseFullDisk(folder, (options.size ?? 0) - present);
     const file = await open(path, present > 0 ? 'r+' : 'w+', 0o600);
-    const target = new NodeFileTarget(folder, path, file, options);
+    const target = new NodeFileTarget(folder, paths, file, options);
     await target.takeUp(present);
     return target;
   } catch (error) {
@@ -48,6 +51,7 @@ async function refuseFullDisk(folder: string, octets: number): Promise<void> {
     throw new ProtocolError('local', 'no room on the disk', {
       field: 'file.folder',
       expected: `${octets} octets free`,
+      cause: Object.assign(new Error('no room on the disk'), { code: 'ENOSPC' }),
     });
   }
 }
@@ -55,6 +59,7 @@ async function refuseFullDisk(folder: string, octets: number): Promise<void> {
 class NodeFileTarget implements FileTarget {
   readonly #folder: string;
   readonly #path: string;
+  readonly #notePath: string;
   readonly #file: FileHandle;
   readonly #options: FileTargetOptions;
   /** Of each hash that the sender named and that we know, running over what was written so far. */
@@ -64,9 +69,15 @@ class NodeFileTarget implements FileTarget {
   #present = 0;
   #isOpen = true;
 
-  constructor(folder: string, path: string, file: FileHandle, options: FileTargetOptions) {
+  constructor(
+    folder: string,
+    paths: { readonly part: string; readonly note: string },
+    file: FileHandle,
+    options: FileTargetOptions,
+  ) {
     this.#folder = folder;
-    this.#path = path;
+    this.#path = paths.part;
+    this.#notePath = paths.note;
     this.#file = file;
     this.#options = options;
     this.#writer = new GatheredFileWriter(file, 0);
@@ -99,9 +110,10 @@ class NodeFileTarget implements FileTarget {
   write(position: number, bytes: Uint8Array): void | Promise<void> {
     if (position !== this.#position)
       wrong('file.position', `octet ${position} after ${this.#position}`, 'octets in order');
-    const { size } = this.#options;
-    if (size !== undefined && position + bytes.length > size)
-      wrong('file.size', 'longer than announced', `${size} octets`);
+    const { size, maxOctets } = this.#options;
+    if (position + bytes.length > (size ?? maxOctets)) {
+      wrong('file.size', 'longer than announced', `${size ?? maxOctets} octets`);
+    }
     this.#hash(bytes);
     return this.#writer.write(bytes);
   }
@@ -117,6 +129,7 @@ class NodeFileTarget implements FileTarget {
     }
     await this.#close();
     const path = await this.#giveName(safeFileName(this.#options.name));
+    await rm(this.#notePath, { force: true });
     return { path, hashChecked: [...this.#running.keys()].some(({ algorithm }) => trusted.includes(algorithm)) };
   }
 
@@ -130,7 +143,12 @@ class NodeFileTarget implements FileTarget {
   async discard(): Promise<void> {
     await this.#writer.drained().catch(() => undefined);
     await this.#close();
+    await rm(this.#notePath, { force: true });
     await rm(this.#path, { force: true });
+  }
+
+  keepNote(note: TransferNote): Promise<void> {
+    return writeNote(this.#notePath, note);
   }
 
   #hash(bytes: Uint8Array): void {

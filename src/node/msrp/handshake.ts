@@ -4,9 +4,10 @@ import { describeError, ProtocolError } from '../../base/errors.ts';
 import { certificateFingerprint, describeCertificate, type FingerprintHash } from '../../crypto/certificate.ts';
 import type { Fingerprint, MsrpSecurity, TlsFacts } from '../../engine/ports.ts';
 import { profile } from '../../protocol/profile.ts';
+import { startRelayTls } from './relay-tls.ts';
 import { startFingerprintTls, startPskTls, type StartedTls, type TlsRole } from './tls-setup.ts';
 
-export type SecuredMode = Extract<MsrpSecurity, { mode: 'fingerprint' | 'psk' }>;
+export type SecuredMode = Extract<MsrpSecurity, { mode: 'fingerprint' | 'psk' | 'relay' }>;
 
 export interface SecuredSocket {
   readonly socket: TLSSocket;
@@ -34,10 +35,7 @@ export function secure(
     };
     try {
       checkSecurity(security);
-      started =
-        security.mode === 'psk'
-          ? startPskTls(raw, role, security, pskCiphers)
-          : startFingerprintTls(raw, role, security);
+      started = start(raw, role, security, pskCiphers);
     } catch (error) {
       fail(error);
       return;
@@ -60,6 +58,17 @@ export function secure(
       }
     });
   });
+}
+
+function start(raw: Socket, role: TlsRole, security: SecuredMode, pskCiphers: string | undefined): StartedTls {
+  switch (security.mode) {
+    case 'psk':
+      return startPskTls(raw, role, security, pskCiphers);
+    case 'fingerprint':
+      return startFingerprintTls(raw, role, security);
+    case 'relay':
+      return startRelayTls(raw, role, security);
+  }
 }
 
 function checkSecurity(security: SecuredMode): void {
@@ -89,6 +98,10 @@ function checkPeer(socket: TLSSocket, security: SecuredMode): TlsFacts {
   }
   if (version !== 'TLSv1.2' && version !== 'TLSv1.3') throw misbehaved('tls.handshake', version, 'TLS 1.2 or 1.3');
   if (certificate === undefined) throw misbehaved('tls.fingerprint', 'the peer sent no certificate', 'its certificate');
+  if (security.mode === 'relay') {
+    if (!socket.authorized) throw misbehaved('tls.relay', 'a certificate that proves nothing', 'the name of the relay');
+    return { version, suite: standardName, peerCertificate: describeCertificate(certificate) };
+  }
   checkFingerprint(certificate, security.peerFingerprints);
   return { version, suite: standardName, peerCertificate: describeCertificate(certificate) };
 }
@@ -123,10 +136,16 @@ function misbehaved(field: string, problem: string, expected: string): ProtocolE
 /** The TLS library's own words name no secret: they speak of alerts and records. */
 function asProtocolError(error: unknown, mode: SecuredMode['mode']): ProtocolError {
   if (error instanceof ProtocolError) return error;
+  const { field, expected } = handshakeOf[mode];
   return new ProtocolError('peer-misbehaved', `TLS handshake failed: ${describeError(error)}`, {
-    field: mode === 'psk' ? 'tls.psk' : 'tls.handshake',
-    expected:
-      mode === 'psk' ? 'a peer with the same key' : 'a TLS 1.2 or 1.3 handshake with certificates on both sides',
+    field,
+    expected,
     cause: error,
   });
 }
+
+const handshakeOf: Readonly<Record<SecuredMode['mode'], { readonly field: string; readonly expected: string }>> = {
+  psk: { field: 'tls.psk', expected: 'a peer with the same key' },
+  fingerprint: { field: 'tls.handshake', expected: 'a TLS 1.2 or 1.3 handshake with certificates on both sides' },
+  relay: { field: 'tls.relay', expected: 'a certificate that proves the name of the relay' },
+};

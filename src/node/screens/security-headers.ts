@@ -6,6 +6,8 @@ export function securityHeaders(connect: readonly string[] = []): Readonly<Recor
   const policy = [
     "default-src 'self'",
     ["connect-src 'self'", ...connect].join(' '),
+    // Previews of files are shown from octets that the page holds.
+    "img-src 'self' blob:",
     "object-src 'none'",
     "base-uri 'none'",
     "form-action 'none'",

@@ -1,4 +1,4 @@
-import { ProtocolError } from '../../base/errors.ts';
+import { assertProtocolError } from '../../base/errors.ts';
 import { dataType } from './code-points.ts';
 import { checkAnswerHeader, readErrorMessage } from './error-message.ts';
 import { kmsHeader, type KmsQuestion } from './kms-answer.ts';
@@ -31,7 +31,7 @@ export function authenticatedTime(
     else if (!readErrorMessage(decoded, keys, kmsKey).authenticated) return undefined;
     return timestampMilliseconds(requiredPayload(decoded.payloads, 'T'), 'mikey.T');
   } catch (error) {
-    if (error instanceof ProtocolError) return undefined;
-    throw error;
+    assertProtocolError(error);
+    return undefined;
   }
 }

@@ -122,7 +122,7 @@ export function openBaseTicket(
   const protection = ticketKeys(suite, tpk, rand);
   verifyTicket(ticket, payloads, protection);
   const { mpks, keys } = readKeyList(openKemac(kemac, protection, ticketCsbId, timestamp), 1, suite);
-  const mpk = mpks[0] ?? refuseTicket('no MPK', 'KEMAC');
+  const [mpk] = mpks;
   const longest = [mpk, ...tpk.use((octets) => [{ key: new Uint8Array(octets.length) }])];
   refuseShortRands(rand, longest, 'mikey.TICKET.RAND', mikeyError.invalidTicket);
   return { suite, ...splitMpk(suite.prf, mpk.key, rand), mpkSpi: spiOf(mpk), keys };

@@ -73,7 +73,7 @@ export function errorNumberOf(error: unknown): number {
 
 export interface ErrorAnswer {
   readonly csbId: number;
-  readonly errorNumbers: readonly number[];
+  readonly errorNumbers: readonly [number, ...number[]];
   /** What the other end supports, where it says so. */
   readonly policies?: readonly SecurityPolicyPayload[];
   /** False: anybody on the way may have written it. */
@@ -98,14 +98,16 @@ export function readErrorMessage(
       expected: `${dataType.error}`,
     });
   }
-  const errorNumbers = decoded.payloads.flatMap((payload) => (payload.payload === 'ERR' ? [payload.errorNumber] : []));
-  if (errorNumbers.length === 0) {
+  const [first, ...more] = decoded.payloads.flatMap((payload) =>
+    payload.payload === 'ERR' ? [payload.errorNumber] : [],
+  );
+  if (first === undefined) {
     throw new ProtocolError('malformed', 'missing', { field: 'mikey.ERR', expected: 'at least one' });
   }
   const policies = decoded.payloads.filter((payload): payload is SecurityPolicyPayload => payload.payload === 'SP');
   return {
     csbId: decoded.header.csbId,
-    errorNumbers,
+    errorNumbers: [first, ...more],
     ...(policies.length === 0 ? {} : { policies }),
     authenticated: isProven(decoded, keys, senderKey),
   };
@@ -142,7 +144,7 @@ export function refuseErrorAnswer(
   const texts = errorNumbers.map((number) => `${mikeyErrorText(number)} (${number})`).join(', ');
   throw new ProtocolError('policy-denied', `refused: ${texts}${authenticated ? '' : ', not authenticated'}`, {
     field,
-    hint: { mikey: errorNumbers[0] ?? mikeyError.unspecified },
+    hint: { mikey: errorNumbers[0] },
   });
 }
 

@@ -57,14 +57,13 @@ export function grantedTicket(
     list.keys.some((key) => kindOf(key) === 'TGK'),
   );
   refuseShortRands(asked.rand, [...list.mpks, ...list.keys], 'mikey.REQUEST_INIT.RANDRi');
-  const [mpki, mpkr] = list.mpks.map(({ key }) => new SecretBytes(key));
-  if (mpki === undefined) return refuseGrant('no MPK', 'keys');
+  const [mpki, mpkr] = list.mpks;
   return {
     ...ticketOfPolicy(granted, ticket, now),
     initiator: options.initiator,
     kms: options.kms,
-    mpki,
-    ...(mpkr === undefined ? {} : { mpkr }),
+    mpki: new SecretBytes(mpki.key),
+    ...(mpkr === undefined ? {} : { mpkr: new SecretBytes(mpkr.key) }),
     keys: list.keys.map(ticketKey),
   };
 }
@@ -146,19 +145,25 @@ function differences(wish: PolicyContent, granted: PolicyContent): readonly Gran
     if (lost !== undefined) refuseGrant(`flag ${name} changed, which loses ${lost.loses}`, 'flags');
     found.push({ what: 'flag', name, granted: value });
   }
-  const { validFrom = -Infinity, validUntil = Infinity, rekeyingSeconds = Infinity } = granted;
-  if (validFrom < (wish.validFrom ?? -Infinity) || validUntil > (wish.validUntil ?? Infinity)) {
-    refuseGrant('a longer life', 'life');
-  }
-  if (validFrom !== (wish.validFrom ?? -Infinity) || validUntil !== (wish.validUntil ?? Infinity)) {
-    found.push({ what: 'life' });
-  }
-  if (rekeyingSeconds > (wish.rekeyingSeconds ?? Infinity)) refuseGrant('rarer new keys', 'rekeying');
-  if (rekeyingSeconds !== (wish.rekeyingSeconds ?? Infinity)) found.push({ what: 'rekeying' });
+  const asked = lifeOf(wish);
+  const life = lifeOf(granted);
+  if (life.from < asked.from || life.until > asked.until) refuseGrant('a longer life', 'life');
+  if (life.from !== asked.from || life.until !== asked.until) found.push({ what: 'life' });
+  if (life.rekeying > asked.rekeying) refuseGrant('rarer new keys', 'rekeying');
+  if (life.rekeying !== asked.rekeying) found.push({ what: 'rekeying' });
   if (!isSubset(granted.responders, wish.responders)) refuseGrant('others may resolve the ticket', 'responders');
   if (!isSubset(wish.responders, granted.responders)) found.push({ what: 'fewer-responders' });
   found.push(...applicationDifference(wish.applications, granted.applications));
   return found;
+}
+
+/** What is not named has no bound. Milliseconds since 1970, seconds. */
+function lifeOf({ validFrom = -Infinity, validUntil = Infinity, rekeyingSeconds = Infinity }: PolicyContent): {
+  readonly from: number;
+  readonly until: number;
+  readonly rekeying: number;
+} {
+  return { from: validFrom, until: validUntil, rekeying: rekeyingSeconds };
 }
 
 /** No application named means all of them. */

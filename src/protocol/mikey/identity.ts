@@ -1,5 +1,5 @@
 import { equalBytes, fromUtf8, toHex, utf8 } from '../../base/bytes.ts';
-import { ProtocolError } from '../../base/errors.ts';
+import { assertProtocolError } from '../../base/errors.ts';
 
 /** Who a party is (ID Data and ID Type of RFC 3830 6.7 and RFC 6043 6.5). Two identities are the same octet by octet. */
 export interface MikeyIdentity {
@@ -28,7 +28,7 @@ export function identityText(identity: MikeyIdentity): string {
   try {
     return fromUtf8(identity.data);
   } catch (error) {
-    if (error instanceof ProtocolError) return toHex(identity.data);
-    throw error;
+    assertProtocolError(error);
+    return toHex(identity.data);
   }
 }

@@ -1,5 +1,5 @@
 import { toHex } from '../../base/bytes.ts';
-import { ProtocolError } from '../../base/errors.ts';
+import { assertProtocolError, ProtocolError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
 import { sha256 } from '../../crypto/digest.ts';
 import type { CryptoSessionBundle } from './bundle-types.ts';
@@ -169,7 +169,7 @@ export class InitiatorMachine {
       this.#bundles.set(dialog, bundle);
       return [{ type: 'established', dialog, bundle, peer: responder, originProven: true }];
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
+      assertProtocolError(error);
       const answer = call.transfer.errorFor(message, error, now);
       const refused: MachineAction = { type: 'refused', dialog, error };
       return answer === undefined ? [refused] : [refused, { type: 'send', dialog, message: answer }];
@@ -181,7 +181,7 @@ function attempt(dialog: string, action: () => readonly MachineAction[]): readon
   try {
     return action();
   } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
+    assertProtocolError(error);
     return [{ type: 'refused', dialog, error }];
   }
 }

@@ -2,7 +2,7 @@ import { ProtocolError } from '../../base/errors.ts';
 import { randomU32, type Random } from '../../base/random.ts';
 import type { SecretBytes } from '../../base/secret-bytes.ts';
 import { profile } from '../profile.ts';
-import { dataType, idRole, mikeyError, randRole } from './code-points.ts';
+import { dataType, idRole, randRole } from './code-points.ts';
 import { readErrorMessage } from './error-message.ts';
 import { sameIdentity, type MikeyIdentity } from './identity.ts';
 import { decodeMessage, type DecodedMessage } from './message.ts';
@@ -123,6 +123,6 @@ function refusalOf(init: ResolveInit, response: DecodedMessage): ProtocolError {
   if (!authenticated) misbehaved('a refusal without proof', 'V');
   return new ProtocolError('policy-denied', 'refused by the KMS that issued the ticket', {
     field: 'kms.issuer',
-    hint: { mikey: errorNumbers[0] ?? mikeyError.unspecified },
+    hint: { mikey: errorNumbers[0] },
   });
 }

@@ -106,6 +106,24 @@ export function grantPolicy(asked: TicketPolicy, content: PolicyContent, context
   return { ...granted, flags: { ...flags, K: differs(asked, granted) } };
 }
 
+/**
+ * What an operator rules for tickets holds for those that users make, too (mode 3): nobody gets round it by asking for none. That their
+ * makers choose the keys (L) is what such tickets are.
+ * @throws ProtocolError with the number for ticket policy.
+ */
+export function refuseAgainstRules(content: PolicyContent, rules: GrantRules): void {
+  const { flags, validFrom = -Infinity, validUntil = Infinity, rekeyingSeconds = Infinity } = content;
+  const lifetime = flags.F ? rules.sessionLifetimeSeconds : rules.messageLifetimeSeconds;
+  // As in a grant: two clocks may each differ by the margin.
+  const longest = lifetime + 2 * rules.startsBeforeIssueSeconds;
+  if (validUntil - validFrom > longest * 1000) refuseWish('a longer life than is granted here', `${longest} s`);
+  if (flags.J && rules.reuse === false) refuseWish('a ticket that may be used again', 'flag J clear');
+  if (flags.M && rules.suppliedKeys !== true) refuseWish('keys of the responder', 'flag M clear');
+  if (rekeyingSeconds > (rules.rekeyingSeconds ?? Infinity)) {
+    refuseWish('rarer new keys than are granted here', `TRr of ${String(rules.rekeyingSeconds)} s at most`);
+  }
+}
+
 /** Reading [A10]: any other octet in type, PRF, flags or payloads counts, but for the key wishes and K itself. */
 function differs(asked: TicketPolicy, granted: TicketPolicy): boolean {
   const parameters = asked.parameters.filter(({ payload }) => payload !== 'KEMAC');

@@ -1,4 +1,4 @@
-import { ProtocolError } from '../../base/errors.ts';
+import { assertProtocolError, ProtocolError } from '../../base/errors.ts';
 import type { SecretBytes } from '../../base/secret-bytes.ts';
 import { sha256 } from '../../crypto/digest.ts';
 import { profile } from '../profile.ts';
@@ -13,7 +13,7 @@ import { idRole, mikeyError } from './code-points.ts';
 import { answerWithError } from './error-message.ts';
 import { sameIdentity, type MikeyIdentity } from './identity.ts';
 import type { ForeignTicket } from './kms-forward.ts';
-import { grantPolicy, keysToIssue, refuseWeakerCover } from './kms-grant.ts';
+import { grantPolicy, keysToIssue, refuseAgainstRules, refuseWeakerCover } from './kms-grant.ts';
 import { openTicketAtKms, sharedTpkFor } from './kms-ticket.ts';
 import {
   QuestionAuthentication,
@@ -115,7 +115,7 @@ export class KmsMachine {
       if (ticketData !== undefined) subject = { ...subject, ticketDigest: sha256(ticketData) };
       return { outcome: 'answered', message, subscriber, subject };
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
+      assertProtocolError(error);
       if (error instanceof Overloaded) return { outcome: 'overloaded', error };
       if (error instanceof IssuerFailed) return { outcome: 'issuer-failed', subscriber, error, subject };
       if (error instanceof IssuerAway) {
@@ -196,13 +196,14 @@ export class KmsMachine {
 
   async #resolve(question: Question, now: number): Promise<Answer> {
     this.#checkParties(question);
-    const { random, tpks, directory } = this.#options;
+    const { random, rules, tpks, directory } = this.#options;
     const { message, suite, subscriber } = question;
     const ticket = requiredPayload(message.payloads, 'TICKET');
     const issuer = issuerOf(ticket, this.#options.identity);
     if (issuer !== undefined) return this.#resolveElsewhere(question, { ticket, issuer }, now);
     const policy = readPolicy(ticket.policy);
     const opened = await openTicketAtKms(ticket, policy, { tpks, directory });
+    if (!policy.flags.D) refuseAgainstRules(policy, rules);
     refuseOutsideLife(policy, now);
     const responder = await directory.responderFor(subscriber, policy.responders, question.asker);
     if (responder === undefined) throw new Forbidden('the ticket is for somebody else', 'kms.responder');
@@ -328,7 +329,7 @@ function refuseReplayed(): never {
  * prove nothing have a number of their own: it tells their owner, and what decides it is no secret.
  */
 function unauthenticatedOutcome(input: Uint8Array, error: unknown, now: number): KmsOutcome {
-  if (!(error instanceof ProtocolError)) throw error;
+  assertProtocolError(error);
   const failed = error.hint.mikey === mikeyError.authenticationFailure ? unauthenticated() : error;
   const isUnproven = failed !== error || error.hint.mikey === mikeyError.invalidCertificate;
   const outcome = isUnproven ? 'not-authenticated' : 'malformed';

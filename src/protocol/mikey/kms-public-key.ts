@@ -1,4 +1,4 @@
-import { ProtocolError } from '../../base/errors.ts';
+import { assertProtocolError, ProtocolError } from '../../base/errors.ts';
 import type { SecretBytes } from '../../base/secret-bytes.ts';
 import { maxPathCertificates, validatePath, type TrustAnchors } from '../../crypto/certificate-path.ts';
 import type { RsaPrivateKey, RsaPublicKey } from '../../crypto/rsa.ts';
@@ -41,7 +41,7 @@ function senderCertificate(
     const certificate = validatePath(certificatesOf(payloads), { anchors, use: 'signature', now });
     return { certificate, key: certificate.publicKey() };
   } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
+    assertProtocolError(error);
     throw new ProtocolError(error.kind, `the certificates prove nothing: ${error.message}`, {
       field: 'mikey.CERT',
       hint: { mikey: mikeyError.invalidCertificate },
@@ -92,7 +92,7 @@ export function openSenderEnvelope(
     const secret = openEnvelope(payloads, keys, suite);
     return { secret: () => secret, errorProof: errorKeys(secret) };
   } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
+    assertProtocolError(error);
     return {
       secret: () => {
         throw error;

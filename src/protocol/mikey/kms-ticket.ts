@@ -26,8 +26,9 @@ export async function openTicketAtKms(
   policy: PolicyContent,
   { tpks, directory }: { readonly tpks: TpkRing; readonly directory: KmsDirectory },
 ): Promise<OpenedTicket> {
+  const id = ticketTpkId(ticket);
   const key = policy.flags.D
-    ? (tpks.find(ticketTpkId(ticket)) ?? (await sharedKey(ticket, policy, directory)))
+    ? (tpks.find(id) ?? (await sharedKey(ticket, policy, directory)) ?? (await tpks.learn?.(id)))
     : await makersKey(ticket, policy, directory);
   return openBaseTicket(ticket, () => key);
 }

@@ -32,6 +32,8 @@ export interface TpkRing {
   readonly current: TicketProtectionKey;
   /** Also finds keys that protect no new tickets but some that still live. */
   find(id: MikeyIdentity | undefined): SecretBytes | undefined;
+  /** Asked for what `find` does not know: another replica may use a key already that this one has not heard of. */
+  learn?(id: MikeyIdentity | undefined): Later<SecretBytes | undefined>;
 }
 
 /** What a port gives at once, or after it has asked a storage. */

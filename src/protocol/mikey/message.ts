@@ -158,10 +158,11 @@ export function decodeMessage(input: Uint8Array): DecodedMessage {
 /** Reading [A19]: V and SIGN stand last, or something would escape their proof. */
 function refuseAfterProof(payloads: readonly Payload[], spans: readonly PayloadSpan[]): void {
   const index = payloads.findIndex(({ payload }) => payload === 'V' || payload === 'SIGN');
-  if (index < 0 || index === payloads.length - 1) return;
+  const after = spans[index + 1];
+  if (index < 0 || after === undefined) return;
   throw new ProtocolError('malformed', 'a payload follows V or SIGN', {
     field: 'mikey.message',
-    offset: spans[index + 1]?.offset ?? 0,
+    offset: after.offset,
     hint: { mikey: mikeyError.unparseable },
   });
 }

@@ -30,7 +30,7 @@ export function openTransfer(checked: CheckedTransfer, options: OpenOptions): Re
     if (found === undefined || isForAnother(found.initiator, flags.D, policy.initiator)) return undefined;
     return found.key;
   });
-  const mpks = [mpkData(opened.mpki, opened.mpkSpi)];
+  const mpks = [mpkData(opened.mpki, opened.mpkSpi)] as const;
   return resolvedTransfer(checked, { mpks, keys: opened.keys }, {}, options.now);
 }
 

@@ -71,7 +71,7 @@ export interface TicketResolve {
    */
   accept(resolveResponse: Uint8Array, now: number): ResolvedTransfer;
   /** As in `TicketRequest`. */
-  answerTime?(response: Uint8Array): number | undefined;
+  answerTime(response: Uint8Array): number | undefined;
 }
 
 /** A TRANSFER_INIT that passed every check that needs no key. Nothing in it is authentic yet. */

@@ -81,7 +81,7 @@ export function resolvedTransfer(
 ): ResolvedTransfer {
   const { policy, suite, message, rand } = checked;
   const { flags } = policy;
-  const mpki = new SecretBytes(list.mpks[0]?.key ?? misbehaved('no MPKi', 'KEMAC'));
+  const mpki = new SecretBytes(list.mpks[0].key);
   const initialKeys = messageKeys(suite, mpki, message.header.csbId, 'initial', { initiator: rand });
   proveTransfer(checked, initialKeys);
   const ticketKeys = list.keys.map(ticketKey);

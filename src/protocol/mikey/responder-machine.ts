@@ -1,6 +1,6 @@
 import { concatBytes } from '../../base/bytes.ts';
 import { ByteWriter } from '../../base/byte-writer.ts';
-import { ProtocolError } from '../../base/errors.ts';
+import { assertProtocolError, ProtocolError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
 import { profile } from '../profile.ts';
 import type { CryptoSessionBundle } from './bundle-types.ts';
@@ -183,7 +183,7 @@ export class ResponderMachine {
       const sent: MachineAction[] = 'message' in made ? [{ type: 'send', dialog, message: made.message }] : [];
       return [...sent, { type: 'established', dialog, bundle: made.bundle, peer, originProven }];
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
+      assertProtocolError(error);
       return [
         { type: 'refused', dialog, error },
         { type: 'send', dialog, message: resolved.refuse(error, now) },
@@ -214,7 +214,7 @@ export class ResponderMachine {
     try {
       return action();
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
+      assertProtocolError(error);
       // RFC 6043 5.4: parameters that we support: of each protocol none.
       const supported = this.#options.protTypes.map((protType, index) => emptySecurityPolicy(protType, index));
       const answer = answerWithError(message, error, now, undefined, supported);
@@ -239,7 +239,7 @@ export function updateBundle(
       : [];
     return [...sent, { type: 'updated', dialog }];
   } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
+    assertProtocolError(error);
     const answer = bundle?.errorFor(message, error, now);
     const refused: MachineAction = { type: 'refused', dialog, error };
     return answer === undefined ? [refused] : [refused, { type: 'send', dialog, message: answer }];

@@ -60,14 +60,13 @@ export function decodeGrantedTicket(bytes: Uint8Array, now: number): GrantedTick
   reader.expectEnd('storedTicket');
   const policy = readPolicy(ticketPayload.policy);
   const list = readKeyList(keyData, policy.flags.I ? 2 : 1, policy.suite);
-  const [mpki, mpkr] = list.mpks.map(({ key }) => new SecretBytes(key));
-  if (mpki === undefined) throw new ProtocolError('malformed', 'no MPK', { field: 'storedTicket.keys' });
+  const [mpki, mpkr] = list.mpks;
   return {
     ...ticketOfPolicy(policy, ticketPayload, now),
     initiator,
     kms,
-    mpki,
-    ...(mpkr === undefined ? {} : { mpkr }),
+    mpki: new SecretBytes(mpki.key),
+    ...(mpkr === undefined ? {} : { mpkr: new SecretBytes(mpkr.key) }),
     keys: list.keys.map(ticketKey).map(ownName),
   };
 }

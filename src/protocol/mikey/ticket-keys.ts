@@ -21,7 +21,7 @@ const plainTypes: Readonly<Record<KeyKind, number>> = {
 /** What a decrypted KEMAC of REQUEST_RESP, RESOLVE_RESP or a ticket holds. */
 export interface KeyList {
   /** MPK of a ticket; MPKi and, with forking, MPKr of an answer (reading [A8]). */
-  readonly mpks: readonly KeyDataPayload[];
+  readonly mpks: readonly [KeyDataPayload, ...KeyDataPayload[]];
   readonly keys: readonly KeyDataPayload[];
 }
 
@@ -56,13 +56,17 @@ function checkKey(
 export function readKeyList(plaintext: Uint8Array, mpkCount: number, cover: SuiteParameters): KeyList {
   const all = decodeKeyData(plaintext) as readonly KeyDataPayload[];
   for (const key of all) checkKey(key, cover);
-  const mpks = all.slice(0, mpkCount);
+  const [mpki, ...more] = all.slice(0, mpkCount);
   const keys = all.slice(mpkCount);
-  if (mpks.length < mpkCount || mpks.some(({ keyType: type }) => type !== keyType.mpk)) {
-    refuse('MPK missing', `${mpkCount} MPK first`);
+  if (
+    mpki === undefined ||
+    more.length + 1 < mpkCount ||
+    [mpki, ...more].some(({ keyType: type }) => type !== keyType.mpk)
+  ) {
+    return refuse('MPK missing', `${mpkCount} MPK first`);
   }
   if (keys.some(({ keyType: type }) => type === keyType.mpk)) refuse('too many MPKs', `${mpkCount} MPK`);
-  return { mpks, keys };
+  return { mpks: [mpki, ...more], keys };
 }
 
 /** The keys of a KEMAC in the Ticket Transfer or a CSB update: no MPK among them (RFC 6043 5.2), at least one key. */

@@ -74,7 +74,7 @@ export interface TicketRequest {
    */
   accept(response: Uint8Array, now: number): GrantedTicket;
   /** The KMS's time, milliseconds since 1970, when the MAC of its answer or Error message proves it; takes nothing. */
-  answerTime?(response: Uint8Array): number | undefined;
+  answerTime(response: Uint8Array): number | undefined;
 }
 
 /** A ticket that the initiator makes itself (modes 3 and 4). */

@@ -1,4 +1,4 @@
-import { ProtocolError } from '../../base/errors.ts';
+import { assertProtocolError, ProtocolError } from '../../base/errors.ts';
 import { SecretBytes } from '../../base/secret-bytes.ts';
 import { createBundle } from './bundle.ts';
 import { BundleState } from './bundle-state.ts';
@@ -175,7 +175,7 @@ function provenKeys(sent: SentTransfer, response: Uint8Array): ProtectionKeys | 
     verifyMessage(decoded, protection, [sent.message]);
     return protection;
   } catch (error) {
-    if (error instanceof ProtocolError) return undefined;
-    throw error;
+    assertProtocolError(error);
+    return undefined;
   }
 }

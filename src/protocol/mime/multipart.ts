@@ -17,6 +17,8 @@ const hyphen = 0x2d;
  */
 export function encodeMultipart(options: {
   readonly subtype: 'mixed' | 'related';
+  /** Media type of the root, which RFC 2387 wants for `related`. */
+  readonly type?: string;
   readonly parts: readonly MimeEntity[];
   readonly random: Random;
 }): { readonly contentType: string; readonly body: Uint8Array } {
@@ -27,7 +29,10 @@ export function encodeMultipart(options: {
   while (parts.some((part) => indexOf(part, utf8(`--${boundary}`), 0) >= 0));
   const pieces = parts.flatMap((part, index) => [utf8(`${index === 0 ? '' : '\r\n'}--${boundary}\r\n`), part]);
   return {
-    contentType: formatMediaType(`multipart/${options.subtype}`, { boundary }),
+    contentType: formatMediaType(`multipart/${options.subtype}`, {
+      ...(options.type === undefined ? {} : { type: options.type }),
+      boundary,
+    }),
     body: concatBytes(...pieces, utf8(`\r\n--${boundary}--\r\n`)),
   };
 }

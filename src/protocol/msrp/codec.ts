@@ -104,6 +104,8 @@ const reasons: Readonly<Record<number, string>> = {
   413: 'Stop Sending',
   415: 'Unsupported Media Type',
   423: 'Parameter Out of Bounds',
+  424: 'Malformed Nickname',
+  425: 'Nickname Reserved Or Already In Use',
   481: 'No Such Session',
   501: 'Unknown Method',
   506: 'Session Bound Elsewhere',

@@ -15,7 +15,11 @@ export { isMsrpIdent } from './head-parser.ts';
 export type { IncomingDecision, IncomingDescription } from './incoming.ts';
 export { MsrpLink, type MsrpDelivery, type MsrpLinkOptions, type MsrpOutput, type MsrpParty } from './link.ts';
 export { isAcceptable } from './media-type-list.ts';
+export { formatNickname, parseNickname, prepareNickname, sameNickname } from './nickname.ts';
 export { bytesSource, type MessageSource, type OutgoingRequest } from './outgoing.ts';
+export { headerValues } from './relay-answer.ts';
+export { RelayAuth, type RelayAuthAction, type RelayAuthEvent, type RelayAuthOptions } from './relay-auth.ts';
+export type { RelayUser } from './relay-credentials.ts';
 export { transactionMilliseconds } from './sender.ts';
 export { MsrpSession } from './session.ts';
 export type {

@@ -18,6 +18,8 @@ export interface MsrpSessionOptions {
   readonly decide?: (incoming: IncomingDescription) => IncomingDecision;
   /** Judges each whole message that was taken into memory: 200, or the status that refuses it. Default 200 for all. */
   readonly judge?: (message: ReceivedMessage) => number;
+  /** Answers NICKNAME requests, '' for none: 200, 403 or 425. Only a chat room has it; without it they are answered 501. */
+  readonly onNickname?: (nickname: string) => number;
   /** Media types we understand: `text/plain`, `text/*` or `*`; others are answered 415. Default `*`. */
   readonly acceptTypes?: readonly string[];
   /** Largest message taken into memory, in octets. Default 1 MiB. */
@@ -41,6 +43,8 @@ export type MsrpSessionEvent =
   /** Part of a frame whose To-Path is ours; a body is a view of the received octets. */
   | { readonly type: 'frame'; readonly event: MsrpFramerEvent }
   | { readonly type: 'send'; readonly request: OutgoingRequest }
+  /** Asks a chat room for a nickname; '' gives it up (RFC 7701). */
+  | { readonly type: 'nickname'; readonly nickname: string }
   /** Gives an outgoing message up. */
   | { readonly type: 'cancel'; readonly messageId: string }
   /** Asks for a sign of life: a SEND without content (RFC 4975 section 7.1), whose answer is waited for 30 s. */
@@ -88,5 +92,7 @@ export type MsrpSessionAction =
   | { readonly type: 'outcome'; readonly messageId: string; readonly result: MsrpOutcome }
   /** A message with `Failure-Report: partial`, told as written before, was refused. */
   | { readonly type: 'late-failure'; readonly messageId: string; readonly status: number }
+  /** 200, or why not: 403 none here, 424 malformed, 425 in use, 501 unknown; 408 without answer, 481 with the session. */
+  | { readonly type: 'nickname-answer'; readonly nickname: string; readonly status: number }
   /** Write what `nextOutput` still gives, then close the connection. Nothing follows. */
   | { readonly type: 'closed'; readonly error?: ProtocolError };

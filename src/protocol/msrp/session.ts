@@ -6,9 +6,10 @@ import { IdSource } from './id-source.ts';
 import type { IncomingMessage } from './incoming.ts';
 import { malformedMsrp } from './msrp-error.ts';
 import type { MsrpParty } from './link.ts';
+import { NicknameRequests, readNicknameRequest } from './nickname.ts';
 import { PeerPath } from './peer-path.ts';
 import { MessageReceiver } from './receiver.ts';
-import { MessageSender, type SenderVerdict } from './sender.ts';
+import { MessageSender, transactionMilliseconds, type SenderVerdict } from './sender.ts';
 import type { MsrpSessionAction, MsrpSessionEvent, MsrpSessionOptions } from './session-types.ts';
 import { parseMsrpUri, sameMsrpSession, type MsrpUri } from './uri.ts';
 
@@ -31,6 +32,7 @@ export class MsrpSession implements MsrpParty {
   readonly #ids: IdSource;
   readonly #sender: MessageSender;
   readonly #receiver: MessageReceiver;
+  readonly #nicknames: NicknameRequests;
   /** Answers and reports, which go before chunks. */
   readonly #control: Uint8Array[] = [];
   #state: 'idle' | 'open' | 'closed' = 'idle';
@@ -53,6 +55,10 @@ export class MsrpSession implements MsrpParty {
         onOutcome: (messageId, result) => this.#actions.push({ type: 'outcome', messageId, result }),
         onLateFailure: (messageId, status) => this.#actions.push({ type: 'late-failure', messageId, status }),
       },
+    );
+    this.#nicknames = new NicknameRequests(
+      { localPath, remotePath, ids: this.#ids, waitMilliseconds: transactionMilliseconds },
+      (nickname, status) => this.#actions.push({ type: 'nickname-answer', nickname, status }),
     );
     this.#receiver = new MessageReceiver(
       {
@@ -86,7 +92,10 @@ export class MsrpSession implements MsrpParty {
 
   /** Time at which a `tick` is due, in the terms of `now`; never set nearer than `transactionMilliseconds` ahead. */
   get deadline(): number | undefined {
-    return this.#state === 'closed' ? undefined : this.#sender.deadline;
+    if (this.#state === 'closed') return undefined;
+    const { deadline } = this.#sender;
+    const nickname = this.#nicknames.deadline;
+    return nickname === undefined ? deadline : Math.min(nickname, deadline ?? Infinity);
   }
 
   /** True when the peer sends but does not read: take nothing more from it until answers could be written. */
@@ -137,6 +146,10 @@ export class MsrpSession implements MsrpParty {
         this.#sender.add(event.request);
         return;
       }
+      case 'nickname': {
+        this.#control.push(this.#nicknames.request(event.nickname, now));
+        return;
+      }
       case 'cancel': {
         this.#sender.cancel(event.messageId);
         return;
@@ -150,6 +163,7 @@ export class MsrpSession implements MsrpParty {
         return;
       }
       case 'tick':
+        this.#nicknames.expire(now);
         if (this.#sender.expire(now)) this.#endBecause(408);
         return;
       case 'disconnected': {
@@ -174,6 +188,7 @@ export class MsrpSession implements MsrpParty {
     this.#isReadingSend = false;
     if (head.kind === 'response') {
       if (!this.#peer.isResponder(head.headers.fromPath)) return;
+      if (this.#nicknames.answered(head.transactionId, head.status)) return;
       this.#judge(this.#sender.answered(head.transactionId, head.status, now));
       return;
     }
@@ -187,6 +202,11 @@ export class MsrpSession implements MsrpParty {
       this.#judge(this.#sender.reported(head.headers, now));
       return;
     }
+    if (head.method === 'NICKNAME') {
+      const asked = readNicknameRequest(head);
+      this.#respond(head, 'status' in asked ? asked.status : (this.#options.onNickname?.(asked.nickname) ?? 501));
+      return;
+    }
     this.#isReadingSend = true;
     this.#receiver.begin(head, hasBody);
   }
@@ -198,6 +218,7 @@ export class MsrpSession implements MsrpParty {
     if (first === undefined || more.length > 0 || !this.#isOurs(first)) return 481;
     // The session is ours and the peer's together: what comes from somebody else belongs to none.
     if (!this.#peer.isSender(request.headers.fromPath)) return 481;
+    if (request.method === 'NICKNAME' && this.#options.onNickname !== undefined) return undefined;
     return request.method === 'SEND' || request.method === 'REPORT' ? undefined : 501;
   }
 
@@ -248,6 +269,7 @@ export class MsrpSession implements MsrpParty {
 
   #close(error: ProtocolError | undefined, failure: 'connection-lost' | 'closed' | 'timeout'): void {
     this.#state = 'closed';
+    this.#nicknames.abandon();
     this.#receiver.abandon();
     this.#sender.abandon(failure);
     this.#actions.push({ type: 'closed', ...(error === undefined ? {} : { error }) });

@@ -54,9 +54,9 @@ const maxSize = Number.MAX_SAFE_INTEGER;
 const hashOctets: Readonly<Record<string, number>> = { 'sha-1': 20, 'sha-256': 32, 'sha-384': 48, 'sha-512': 64 };
 const token = /^[!#$%&'*+.^_`{|}~0-9A-Za-z-]+$/;
 
-/** True for a media section that speaks of a file. */
+/** True for a media section that speaks of a file; a bare attribute says only that files are understood (section 8.5). */
 export function isFileTransfer(section: MediaSection): boolean {
-  return attribute(section.lines, 'file-selector') !== undefined;
+  return (attribute(section.lines, 'file-selector') ?? '').trim() !== '';
 }
 
 /**

@@ -1,3 +1,4 @@
+export { chatroomLine, readChatroom, type ChatroomAttribute } from './chatroom.ts';
 export * from './session-description.ts';
 export * from './media-line.ts';
 export * from './edit.ts';

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
 import { readInspectArguments, UsageError } from '../../../src/cli/inspect/arguments.ts';
+import { toPemCertificates } from '../../../src/crypto/pem.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { hex, vectors } from '../../protocol/mikey/vectors.ts';
 
@@ -106,6 +107,25 @@ describe('the arguments', () => {
     const path = file('message.bin', hex(messages['transfer_init']));
     expect(read(path)).toMatchObject({ where: path, input: hex(messages['transfer_init']) });
     expect(() => read(folder)).toThrow(UsageError);
+  });
+
+  it('take the private key of a KMS and trust anchors from PEM files', () => {
+    const pk = vectors.scenarios.find(({ name }) => name.startsWith('pk-'))!;
+    const keyFile = file('kms.key', pk.inputs['kms_private_pem']!);
+    const anchorsFile = file('anchors.pem', toPemCertificates([hex(pk.inputs['cert_initiator'])]));
+    const { options } = read('00', '--kms-key', keyFile, '--anchors', anchorsFile);
+    expect(options.kmsKey?.publicKey.modulusOctets).toBe(256);
+    expect(options.anchors?.size).toBe(1);
+    for (const [option, name] of [
+      ['--kms-key', join(folder, 'absent')],
+      ['--kms-key', anchorsFile],
+      ['--anchors', join(folder, 'absent')],
+      ['--anchors', keyFile],
+      ['--anchors', file('octets', Uint8Array.of(0xff, 0xfe))],
+    ] as const) {
+      expect(() => read('00', option, name)).toThrow(UsageError);
+      expect(() => read('00', option, name)).toThrow(new RegExp(`^${option}`));
+    }
   });
 
   it('refuse what they do not know', () => {

@@ -101,6 +101,18 @@ export class Screens {
       .filter({ hasText: text });
   }
 
+  /** The card of a file with this name. */
+  file(name: string): Locator {
+    return this.page.getByRole('region', { name: /^Messages with / }).getByRole('group', { name: new RegExp(name) });
+  }
+
+  /** Gives the page a file, as its user would by the attach button. */
+  async attach(file: { readonly name: string; readonly mimeType: string; readonly buffer: Buffer }): Promise<void> {
+    const chooser = this.page.waitForEvent('filechooser');
+    await this.page.getByRole('button', { name: 'Send a file' }).click();
+    await (await chooser).setFiles(file);
+  }
+
   /** Waits until the message is there and its caption has `words`, for example "Delivered". */
   async waitForMessage(text: string, words = ''): Promise<ShownMessage> {
     const item = this.message(text).filter({ hasText: words }).last();

@@ -17,8 +17,8 @@ import {
   type MilenageKeys,
   type SequenceNumber,
 } from '../../../src/protocol/gba/index.ts';
-import { readAuthParams } from '../../../src/protocol/sip/auth-params.ts';
-import { digestResponse } from '../../../src/protocol/sip/digest.ts';
+import { readAuthParams } from '../../../src/protocol/digest/auth-params.ts';
+import { digestResponse } from '../../../src/protocol/digest/digest.ts';
 import type { SipMessage } from '../../../src/protocol/sip/message.ts';
 import type { Received } from '../../support/scripted-sip-server.ts';
 import { seededRandom } from '../../support/seeded-random.ts';

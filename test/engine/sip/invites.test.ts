@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { fromUtf8, utf8 } from '../../../src/base/bytes.ts';
+import { secureRandom } from '../../../src/crypto/random.ts';
+import { decodeMultipart, encodeMultipart, headerValue, parseMediaType } from '../../../src/protocol/mime/index.ts';
 import { ProtocolError } from '../../../src/base/errors.ts';
 import type {
   IncomingInvite,
@@ -96,6 +98,30 @@ describe('outgoing INVITE', () => {
     await session.end();
     session.onEnded((why) => ends.push(why));
     expect(ends).toHaveLength(2);
+  });
+
+  it('sends what goes with the offer as multipart/related, the SDP its root', async () => {
+    const { server, userAgent } = await registered();
+    const negotiator = new Negotiator();
+    serve(server, ({ message, reply }) => {
+      if (message.method === 'INVITE') reply(200, described, utf8(answer));
+      else if (message.method !== 'ACK') reply(200);
+    });
+    const bytes = Uint8Array.of(0x89, 0x0d, 0x0a, 0x2d, 0x2d, 0x00, 0xff);
+    const related = [{ contentId: 'icon@alice.test', contentType: 'image/png', bytes }];
+    const session = sessionOf(await userAgent.invite({ to, negotiator, related }));
+    const { headers, body } = server.last('INVITE');
+    const mediaType = parseMediaType(headers.get('Content-Type')!);
+    expect([mediaType.type, mediaType.parameters.get('type')]).toEqual(['multipart/related', 'application/sdp']);
+    expect(headers.get('Content-Length')).toBe(String(body.length));
+    expect(headers.has('Original-Content-Type')).toBe(false);
+    const [root, icon] = decodeMultipart(mediaType, body);
+    expect(fromUtf8(root!.body)).toBe(offer);
+    expect(headerValue(icon!.headers, 'Content-ID')).toBe('<icon@alice.test>');
+    expect(icon!.body).toEqual(bytes);
+    expect(negotiator.accepted).toBe(answer);
+    expect(server.last('ACK').body.length).toBe(0);
+    await session.end();
   });
 
   it('tells a rejection with its warning and body', async () => {
@@ -290,6 +316,60 @@ describe('incoming INVITE', () => {
     expect(negotiator.closes).toBe(1);
     expect(request.headers.get('CSeq')).toBe('1 INVITE');
     await expect(invite!.accept(new Negotiator())).rejects.toMatchObject({ kind: 'expired' });
+  });
+
+  it('takes the SDP out of a multipart body, and gives what came with it', async () => {
+    const client = await registered();
+    const icon = {
+      headers: [{ name: 'Content-Type', value: 'image/png' }],
+      body: Uint8Array.of(0x89, 0x0d, 0x0a, 0xff),
+    };
+    const named = { ...icon, headers: [...icon.headers, { name: 'Content-ID', value: '<icon@bob.test>' }] };
+    const root = { headers: [{ name: 'Content-Type', value: 'application/sdp' }], body: utf8(offer) };
+    const { contentType, body } = encodeMultipart({
+      subtype: 'related',
+      type: 'application/sdp',
+      parts: [root, named, icon],
+      random: secureRandom,
+    });
+    await receive(client, body, { 'Content-Type': contentType });
+    const [invite] = client.invites;
+    expect(invite).toMatchObject({ offer });
+    expect(invite!.related).toEqual([{ contentId: 'icon@bob.test', contentType: 'image/png', bytes: icon.body }]);
+    await invite!.accept(new Negotiator());
+    await settled();
+    const ok = final(client)!;
+    expect(ok.status).toBe(200);
+    expect(fromUtf8(ok.body)).toBe(answer);
+    expect(ok.headers.get('Content-Type')).toBe('application/sdp');
+    const { server } = client;
+    const inside = { ...dialogOf(ok), Via: 'SIP/2.0/TLS edge.lab.test;branch=z9hG4bKack' };
+    server.send(server.createRequest('ACK', server.contactUri(), { ...inside, CSeq: '1 ACK' }));
+    server.send(server.createRequest('BYE', server.contactUri(), { ...dialogOf(ok), CSeq: '2 BYE' }));
+    await settled();
+  });
+
+  it.each([
+    [
+      'without an SDP as its root',
+      'multipart/related; boundary=b',
+      '--b\r\nContent-Type: image/png\r\n\r\nx\r\n--b--',
+      415,
+    ],
+    [
+      'that starts with a part that is not there',
+      'multipart/related; boundary=b; start="<x@y>"',
+      `--b\r\nContent-Type: application/sdp\r\n\r\n${offer}\r\n--b--`,
+      415,
+    ],
+    ['that does not end', 'multipart/related; boundary=b', `--b\r\nContent-Type: application/sdp\r\n\r\n${offer}`, 400],
+    ['without a boundary', 'multipart/related; x=y', offer, 400],
+  ])('a multipart body %s is refused', async (_, contentType, body, status) => {
+    const client = await registered();
+    await receive(client, body, { 'Content-Type': contentType });
+    expect(final(client)!.status).toBe(status);
+    if (status === 415) expect(final(client)!.headers.get('Accept')).toContain('multipart/related');
+    expect(client.invites).toHaveLength(0);
   });
 
   it('can be refused with warning and body', async () => {

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { SipUserAgent } from '../../../src/engine/sip/index.ts';
-import { readAuthParams } from '../../../src/protocol/sip/auth-params.ts';
+import { readAuthParams } from '../../../src/protocol/digest/auth-params.ts';
 import type { SipMessage } from '../../../src/protocol/sip/message.ts';
 import { branchOf } from '../../support/scripted-sip-server.ts';
 import {

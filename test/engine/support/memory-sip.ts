@@ -10,6 +10,7 @@ import type {
   OutgoingMessage,
   RegistrationState,
   RejectAnswer,
+  RelatedPart,
   SdpNegotiator,
   SipReply,
   SipSession,
@@ -63,12 +64,18 @@ export class MemoryUserAgent implements SipUserAgent {
   readonly sessions: MemorySession[] = [];
   flow: FlowFacts | undefined;
   registration: RegistrationState = { state: 'unregistered' };
+  /** False: answers INVITEs with more than an SDP by 415. */
+  takesMultipart = true;
   readonly #network: MemorySipNetwork;
 
   constructor(network: MemorySipNetwork, identity: string, flow: FlowFacts) {
     this.#network = network;
     this.identity = identity;
     this.flow = flow;
+  }
+
+  subscribe(): never {
+    throw new Error('there is nothing to subscribe to here');
   }
 
   async start(): Promise<void> {
@@ -119,14 +126,17 @@ export class MemoryUserAgent implements SipUserAgent {
     });
   }
 
-  async invite({ to, negotiator }: OutgoingInvite): Promise<InviteOutcome> {
+  async invite({ to, negotiator, related = [] }: OutgoingInvite): Promise<InviteOutcome> {
     const offer = await negotiator.createOffer();
     this.#network.invites.push({ from: this.identity, offer });
     if (this.#network.fault === 'silent') return new Promise(() => undefined);
     if (this.#network.fault === 'lost') return { outcome: 'failed', error: new Error('connection lost') };
     const callee = this.#network.agents.get(to);
     if (callee === undefined) return { outcome: 'rejected', status: 404, reason: 'Not Found' };
-    const answered = await callee.receiveInvite(this.identity, this.#network.changeOffer(offer));
+    if (related.length > 0 && !callee.takesMultipart) {
+      return { outcome: 'rejected', status: 415, reason: 'Unsupported Media Type' };
+    }
+    const answered = await callee.receiveInvite(this.identity, this.#network.changeOffer(offer), related);
     if ('status' in answered) {
       const { status, answer } = answered;
       return {
@@ -153,6 +163,7 @@ export class MemoryUserAgent implements SipUserAgent {
   receiveInvite(
     from: string,
     offer: string,
+    related: readonly RelatedPart[] = [],
   ): Promise<{ sdp: string; session: MemorySession } | { status: number; answer: RejectAnswer }> {
     return new Promise((resolve) => {
       const asserted = this.#network.assertedIdentity(from);
@@ -161,6 +172,7 @@ export class MemoryUserAgent implements SipUserAgent {
         to: this.identity,
         ...(asserted === undefined ? {} : { assertedIdentity: asserted }),
         offer,
+        related,
         onRegisteredFlow: true,
         header: () => undefined,
         accept: async (negotiator: SdpNegotiator): Promise<SipSession> => {

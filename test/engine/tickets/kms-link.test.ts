@@ -7,7 +7,14 @@ import { FullJitter } from '../../../src/engine/tickets/full-jitter.ts';
 import { createStaticPskCredential } from '../../../src/engine/tickets/kms-credential.ts';
 import type { KmsState } from '../../../src/engine/tickets/kms-state.ts';
 import { TicketService } from '../../../src/engine/tickets/ticket-service.ts';
-import { identityText, type KmsMachine } from '../../../src/protocol/mikey/index.ts';
+import {
+  identityText,
+  makeTicket,
+  msrpTicketFlags,
+  uriIdentity,
+  type KmsMachine,
+  type ReceivedTransfer,
+} from '../../../src/protocol/mikey/index.ts';
 import { alice, bob, hand, kmsIdentity, makeKms, obtain, receive, start } from '../../protocol/mikey/parties.ts';
 import { settle } from '../support/world.ts';
 import { seededRandom } from '../../support/seeded-random.ts';
@@ -159,7 +166,69 @@ describe('a KMS that is away', () => {
     await service.ticketFor(identityText(alice.identity), 'message');
     await service.stop();
   });
+
+  // Profile 6.2 has 502 and 503 for it, and a stranger chooses which KMS a ticket names, and with that its Retry-After.
+  it.each([502, 503, 504])('is not believed away because a foreign KMS is: HTTP status %d', async (status) => {
+    const service = makeService(bob);
+    fail = (kind) => (kind === 'ticketresolve' ? { status, message: undefined, retryAfterSeconds: 3600 } : undefined);
+    await expect(service.resolve(foreignTransfer())).rejects.toMatchObject({ code: 'kms-unreachable' });
+    expect(service.state.state).toBe('ready');
+    await service.ticketFor(identityText(alice.identity), 'message');
+    await service.stop();
+  });
+
+  it('is not believed away because strangers sent more messages than it lets this account resolve', async () => {
+    const received = receive(hand(await obtain(machine, alice), alice, bob.identity).message, bob);
+    const service = makeService(bob);
+    fail = (kind) => (kind === 'ticketresolve' ? { status: 429, message: undefined, retryAfterSeconds: 1 } : undefined);
+    await expect(service.resolve(received)).rejects.toMatchObject({ code: 'kms-unreachable' });
+    expect(service.state.state).toBe('ready');
+    await service.ticketFor(identityText(alice.identity), 'message');
+    fail = () => ({ status: 429, message: undefined, retryAfterSeconds: 1 });
+    await expect(service.ticketFor(contact(1), 'message')).rejects.toMatchObject({ code: 'kms-unreachable' });
+    expect(service.state.state).toBe('unreachable');
+    await service.stop();
+  });
+
+  it('is believed away when nothing answers, whatever it was asked', async () => {
+    const service = makeService(bob);
+    fail = down;
+    await expect(service.resolve(foreignTransfer())).rejects.toMatchObject({ code: 'kms-unreachable' });
+    expect(service.state.state).toBe('unreachable');
+    await service.stop();
+  });
+
+  it('does not stay away for as long as a foreign KMS wants it', async () => {
+    const service = makeService(bob);
+    fail = down;
+    await service.resolve(foreignTransfer()).catch(() => undefined);
+    // The probe asks for the one question that is open.
+    fail = () => ({ status: 503, message: undefined, retryAfterSeconds: 3600 });
+    expect(await service.retry()).toMatchObject({ state: 'unreachable' });
+    expect((service.state.nextAttempt ?? Infinity) - clock.now()).toBeLessThanOrEqual(
+      limits.kmsBackOffLongestMilliseconds,
+    );
+    await service.stop();
+  });
 });
+
+/** What a user of another KMS sends to Bob. */
+function foreignTransfer(): ReceivedTransfer {
+  const ticket = makeTicket({
+    suite: '256',
+    tpk: { id: alice.pskId, key: alice.psk },
+    initiator: alice.identity,
+    kms: uriIdentity('sip:kms.elsewhere.test'),
+    responders: [bob.identity],
+    flags: { ...msrpTicketFlags, D: false, L: true },
+    keys: [{ kind: 'TGK' }],
+    validFrom: start - minute,
+    validUntil: start + 60 * minute,
+    now: start,
+    random: seededRandom('elsewhere'),
+  });
+  return receive(hand(ticket, alice, bob.identity).message, bob);
+}
 
 describe('a KMS that refuses', () => {
   it('the key of the account is a state, the question of one contact is none', async () => {

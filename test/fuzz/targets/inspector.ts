@@ -1,4 +1,5 @@
 import { toHex } from '../../../src/base/bytes.ts';
+import { TrustAnchors } from '../../../src/crypto/certificate-path.ts';
 import { SecretBytes } from '../../../src/base/secret-bytes.ts';
 import type { TreeNode } from '../../../src/base/tree-reader.ts';
 import { inspectOctets } from '../../../src/cli/inspect/inspect-octets.ts';
@@ -8,6 +9,7 @@ import { hex, vectors } from '../../protocol/mikey/vectors.ts';
 import { utf8 } from '../../../src/base/bytes.ts';
 import { ensure, type FuzzTarget } from '../target.ts';
 import { mikeyTokens, vectorMessages } from './mikey-world.ts';
+import { publicKeys } from './public-keys.ts';
 import {
   cmsSamples,
   cpimSamples,
@@ -31,6 +33,8 @@ const options = {
   mpks: [new SecretBytes(hex(trace['ticket']!['mpk']))],
   request: hex(messages['transfer_init']),
   exchange: [hex(messages['transfer_init']), hex(messages['transfer_resp'])],
+  kmsKey: publicKeys.kms.privateKey,
+  anchors: new TrustAnchors([publicKeys.authority], 'anchors'),
 };
 
 function checkTree(node: TreeNode, octets: number): number {
@@ -55,6 +59,8 @@ export const inspector: FuzzTarget = {
   name: 'inspector',
   corpus: [
     ...vectorMessages,
+    publicKeys.request,
+    publicKeys.resolve,
     ...cmsSamples,
     ...cpimSamples,
     ...httpSamples,

@@ -1,42 +1,21 @@
-import { decodeMessage, encodeMessage, type Payload } from '../../../src/protocol/mikey/index.ts';
+import { decodeMessage, encodeMessage } from '../../../src/protocol/mikey/index.ts';
 import { messageKeys, sealMessage, suites } from '../../../src/protocol/mikey/protection.ts';
 import { ProtocolError } from '../../../src/base/errors.ts';
 import type { FuzzRandom } from '../fuzz-random.ts';
 import { mutated } from '../mutate.ts';
 import { ensure, ensureSame, parsed, type FuzzTarget } from '../target.ts';
+import { shuffled } from './mikey-shuffle.ts';
 import { alice, ask, bob, exchanges, mikeyTokens, observableKms, type KmsKind } from './mikey-world.ts';
 
 const requests = exchanges.map((one) => one.request);
 const resolves = exchanges.map((one) => one.resolve.message);
 const material = { corpus: [...requests, ...resolves], tokens: mikeyTokens };
 
-/** Payloads in another order, some twice, some missing, and the flags of a policy at random. */
-function shuffled(payloads: readonly Payload[], random: FuzzRandom): Payload[] {
-  const out = payloads.slice(0, -1).flatMap((payload) => {
-    if (random.once(12)) return [];
-    return random.once(12) ? [payload, payload] : [changedPolicy(payload, random)];
-  });
-  if (random.once(4)) out.reverse();
-  return out;
-}
-
-function changedPolicy(payload: Payload, random: FuzzRandom): Payload {
-  if ((payload.payload !== 'TP' && payload.payload !== 'TICKET') || random.once(2)) return payload;
-  const { policy } = payload;
-  const flags = Object.fromEntries(
-    Object.entries(policy.flags).map(([name, value]) => [name, random.once(6) ? !value : value]),
-  ) as unknown as typeof policy.flags;
-  const parameters = random.once(3)
-    ? shuffled([...policy.parameters, ...policy.parameters.slice(0, 1)], random)
-    : policy.parameters;
-  return { ...payload, policy: { ...policy, flags, parameters } };
-}
-
 /** A message that its sender may sign although it is nonsense: what is behind the authentication is reached by nothing else. */
 function authentic(input: Uint8Array, random: FuzzRandom): Uint8Array | undefined {
   const message = parsed(() => decodeMessage(input));
   if (message === undefined || message.payloads.at(-1)?.payload !== 'V') return undefined;
-  const payloads = shuffled(message.payloads, random);
+  const payloads = shuffled(message.payloads.slice(0, -1), random);
   const rand = payloads.find((payload) => payload.payload === 'RANDR');
   if (rand?.payload !== 'RANDR') return undefined;
   const identity = (role: number): Uint8Array | undefined => {

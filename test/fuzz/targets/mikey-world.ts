@@ -7,7 +7,9 @@ import {
   receiveTransfer,
   sameIdentity,
   type KmsOutcome,
+  type KmsPublicKey,
   type ReceivedTransfer,
+  uriIdentity,
 } from '../../../src/protocol/mikey/index.ts';
 import { profile } from '../../../src/protocol/profile.ts';
 import {
@@ -46,7 +48,10 @@ export const mikeyTokens: readonly Uint8Array[] = [
 const tpk = { id: bytesIdentity(utf8('tpk-1')), key: new SecretBytes(hmacSha256(utf8('tpk'))) };
 
 /** A KMS whose memory can be looked at. */
-export function observableKms(parties: readonly Party[]): {
+export function observableKms(
+  parties: readonly Party[],
+  publicKey?: KmsPublicKey,
+): {
   readonly machine: KmsMachine;
   readonly remembered: Set<string>;
 } {
@@ -58,6 +63,10 @@ export function observableKms(parties: readonly Party[]): {
       findSubscriber: (pskId, claimed) =>
         parties.find((one) =>
           pskId === undefined ? claimed !== undefined && one.owns(claimed) : sameIdentity(one.pskId, pskId),
+        ),
+      findCertified: (claimed, { uris }) =>
+        parties.find(
+          (one) => one.owns(claimed) && uris.some((uri) => uri.startsWith('sip:') && one.owns(uriIdentity(uri))),
         ),
       mayRequest: () => true,
       responderFor: (subscriber, responders) => responders.find((responder) => subscriber.owns(responder)),
@@ -76,6 +85,7 @@ export function observableKms(parties: readonly Party[]): {
       },
     },
     random: repeatableRandom('fuzz-kms'),
+    ...(publicKey === undefined ? {} : { publicKey }),
   });
   return { machine, remembered };
 }

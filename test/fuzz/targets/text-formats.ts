@@ -27,8 +27,8 @@ import {
   readKeyMgmt,
   readMsrpMedia,
 } from '../../../src/protocol/sdp/index.ts';
-import { readAuthParams } from '../../../src/protocol/sip/auth-params.ts';
-import { readChallenge, readNextNonce, selectChallenge } from '../../../src/protocol/sip/digest.ts';
+import { readAuthParams } from '../../../src/protocol/digest/auth-params.ts';
+import { readChallenge, readNextNonce, selectChallenge } from '../../../src/protocol/digest/digest.ts';
 import {
   checkMandatoryHeaders,
   parseCSeq,
@@ -42,9 +42,9 @@ import { assertedIdentity, kmsUserIdentity } from '../../../src/protocol/sip/ide
 import { answerableHeaders, parseSipMessage, serialiseSipMessage } from '../../../src/protocol/sip/message.ts';
 import { readSecurityMechanisms } from '../../../src/protocol/sip/sec-agree.ts';
 import { SipStreamFramer } from '../../../src/protocol/sip/stream-framer.ts';
-import type { FuzzRandom } from '../fuzz-random.ts';
 import { asText, words } from '../mutate.ts';
 import { ensure, ensureSame, parsed, written, type FuzzTarget } from '../target.ts';
+import { pieces } from './pieces.ts';
 import {
   cmsSamples,
   cpimSamples,
@@ -56,18 +56,6 @@ import {
   sdpSamples,
   sipSamples,
 } from './samples.ts';
-
-/** The same octets in pieces of random length. */
-function pieces(input: Uint8Array, random: FuzzRandom): Uint8Array[] {
-  const out: Uint8Array[] = [];
-  const longest = random.pick([1, 3, 17, 200, 5000]);
-  for (let at = 0; at < input.length;) {
-    const end = Math.min(input.length, at + 1 + random.below(longest));
-    out.push(input.subarray(at, end));
-    at = end;
-  }
-  return out;
-}
 
 /** What a framer says about a stream, bodies joined: it must not depend on how the stream was cut. */
 function msrpEvents(stream: readonly Uint8Array[]): readonly unknown[] {

@@ -45,10 +45,10 @@ export class UeProcess {
     this.child.stdin!.write(`${line}\n`);
   }
 
-  async call(method: string, params: object = {}): Promise<RpcLine> {
+  async call(method: string, params: object = {}, milliseconds?: number): Promise<RpcLine> {
     const id = this.#nextId++;
     this.write(JSON.stringify({ jsonrpc: '2.0', id, method, params }));
-    return this.line((line) => line.id === id, method);
+    return this.line((line) => line.id === id, method, milliseconds);
   }
 
   /** The first line that fits, come or to come. */

@@ -106,6 +106,11 @@ describe('a KMS that is the NAF of a network', () => {
     });
   });
 
+  it('takes the name and the authorities of the system where none are given', async () => {
+    const { gba } = await readKmsConfig(await written({ bsfServerName: undefined, trustedCaFile: undefined }));
+    expect(gba?.server).toEqual({ url: lab.znUrl });
+  });
+
   it('names a certificate that is not there', async () => {
     const config = await readKmsConfig(await written({ tls: { ...files, privateKeyFile: 'none.key' } }));
     const opening = openGbaSource(config.gba!, { clock: systemClock, log: silentLogger });

@@ -8,6 +8,7 @@ import { afterAll, expect, it } from 'vitest';
 
 import { toHex } from '../../../src/base/bytes.ts';
 import { uriIdentity } from '../../../src/protocol/mikey/index.ts';
+import { issue, makeKeys, privateKeyPem } from '../../support/pki.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { askFor, authority, identityFor, keptConnection, Log, person, post } from './support/domain.ts';
 
@@ -29,6 +30,9 @@ async function writeCertificate(): Promise<void> {
 it('npm run kms: a process with every listener, which takes a new certificate on SIGHUP and leaves in order on SIGTERM', async () => {
   await writeCertificate();
   await writeFile(join(folder, 'ca.pem'), (await authority).certificatePem);
+  const mikey = await issue({ name: 'kms', keys: await makeKeys(), until: Date.now() + 3_600_000 });
+  await writeFile(join(folder, 'mikey.key'), privateKeyPem(mikey.keys), { mode: 0o600 });
+  await writeFile(join(folder, 'mikey.pem'), mikey.pem);
   const users = [alice, bob].map(({ uri, pskId, psk }) => ({ identities: [uri], pskId, psk: psk.use(toHex) }));
   const peer = { identity: 'sip:kms.b.test', domains: ['b.test'], pskId: 'a and b', psk: 'ab'.repeat(32) };
   const path = join(folder, 'kms.json');
@@ -39,6 +43,7 @@ it('npm run kms: a process with every listener, which takes a new certificate on
     management: { port: 0 },
     limits: { perUser: { perSecond: 0.001, burst: 2 } },
     peers: { listen: { port: 0 }, trustedCaFile: 'ca.pem', kms: [peer] },
+    publicKey: { certificateFiles: ['mikey.pem'], privateKeyFiles: ['mikey.key'], trustAnchorsFile: 'ca.pem' },
     users,
   };
   await writeFile(path, JSON.stringify(config), { mode: 0o600 });
@@ -67,7 +72,7 @@ it('npm run kms: a process with every listener, which takes a new certificate on
   expect((await ask()).status).toBe(200);
   await writeCertificate();
   child.kill('SIGHUP');
-  await log.next('kms.certificate-loaded');
+  await Promise.all([log.next('kms.certificate-loaded'), log.next('kms.public-key-loaded')]);
   expect((await ask()).status).toBe(200);
   expect((await ask()).status).toBe(429);
   expect(await (await fetch(`${management!}/metrics`)).text()).toContain(

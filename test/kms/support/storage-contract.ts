@@ -6,7 +6,7 @@ import { sha256 } from '../../../src/crypto/digest.ts';
 import { chainStart, type AuditEntry } from '../../../src/kms/audit-chain.ts';
 import { verifyAudit } from '../../../src/kms/audit-verify.ts';
 import { KeyEncryptionKey, pskContext, tpkContext } from '../../../src/kms/key-encryption-key.ts';
-import type { KmsStorage, StoredTpk, StoredUser } from '../../../src/kms/ports.ts';
+import { replicaClockMilliseconds, type KmsStorage, type StoredTpk, type StoredUser } from '../../../src/kms/ports.ts';
 import { seededRandom } from '../../support/seeded-random.ts';
 
 const random = seededRandom('contract');
@@ -124,9 +124,11 @@ export function describeStorage(open: (replayCapacity: number) => Promise<Storag
         const team = { identity: 'sip:team@lab.test', members: ['sip:bob.alias@lab.test', 'sip:alice@lab.test'] };
         expect(await groups.put(team)).toBe('stored');
         expect(await groups.put({ identity: 'sip:all@lab.test', members: ['sip:bob@lab.test'] })).toBe('stored');
+        expect(await groups.put({ identity: 'sip:zoo@lab.test', members: [] })).toBe('stored');
         expect(await other.groups.list()).toEqual([
           { identity: 'sip:all@lab.test', members: ['sip:bob@lab.test'] },
           { identity: 'sip:team@lab.test', members: ['sip:alice@lab.test', 'sip:bob@lab.test'] },
+          { identity: 'sip:zoo@lab.test', members: [] },
         ]);
         expect((await other.groups.groupsOf('sip:bob@lab.test')).toSorted()).toEqual([
           'sip:all@lab.test',
@@ -167,6 +169,14 @@ export function describeStorage(open: (replayCapacity: number) => Promise<Storag
         expect(await other.replays.remember(digest('a'), now + 5000, now + 1002)).toBe('replayed');
       }));
 
+    it('knows a message for a replica whose clock is behind, when one that is ahead has tidied up', () =>
+      using(async ({ replays }, other) => {
+        expect(await replays.remember(digest('a'), now + 1000, now)).toBe('new');
+        expect(await other.replays.remember(digest('b'), now + 400_000, now + 200_000)).toBe('new');
+        expect(await other.replays.remember(digest('c'), now + 400_000, now + 290_000)).toBe('full');
+        expect(await replays.remember(digest('a'), now + 1000, now + 1000)).toBe('replayed');
+      }, 2));
+
     it('gives one of many that come at once the right to be new', () =>
       using(async ({ replays }, other) => {
         const answers = await Promise.all(
@@ -184,9 +194,10 @@ export function describeStorage(open: (replayCapacity: number) => Promise<Storag
         expect(await replays.remember(digest('b'), now + 3000, now)).toBe('new');
         expect(await replays.remember(digest('c'), now + 1000, now)).toBe('full');
         expect(await replays.remember(digest('a'), now + 1000, now)).toBe('replayed');
-        expect(await replays.remember(digest('c'), now + 9000, now + 2000)).toBe('new');
-        expect(await replays.remember(digest('d'), now + 9000, now + 2500)).toBe('full');
-        expect(await replays.remember(digest('b'), now + 9000, now + 2500)).toBe('replayed');
+        const later = now + replicaClockMilliseconds;
+        expect(await replays.remember(digest('c'), later + 9000, later + 2000)).toBe('new');
+        expect(await replays.remember(digest('d'), later + 9000, later + 2500)).toBe('full');
+        expect(await replays.remember(digest('c'), later + 9000, later + 2500)).toBe('replayed');
       }, 2));
   });
 

@@ -1,10 +1,11 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket, type ClientOptions } from 'ws';
 import { startConsole, type Console } from '../../../src/lab/console/index.ts';
+import { PickedFiles } from '../../../src/node/bridge/picked-files.ts';
 import { ScriptedHost } from '../../support/scripted-host.ts';
 
 interface Answer {
@@ -16,6 +17,7 @@ interface Answer {
 let folder: string;
 let page: Console;
 let host: ScriptedHost;
+let picked: PickedFiles;
 let origin: string;
 
 beforeEach(async () => {
@@ -24,7 +26,8 @@ beforeEach(async () => {
   await writeFile(join(folder, 'index.html'), '<!doctype html><title>Tessera</title>');
   await writeFile(join(folder, 'assets', 'app.js'), 'export {};');
   host = new ScriptedHost();
-  page = await startConsole({ host, title: 'Alice <script>', rendererDir: folder });
+  picked = new PickedFiles();
+  page = await startConsole({ host, title: 'Alice <script>', rendererDir: folder, picked });
   origin = new URL(page.url).origin;
 });
 
@@ -33,7 +36,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-function get(path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Answer> {
+function get(path: string, headers: Record<string, string> = {}, method = 'GET', sent = ''): Promise<Answer> {
   return new Promise((resolve, reject) => {
     // node:http, not fetch: fetch neither sets Host nor keeps "..", both of which an attacker can.
     const request = httpRequest(
@@ -44,7 +47,7 @@ function get(path: string, headers: Record<string, string> = {}, method = 'GET')
         response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }));
       },
     );
-    request.on('error', reject).end();
+    request.on('error', reject).end(sent);
   });
 }
 
@@ -110,6 +113,37 @@ describe('console', () => {
       expect((await get(path, { cookie })).body).not.toMatch(/root:|"name"/);
     }
     expect((await get('/', { cookie }, 'POST')).status).toBe(405);
+  });
+
+  it('takes files of its own page, under tokens, and drops them at its end', async () => {
+    const cookie = await enter();
+    const name = encodeURIComponent('../../größe .txt');
+    const answer = await get('/files', { cookie, origin, 'x-file-name': name }, 'POST', 'hello');
+    expect(answer.status).toBe(200);
+    const file = JSON.parse(answer.body) as { token: string; name: string };
+    expect(file).toMatchObject({ name: '_.._größe.txt', size: 5, type: 'text/plain' });
+    expect(answer.body).not.toContain(tmpdir());
+    const path = picked.take(file.token)!;
+    expect(path.startsWith(join(tmpdir(), 'tessera-uploads-'))).toBe(true);
+    expect(await readFile(path, 'utf8')).toBe('hello');
+    await page.stop();
+    await expect(stat(path)).rejects.toMatchObject({ code: 'ENOENT' });
+    page = await startConsole({ host, title: 'again', rendererDir: folder });
+  });
+
+  it('takes no files of anybody else', async () => {
+    const cookie = await enter();
+    const named = { 'x-file-name': 'a' };
+    for (const headers of [
+      { origin, ...named },
+      { cookie, ...named },
+      { cookie, origin: 'http://127.0.0.1:1', ...named },
+      { cookie, origin, host: 'evil.example', ...named },
+    ]) {
+      expect((await get('/files', headers, 'POST', 'x')).status).toBe(403);
+    }
+    expect((await get('/files', { cookie, origin }, 'POST', 'x')).status).toBe(400);
+    expect((await get('/files', { cookie, origin, 'x-file-name': '%zz' }, 'POST', 'x')).status).toBe(400);
   });
 
   it('escapes the title', async () => {

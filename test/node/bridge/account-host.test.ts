@@ -2,17 +2,50 @@ import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../../src/base/clock.ts';
 import { Events } from '../../../src/base/events.ts';
 import type { MessageView } from '../../../src/contract/index.ts';
-import type { AccountEvents, SendRequest } from '../../../src/engine/account.ts';
+import type { AccountEvents, SendFileRequest, SendRequest } from '../../../src/engine/account.ts';
 import type { ChatMessage, SendOutcome, SessionView } from '../../../src/engine/chat-message.ts';
+import type { FileView } from '../../../src/engine/files/file-view.ts';
 import type { KmsState } from '../../../src/engine/tickets/kms-state.ts';
 import { refusal } from '../../../src/engine/refusal.ts';
 import type { HostedAccount } from '../../../src/node/bridge/account-desk.ts';
 import { createAccountHost } from '../../../src/node/bridge/account-host.ts';
 import { createBridge } from '../../../src/node/bridge/bridge.ts';
+import { PickedFiles } from '../../../src/node/bridge/picked-files.ts';
 import { evidenceFor } from '../../support/evidence.ts';
 
 const alice = 'sip:alice@lab.test';
 const bob = 'sip:bob@lab.test';
+
+function engineFile(change: Partial<FileView> = {}): FileView {
+  return {
+    id: 'f1',
+    peer: bob,
+    direction: 'in',
+    name: 'plan.pdf',
+    type: 'application/pdf',
+    size: 10,
+    state: 'offered',
+    transferred: 0,
+    at: 7,
+    ...change,
+  };
+}
+
+class FakeFiles {
+  known: FileView[] = [];
+  readonly calls: string[] = [];
+  isPossible = true;
+  views = () => this.known;
+  accept = (id: string) => this.#called(`accept ${id}`);
+  decline = (id: string) => this.#called(`decline ${id}`);
+  pause = (id: string) => this.#called(`pause ${id}`);
+  resume = (id: string, consent?: boolean) => this.#called(`resume ${id} ${consent}`);
+  cancel = (id: string) => this.#called(`cancel ${id}`);
+  #called(what: string): boolean {
+    this.calls.push(what);
+    return this.isPossible;
+  }
+}
 
 class FakeAccount implements HostedAccount {
   readonly config = {
@@ -72,6 +105,13 @@ class FakeAccount implements HostedAccount {
       endToEnd: { keyManagementServer: null, pskTls: true },
     };
   }
+  readonly files = new FakeFiles();
+  readonly fileRequests: SendFileRequest[] = [];
+  sendFile(request: SendFileRequest) {
+    this.fileRequests.push(request);
+    const file = engineFile({ direction: 'out', state: 'preparing' });
+    return Promise.resolve({ outcome: 'offered' as const, file });
+  }
   conversations() {
     return this.past.length === 0 ? [] : [{ peer: bob, policy: this.config.policy, messages: this.past }];
   }
@@ -113,7 +153,10 @@ function chatMessage(change: Partial<ChatMessage>): ChatMessage {
 function setUp(prepare: (account: FakeAccount) => void = () => undefined) {
   const account = new FakeAccount();
   prepare(account);
-  const host = createAccountHost([account], { clock: new FakeClock() });
+  const picked = new PickedFiles();
+  const shown: string[] = [];
+  const files = { choose: 'dialog' as const, picked, showFile: (path: string) => void shown.push(path) };
+  const host = createAccountHost([account], { clock: new FakeClock(), files });
   const bridge = createBridge({ host });
   const call = async (name: string, input: object): Promise<never> => {
     const reply = await bridge.handle({ id: 1, call: name, input: { accountId: 'alice', ...input } });
@@ -126,7 +169,7 @@ function setUp(prepare: (account: FakeAccount) => void = () => undefined) {
     const outcome = call('sendMessage', { to: bob, text, way: 'message', ...more });
     return { outcome, settle: async (result: SendOutcome) => (account.sends.at(-1)!.settle(result), outcome) };
   };
-  return { account, host, bridge, call, messages, states, send };
+  return { account, host, bridge, call, messages, states, send, picked, shown };
 }
 
 describe('account host', () => {
@@ -277,5 +320,95 @@ describe('account host', () => {
     account.events.emit('composing', { peer: 'sip:stranger@lab.test', isWriting: true });
     account.events.emit('composing', { peer: bob, isWriting: false });
     expect(views).toEqual([true, undefined]);
+  });
+});
+
+describe('files on the screens', () => {
+  it('are sent by a token that main gave, once, and never by a path', async () => {
+    const { account, call, picked } = setUp();
+    const { token, name } = await picked.add(import.meta.filename);
+    expect(name).toBe('account-host.test.ts');
+    const icon = Buffer.from('icon').toString('base64');
+    expect(await call('sendFile', { to: bob, token, icon })).toMatchObject({
+      outcome: 'offered',
+      file: { conversation: bob, direction: 'out' },
+    });
+    expect(account.fileRequests).toEqual([
+      { to: bob, path: import.meta.filename, icon: Uint8Array.from(Buffer.from('icon')) },
+    ]);
+    for (const other of [token, import.meta.filename]) {
+      expect(await call('sendFile', { to: bob, token: other })).toMatchObject({ error: { code: 'no-such-file' } });
+    }
+    expect(account.fileRequests.length).toBe(1);
+  });
+
+  it('are told with their preview, and count as unread when they are new', async () => {
+    const { account, bridge, host, call } = setUp();
+    const events: unknown[] = [];
+    bridge.subscribe((event) => events.push(event));
+    const icon = { contentType: 'image/png' as const, bytes: Uint8Array.of(1, 2, 3) };
+    account.files.known = [engineFile({ icon })];
+    account.events.emit('file', engineFile({ icon }));
+    account.events.emit('file', engineFile({ icon, state: 'waiting' }));
+    expect(events).toContainEqual({
+      event: 'file',
+      payload: expect.objectContaining({
+        file: expect.objectContaining({
+          state: 'offered',
+          icon: { contentType: 'image/png', base64: 'AQID' },
+        }) as unknown,
+      }) as unknown,
+    });
+    const [, talk] = host.snapshot().conversations;
+    expect(talk).toMatchObject({ peer: bob, unread: 1, lastFile: { name: 'plan.pdf', direction: 'in', at: 7 } });
+    expect(await call('listFiles', { peer: bob })).toMatchObject({ files: [{ id: 'f1', conversation: bob }] });
+    expect(await call('listFiles', { peer: 'sip:carol@lab.test' })).toEqual({ files: [] });
+  });
+
+  it('that an earlier run left are nothing new to read', () => {
+    const { account, host } = setUp();
+    account.events.emit('file', engineFile({ state: 'interrupted' }));
+    expect(host.snapshot().conversations).toContainEqual(expect.objectContaining({ peer: bob, unread: 0 }));
+  });
+
+  it('pass on what the user does, and say when it cannot be done any more', async () => {
+    const { account, call } = setUp();
+    for (const name of ['acceptFile', 'declineFile', 'pauseFile', 'resumeFile', 'cancelFile']) {
+      expect(await call(name, { fileId: 'f1' })).toEqual({});
+    }
+    await call('resumeFile', { fileId: 'f1', consent: true });
+    expect(account.files.calls).toEqual([
+      'accept f1',
+      'decline f1',
+      'pause f1',
+      'resume f1 false',
+      'cancel f1',
+      'resume f1 true',
+    ]);
+    account.files.isPossible = false;
+    expect(await call('acceptFile', { fileId: 'f1' })).toMatchObject({ error: { code: 'no-such-file' } });
+  });
+
+  it('are shown in their folder only once they are there', async () => {
+    const { account, call, shown } = setUp();
+    account.files.known = [engineFile({ state: 'transferring' })];
+    expect(await call('showFile', { fileId: 'f1' })).toMatchObject({ error: { code: 'no-such-file' } });
+    account.files.known = [engineFile({ state: 'done', path: '/received/plan.pdf' })];
+    expect(await call('showFile', { fileId: 'f1' })).toEqual({});
+    expect(shown).toEqual(['/received/plan.pdf']);
+  });
+
+  it('leaves no message behind for a text that became a file', async () => {
+    const { account, call, bridge } = setUp();
+    const removed: string[] = [];
+    bridge.subscribe((event) => {
+      if (event.event === 'messageRemoved') removed.push(event.payload.messageId);
+    });
+    const sending = call('sendMessage', { to: bob, text: 'long', way: 'msrp' });
+    const file = { id: 'f1', peer: bob, direction: 'out', name: 'message.txt', type: 'text/plain', size: 4 } as const;
+    account.sends[0]!.settle({ outcome: 'offered', file: { ...file, state: 'preparing', transferred: 0, at: 1 } });
+    expect(await sending).toEqual({ outcome: 'offered', fileId: 'f1' });
+    expect(removed).toHaveLength(1);
+    expect(await call('listMessages', { peer: bob })).toMatchObject({ messages: [] });
   });
 });

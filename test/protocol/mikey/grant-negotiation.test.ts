@@ -12,6 +12,7 @@ import {
   uriIdentity,
   type GrantDifference,
   type GrantedTicket,
+  type MikeyIdentity,
 } from '../../../src/protocol/mikey/index.ts';
 import { identityPayload } from '../../../src/protocol/mikey/payload-access.ts';
 import type { KeyDataPayload, Payload, TicketPolicy } from '../../../src/protocol/mikey/payloads.ts';
@@ -150,6 +151,7 @@ function granting(
   change: (policy: TicketPolicy) => TicketPolicy,
   changes: RequestChanges = {},
   keys?: KeyDataPayload[],
+  other: { readonly initiatorData?: Uint8Array; readonly kms?: MikeyIdentity } = {},
 ) {
   const asked = request(alice, changes);
   const { header, payloads } = decodeMessage(asked.message);
@@ -169,10 +171,10 @@ function granting(
       csbId: header.csbId,
       timestamp,
       rand: payloads.find((payload) => payload.payload === 'RANDR')!.value,
-      kms: kmsIdentity,
+      kms: other.kms ?? kmsIdentity,
       keys: [mpk, ...(granted.flags.I ? [mpk] : []), ...issued],
     },
-    ticket,
+    { ...ticket, initiatorData: other.initiatorData ?? new Uint8Array() },
     asked.message,
   );
   return (): GrantedTicket => asked.accept(answer, start);
@@ -184,6 +186,12 @@ const replaceRole =
     ...policy,
     parameters: [...policy.parameters.filter((one) => !(one.payload === kind && one.role === role)), ...by],
   });
+
+/** What a question says of the keys that it wants. */
+function keyWish(): Payload {
+  const { policy } = decodeMessage(request(alice).message).payloads.find((payload) => payload.payload === 'TP')!;
+  return policy.parameters.find(({ payload }) => payload === 'KEMAC')!;
+}
 
 describe('what the initiator takes', () => {
   it('is the wish', () => {
@@ -261,9 +269,34 @@ describe('what the initiator takes', () => {
       changes: { applications: [uriIdentity('urn:a')] },
       field: 'applications',
     },
+    {
+      name: 'another application',
+      change: replaceRole('IDR', idRole.application, [identityPayload(idRole.application, uriIdentity('urn:b'))]),
+      changes: { applications: [uriIdentity('urn:a')] },
+      field: 'applications',
+    },
+    { name: 'a life without beginning', change: replaceRole('TR', timestampRole.start, []), field: 'life' },
+    {
+      name: 'a wish for keys',
+      change: (policy) => ({ ...policy, parameters: [...policy.parameters, keyWish()] }),
+      field: 'KEMAC',
+    },
   ])('is never $name', ({ change, changes, field }) => {
     const grant = granting(change, { ...changes, judge: () => true });
     expect(failing(grant)).toMatchObject({ kind: 'policy-denied', field: `mikey.granted.${field}` });
+  });
+
+  it('is never the answer of another KMS, nor a ticket that was sent already', () => {
+    const judge = () => true;
+    const same = (policy: TicketPolicy): TicketPolicy => policy;
+    expect(failing(granting(same, { judge }, undefined, { kms: uriIdentity('sip:other') }))).toMatchObject({
+      kind: 'policy-denied',
+      field: 'mikey.granted.kms',
+    });
+    expect(failing(granting(same, { judge }, undefined, { initiatorData: new Uint8Array(42) }))).toMatchObject({
+      kind: 'policy-denied',
+      field: 'mikey.granted.initiatorData',
+    });
   });
 
   it.each<{ name: string; keys: KeyDataPayload[] }>([

@@ -27,9 +27,11 @@ import {
   alice,
   bob,
   carol,
+  hand,
   keyOf,
   kmsIdentity,
   makeKms,
+  obtain,
   party,
   protTypes,
   repeatableRandom,
@@ -372,6 +374,78 @@ describe('the responder machine', () => {
     expect(garbage.map(({ type }) => type)).toEqual(['refused', 'send']);
   });
 
+  it('has keys for a dialog once, and room for so many dialogs and messages', async () => {
+    const clock = new FakeClock();
+    const kms = makeKms();
+    const messages = await Promise.all(
+      ['a', 'b', 'c'].map((call) => invite(kms, initiatorOf(alice, { random: repeatableRandom(call) }), clock, call)),
+    );
+    const [first, second, third] = messages as [Uint8Array, Uint8Array, Uint8Array];
+    const machine = responderOf(bob, 'phone', { maxSessions: 2, groups: [], peer: {}, maxDialogs: 1 });
+    only(await take(kms, machine, 'one', first, clock), 'established');
+    const again = machine.handle({ type: 'transfer-init', dialog: 'one', message: second }, clock.now);
+    expect(only(again, 'refused').error.message).toContain('the dialog has its keys');
+    const full = await take(kms, machine, 'two', second, clock);
+    expect(only(full, 'refused').error.message).toContain('no room for another dialog');
+    machine.handle({ type: 'dialog-ended', dialog: 'one' }, clock.now);
+    only(await take(kms, machine, 'three', third, clock), 'established');
+
+    const forgetful = responderOf(bob, 'desk', { replays: new ReplayCache(1) });
+    only(await take(kms, forgetful, 'one', first, clock), 'established');
+    expect(only(await take(kms, forgetful, 'two', second, clock), 'refused').error.message).toContain(
+      'too many messages',
+    );
+  });
+
+  it('asks a KMS of the weaker suite in the suite of the ticket, and keeps what other dialogs asked', async () => {
+    const clock = new FakeClock();
+    const kms = makeKms();
+    const weaker = { ...kmsAccess(alice), suite: '128' } as const;
+    const calls = await Promise.all(
+      ['a', 'b'].map((call) =>
+        invite(kms, initiatorOf(alice, { kms: weaker, random: repeatableRandom(call) }), clock, call),
+      ),
+    );
+    const machine = responderOf(bob, 'phone', { kms: { ...kmsAccess(bob), suite: '128' } });
+    const [one, two] = calls.map((message, index) =>
+      only(machine.handle({ type: 'transfer-init', dialog: `${index}`, message }, clock.now), 'ask-kms'),
+    );
+    expect(decodeMessage(one!.message).header.prf).toBe(0);
+    machine.handle({ type: 'dialog-ended', dialog: '0' }, clock.now);
+    const answer = async (asking: typeof one) => {
+      const outcome = await kms.handleTicketResolve(asking!.message, clock.now);
+      if (outcome.outcome !== 'answered') throw new Error(outcome.outcome);
+      return machine.handle({ type: 'kms-answer', question: asking!.question, message: outcome.message }, clock.now);
+    };
+    expect(await answer(one)).toEqual([]);
+    only(await answer(two), 'established');
+  });
+
+  it('takes a count once, and none that is lower', async () => {
+    const clock = new FakeClock();
+    const kms = makeKms();
+    const ticket = await obtain(kms, alice);
+    const counted = (value: number): Uint8Array =>
+      hand(ticket, alice, bob.identity, clock.now, { timestamp: { type: 'counter', value } }).message;
+    const machine = responderOf(bob, 'phone', { counters: new CounterMemory(5) });
+    const ask = (dialog: string, message: Uint8Array) =>
+      only(machine.handle({ type: 'transfer-init', dialog, message }, clock.now), 'ask-kms');
+    const messages = [counted(7), counted(6)];
+    const [high, low] = messages.map((message, index) => ask(`${index}`, message));
+    const answer = async (asking: typeof high) => {
+      const outcome = await kms.handleTicketResolve(asking!.message, clock.now);
+      if (outcome.outcome !== 'answered') throw new Error(`${outcome.outcome}: ${outcome.error.message}`);
+      return machine.handle({ type: 'kms-answer', question: asking!.question, message: outcome.message }, clock.now);
+    };
+    only(await answer(high), 'established');
+    expect(only(await answer(low), 'refused').error).toMatchObject({ hint: { mikey: 1 } });
+    const without = responderOf(bob, 'desk').handle(
+      { type: 'transfer-init', dialog: 'one', message: counted(8) },
+      clock.now,
+    );
+    expect(only(without, 'refused').error).toMatchObject({ field: 'mikey.TRANSFER_INIT.T' });
+  });
+
   it('counts with senders that count', async () => {
     const clock = new FakeClock();
     const counters = new CounterMemory(5);
@@ -412,6 +486,37 @@ describe('the initiator machine', () => {
     only(call('four'), 'ask-kms');
     expect(machine.handle({ type: 'kms-answer', question: 99, message: new Uint8Array() }, clock.now)).toEqual([]);
     expect(machine.handle({ type: 'kms-failed', question: 99 }, clock.now)).toEqual([]);
+  });
+
+  it('keeps what other calls asked, and gives a dialog of one call no keys of another', async () => {
+    const clock = new FakeClock();
+    const kms = makeKms();
+    const machine = initiatorOf(alice);
+    const askFor = (call: string) =>
+      only(machine.handle({ type: 'call', call, to: bob.identity }, clock.now), 'ask-kms');
+    const granted = async (asking: ReturnType<typeof askFor>) => {
+      const outcome = await kms.handleTicketRequest(asking.message, clock.now);
+      if (outcome.outcome !== 'answered') throw new Error(outcome.outcome);
+      return machine.handle({ type: 'kms-answer', question: asking.question, message: outcome.message }, clock.now);
+    };
+    const [ended, kept] = [askFor('ended'), askFor('kept')];
+    machine.handle({ type: 'call-settled', call: 'ended' }, clock.now);
+    expect(await granted(ended)).toEqual([]);
+    const first = only(await granted(kept), 'send').message;
+    const second = only(await granted(askFor('second')), 'send').message;
+    const answers = await Promise.all(
+      [first, second].map(async (message, index) =>
+        only(await take(kms, responderOf(bob, `${index}`), `${index}`, message, clock), 'send'),
+      ),
+    );
+    const answer = (call: string, index: number) =>
+      machine.handle({ type: 'answer', call, dialog: 'dialog', message: answers[index]!.message }, clock.now);
+    only(answer('kept', 0), 'established');
+    expect(only(answer('second', 1), 'refused').error.message).toContain('a dialog of another call');
+    const notSdp = initiatorOf(alice, { random: repeatableRandom('no SDP') });
+    expect(notSdp.handle({ type: 'answer', call: 'none', dialog: 'd', message: first }, clock.now)).toMatchObject([
+      { type: 'refused', error: { field: 'mikey.initiator.call' } },
+    ]);
   });
 
   it('ends a call whose ticket is refused, and asks nobody without a KMS', async () => {

@@ -11,6 +11,7 @@ import {
   msrpTicketFlags,
   sameIdentity,
   type GrantedTicket,
+  type GrantRules,
   type KmsDirectory,
   type MakeTicketOptions,
   type MikeyIdentity,
@@ -206,6 +207,58 @@ describe('mode 3: the initiator makes the ticket and the KMS resolves it', () =>
       error: { field: 'mikey.TICKET.IDRr', hint: { mikey: 14 } },
     });
   });
+
+  const day = 24 * 3_600_000;
+  it.each<{ name: string; ticket: () => GrantedTicket; rules?: Partial<GrantRules>; refused: boolean }>([
+    { name: 'longest life', ticket: () => make(mode3, { validUntil: start + day }), refused: false },
+    { name: 'longest life', ticket: () => make(mode3, { validUntil: start + 2 * day }), refused: true },
+    {
+      name: 'longest life, however it began',
+      ticket: () => make(mode3, { validFrom: start - 3 * day }),
+      refused: true,
+    },
+    { name: 'life of some length', ticket: withoutLife, refused: true },
+    { name: 'single use', ticket: () => make(mode3), rules: { reuse: false }, refused: true },
+    { name: 'single use', ticket: () => make({ ...mode3, J: false }), rules: { reuse: false }, refused: false },
+    { name: 'frequent keys', ticket: () => make(mode3), rules: { rekeyingSeconds: 600 }, refused: true },
+    {
+      name: 'frequent keys',
+      ticket: () => make(mode3, { rekeyingSeconds: 600 }),
+      rules: { rekeyingSeconds: 600 },
+      refused: false,
+    },
+    { name: 'keys that it sees', ticket: () => make({ ...mode3, M: true }), refused: true },
+    {
+      name: 'keys that it sees',
+      ticket: () => make({ ...mode3, M: true }),
+      rules: { suppliedKeys: true },
+      refused: false,
+    },
+  ])('does not get round the rule of the KMS for $name: refused $refused', async ({ ticket, rules = {}, refused }) => {
+    const outcome = await refusal(ticket(), alice, sharingKms({ rules }));
+    if (refused) expect(outcome).toMatchObject({ outcome: 'refused', error: { hint: { mikey: 15 } } });
+    else expect(outcome).toMatchObject({ outcome: 'answered' });
+  });
+
+  /** A ticket whose policy names neither beginning nor end. */
+  function withoutLife(): GrantedTicket {
+    const made = make(mode3);
+    const { policy } = made.ticketPayload;
+    const parameters = policy.parameters.filter(({ payload }) => payload !== 'TR');
+    const rand = random.bytes(32);
+    const mpk = mpkData(random.bytes(32), random.bytes(4));
+    const key = keyData('TGK', random.bytes(32), random.bytes(4));
+    const ticketPayload = makeBaseTicket({
+      policy: { ...policy, parameters },
+      tpk: aliceTpk,
+      timestamp: ntpTimestamp(start),
+      rand,
+      mpk,
+      keys: [key],
+    });
+    const { mpki, mpkr } = splitMpk(policy.prf, mpk.key, rand);
+    return { ...made, ticketPayload, mpki: new SecretBytes(mpki), mpkr: new SecretBytes(mpkr), keys: [ticketKey(key)] };
+  }
 
   it('cannot pass for a ticket of the KMS', async () => {
     const ticket = make(mode3);

@@ -444,7 +444,7 @@ describe.each(vectors.scenarios)('$name', (scenario) => {
     if (resolved.outcome !== 'answered') throw resolved.error;
     const opened = openResolveResponse(exchange.resolveInit(), resolve, decodeMessage(resolved.message));
     // The ticket is the vector's, so are the keys in it; only the fork is new.
-    expect(toHex(opened.mpks[0]!.key)).toBe(toHex(exchange.split().mpki));
+    expect(toHex(opened.mpks[0].key)).toBe(toHex(exchange.split().mpki));
     expect(await machine.handleTicketResolve(resolve, resolvedAt)).toMatchObject({ outcome: 'refused' });
   });
 

@@ -42,6 +42,19 @@ it('a stored form that was cut or changed is refused or another ticket, never a 
   }
 });
 
+it('so does a ticket without forking whose keys have salts', async () => {
+  const ticket = await obtain(makeKms(), alice, {
+    flags: { ...msrpTicketFlags, I: false },
+    keys: [{ kind: 'GTGK', saltOctets: 14 }],
+  });
+  const stored = encodeGrantedTicket(ticket);
+  const restored = decodeGrantedTicket(stored, start);
+  stored.fill(0);
+  expect(restored.mpkr).toBeUndefined();
+  expect(restored.keys[0]?.salt).toHaveLength(14);
+  expect(shown(restored)).toEqual(shown(ticket));
+});
+
 it('so does a ticket that its initiator made itself', () => {
   const ticket = makeTicket({
     suite: '256',
@@ -50,7 +63,7 @@ it('so does a ticket that its initiator made itself', () => {
     kms: kmsIdentity,
     responders: [bob.identity],
     flags: { ...msrpTicketFlags, D: false, L: true },
-    keys: [{ kind: 'TGK' }],
+    keys: [{ kind: 'TGK', saltOctets: 14 }],
     validFrom: start - 300_000,
     validUntil: start + 3_600_000,
     now: start,

@@ -107,6 +107,7 @@ describe('preload bridge', () => {
     let emit: (event: EventEnvelope) => void = () => undefined;
     const transport = new PreloadTransport({
       call: ({ id }) => Promise.resolve(id === 1 ? { id, ok: true, output: 7 } : ('garbage' as never)),
+      pickDropped: () => Promise.resolve(null),
       onEvent: (listener) => {
         emit = listener;
         return () => undefined;

@@ -28,7 +28,7 @@ it('groups by day, sender and burst', () => {
     message('out', noon + 11 * minute),
     message('in', noon + 12 * minute),
   ]);
-  expect(days.map((day) => day.groups.map((group) => `${group.direction}${group.messages.length}`))).toEqual([
+  expect(days.map((day) => day.groups.map((group) => `${group.direction}${group.items.length}`))).toEqual([
     ['in1'],
     ['in2', 'out1', 'out1', 'in1'],
   ]);

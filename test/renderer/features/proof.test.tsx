@@ -35,6 +35,22 @@ describe('proof of protection', () => {
     expect(fact('Verified')).toBe('2026-11-23T12:00:00.000Z');
   });
 
+  it('names the relay that reads a session, and vouches for nobody', async () => {
+    const fact = await openSheet('unverified', 'msrp', (evidence) => ({
+      kind: 'msrp-relay',
+      tls: { version: 'TLSv1.3', suite: 'TLS_AES_256_GCM_SHA384' },
+      relay: 'relay.example',
+      side: 'own',
+      beyond: 'tls',
+      vouchedBy: 'nobody',
+      verifiedAt: 0,
+      notProtected: evidence.notProtected,
+    }));
+    expect(fact('MSRP relay')).toBe('relay.example (own)');
+    expect(fact('Who vouches')).toMatch(/^Nobody/);
+    expect(fact('Protected by')).toMatch(/relay/);
+  });
+
   it('does not let an unproven sender pass as proven', async () => {
     const fact = await openSheet('unverified', 'message', (evidence) => ({
       ...(evidenceFor('e2e', 'message', 0, bob) as Extract<Evidence, { kind: 'message-psk-mime' }>),

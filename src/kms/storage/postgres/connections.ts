@@ -15,6 +15,9 @@ export interface Query {
   readonly name?: string;
 }
 
+/** A broken connection tells each of its questions; told besides, with nobody listening, it would end the process. */
+const ignore = (): void => undefined;
+
 /** Runs a query of one transaction. */
 export type Ask = <Row extends object>(query: Query) => Promise<readonly Row[]>;
 
@@ -39,7 +42,7 @@ export class PostgresConnections {
       options: `-c synchronous_commit=${waitsForDisk ? 'on' : 'off'}`,
     });
     // A connection that breaks while nobody uses it: the pool makes another when one is needed.
-    this.#pool.on('error', () => undefined);
+    this.#pool.on('error', ignore);
   }
 
   async ask<Row extends object>(query: Query): Promise<readonly Row[]> {
@@ -48,17 +51,23 @@ export class PostgresConnections {
 
   async transaction<Result>(action: (ask: Ask) => Promise<Result>): Promise<Result> {
     const client = await inStorage(() => this.#pool.connect());
+    // The pool listens only to connections that are not lent.
+    client.on('error', ignore);
+    const release = (isBroken: boolean): void => {
+      client.off('error', ignore);
+      client.release(isBroken);
+    };
     const ask: Ask = <Row extends object>(query: Query) =>
       inStorage(async () => (await client.query<Row>(asConfig(query))).rows);
     try {
       await ask({ text: 'BEGIN' });
       const result = await action(ask);
       await ask({ text: 'COMMIT' });
-      client.release();
+      release(false);
       return result;
     } catch (error) {
       // Closing the connection undoes the transaction, also where a ROLLBACK would not get through.
-      client.release(true);
+      release(true);
       throw error;
     }
   }

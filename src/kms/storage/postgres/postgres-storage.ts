@@ -1,7 +1,14 @@
 import { equalBytes } from '../../../base/bytes.ts';
 import type { ReplayMemory } from '../../../protocol/mikey/index.ts';
 import { chainLines, type AuditEntry, type AuditHead, type AuditLine } from '../../audit-chain.ts';
-import { KmsStorageError, type AuditStore, type KmsStorage, type StoredTpk, type TpkStore } from '../../ports.ts';
+import {
+  KmsStorageError,
+  replicaClockMilliseconds,
+  type AuditStore,
+  type KmsStorage,
+  type StoredTpk,
+  type TpkStore,
+} from '../../ports.ts';
 import { AuditQueue } from '../audit-queue.ts';
 import { ReplayCensus } from '../replay-census.ts';
 import { migrate, PostgresConnections, type Ask } from './connections.ts';
@@ -106,7 +113,8 @@ class PostgresReplays implements ReplayMemory {
   }
 
   async #sweep(now: number): Promise<void> {
-    await this.#connections.ask({ text: 'DELETE FROM kms_replay WHERE until < $1', values: [now] });
+    const values = [now - replicaClockMilliseconds];
+    await this.#connections.ask({ text: 'DELETE FROM kms_replay WHERE until < $1', values });
     const [row] = await this.#connections.ask<{ readonly count: string }>({ text: 'SELECT count(*) FROM kms_replay' });
     this.#census.swept(Number(row?.count), now);
   }

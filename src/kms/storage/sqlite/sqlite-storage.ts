@@ -1,7 +1,14 @@
 import { equalBytes } from '../../../base/bytes.ts';
 import type { ReplayMemory } from '../../../protocol/mikey/index.ts';
 import { chainLines, type AuditEntry, type AuditHead, type AuditLine } from '../../audit-chain.ts';
-import type { AuditStore, KmsStorage, Rewrapping, StoredTpk, TpkStore } from '../../ports.ts';
+import {
+  replicaClockMilliseconds,
+  type AuditStore,
+  type KmsStorage,
+  type Rewrapping,
+  type StoredTpk,
+  type TpkStore,
+} from '../../ports.ts';
 import { AuditQueue } from '../audit-queue.ts';
 import { ReplayCensus } from '../replay-census.ts';
 import { loadSqliteBinding, type SqliteDatabase } from './binding.ts';
@@ -106,7 +113,7 @@ class SqliteReplays implements ReplayMemory {
   remember(digest: Uint8Array, until: number, now: number): ReturnType<ReplayMemory['remember']> {
     return inStorage(() => {
       if (this.#census.needsSweep(now)) {
-        this.#deleteOld.run(now);
+        this.#deleteOld.run(now - replicaClockMilliseconds);
         this.#census.swept(Number(this.#count.get()), now);
       }
       if (this.#census.isFull) return this.#find.get(digest, now) === undefined ? 'full' : 'replayed';

@@ -1,5 +1,5 @@
 import { ByteReader } from '../../../base/byte-reader.ts';
-import { ProtocolError } from '../../../base/errors.ts';
+import { assertProtocolError } from '../../../base/errors.ts';
 import type { ReadTree } from '../../../base/tree-reader.ts';
 import type { TicketPayload } from '../payloads.ts';
 import { payloadCodecs } from '../ticket-codec.ts';
@@ -10,8 +10,6 @@ import { proveMessage } from './proofs.ts';
 import { proveTicket } from './ticket-proof.ts';
 
 export interface MikeyInspectionOptions extends ProofInputs {
-  /** Milliseconds since 1970. */
-  readonly now: number;
   /** Shows keys that are deciphered here. Keys that stand in clear in a message are never shown. */
   readonly showKeys?: boolean;
 }
@@ -50,7 +48,7 @@ export function inspectLonePayload(
     reader.expectEnd(`mikey.${kind}`);
     if (payload?.payload === 'TICKET') ticket = payload;
   } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
+    assertProtocolError(error);
     refusal = error.message;
   }
   const proof = ticket === undefined ? undefined : proveTicket(ticket, options);

@@ -1,10 +1,10 @@
 import { ByteWriter } from '../../../base/byte-writer.ts';
 import { SecretBytes } from '../../../base/secret-bytes.ts';
 import { dataType, idRole, randRole } from '../code-points.ts';
-import { ProtocolError } from '../../../base/errors.ts';
+import { assertProtocolError } from '../../../base/errors.ts';
 import { messageLabel, type ExchangeRands, type MessageOrder } from '../derivation.ts';
 import { decodeMessage, type DecodedMessage } from '../message.ts';
-import { identityInRole, optionalPayload, randInRole } from '../payload-access.ts';
+import { identityInRole, optionalPayload, randInRole, requiredPayload } from '../payload-access.ts';
 import { protectionKeys, suiteOfPrf } from '../protection.ts';
 import { forkMpkr } from '../ticket-keys.ts';
 import { codePointName } from './names.ts';
@@ -23,8 +23,10 @@ export function protectionOf(exchange: Exchange, inputs: ProofInputs): Protectio
     case presharedVerification:
       return presharedProtection(exchange, inputs);
     case dataType.requestInitPsk:
+    case dataType.requestInitPk:
       return kmsProtection(exchange, inputs, 'initial', { role: randRole.initiator, of: message });
     case dataType.resolveInitPsk:
+    case dataType.resolveInitPk:
       return kmsProtection(exchange, inputs, 'initial', { role: randRole.responder, of: message });
     case dataType.requestResp:
       return kmsProtection(exchange, inputs, 'response', { role: randRole.initiator, of: question });
@@ -62,18 +64,37 @@ function withKeys(
 
 function kmsProtection(
   exchange: Exchange,
-  { psk }: ProofInputs,
+  inputs: ProofInputs,
   order: MessageOrder,
-  rand: { readonly role: number; readonly of: Exchange['message'] | undefined },
+  rand: { readonly role: number; readonly of: DecodedMessage | undefined },
 ): Protection {
   if (rand.of === undefined) return { unknown: 'needs the request, which its MAC covers (--request)' };
-  if (psk === undefined) {
-    return { unknown: 'needs the key shared with the KMS, or the envelope key of a PK exchange (--psk)' };
-  }
+  const candidates = kmsCandidates(rand.of, inputs);
+  if ('unknown' in candidates) return candidates;
   const value = randInRole(rand.of.payloads, rand.role);
   if (value === undefined) return { unknown: `${codePointName('randRole', rand.role)} is missing in the request` };
   const rands = rand.role === randRole.initiator ? { initiator: value } : { responder: value };
-  return withKeys(exchange, [{ secret: psk, name: '--psk' }], order, rands);
+  return withKeys(exchange, candidates, order, rands);
+}
+
+/** The keys that a user and the KMS may share: a pre-shared one, or the envelope key of a public-key question. */
+function kmsCandidates(
+  question: DecodedMessage,
+  { psk, kmsKey }: ProofInputs,
+): readonly Candidate[] | { readonly unknown: string } {
+  const given = psk === undefined ? [] : [{ secret: psk, name: '--psk' }];
+  const { dataType: type, prf } = question.header;
+  if (type !== dataType.requestInitPk && type !== dataType.resolveInitPk) {
+    return psk === undefined ? { unknown: 'needs the key shared with the KMS (--psk)' } : given;
+  }
+  if (kmsKey === undefined) {
+    return psk === undefined
+      ? { unknown: 'needs the private key of the KMS (--kms-key), or the envelope key (--psk)' }
+      : given;
+  }
+  const suite = suiteOfPrf(prf, 'mikey.HDR.prf');
+  const envelope = kmsKey.decryptKey(requiredPayload(question.payloads, 'PKE').data, suite.keyBits / 8);
+  return [...given, { secret: new SecretBytes(envelope), name: 'the envelope key of the request (--kms-key)' }];
 }
 
 const needsMpk = 'needs MPKi or the MPK of the ticket (--mpk), or the ticket protection key (--tpk)';
@@ -130,7 +151,7 @@ function readEarlier(bytes: Uint8Array, csbId: number): readonly DecodedMessage[
     const message = decodeMessage(bytes);
     return message.header.csbId === csbId ? [message] : [];
   } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
+    assertProtocolError(error);
     return [];
   }
 }

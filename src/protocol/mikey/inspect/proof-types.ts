@@ -1,4 +1,6 @@
 import type { SecretBytes } from '../../../base/secret-bytes.ts';
+import type { TrustAnchors } from '../../../crypto/certificate-path.ts';
+import type { RsaPrivateKey } from '../../../crypto/rsa.ts';
 import type { ExchangeRands } from '../derivation.ts';
 import type { DecodedMessage } from '../message.ts';
 import type { ProtectionKeys } from '../protection.ts';
@@ -10,6 +12,12 @@ export interface ProofInputs {
   /** MPKi, MPKr, MPKr' or the MPK of the ticket: each is tried for whatever it can be. */
   readonly mpks?: readonly SecretBytes[];
   readonly tpk?: SecretBytes;
+  /** The key of the KMS: deciphers envelope keys, and signs Errors. */
+  readonly kmsKey?: RsaPrivateKey;
+  /** Whom the certificates in a message may lead to. */
+  readonly anchors?: TrustAnchors;
+  /** When certificates have to be valid, milliseconds since 1970. */
+  readonly now: number;
   /** The message that this one answers. */
   readonly request?: Uint8Array;
   /** Earlier messages of the same Ticket Transfer: a CSB update takes its keys from the last of the first two (reading [A20]). */

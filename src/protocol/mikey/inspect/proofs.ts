@@ -1,17 +1,17 @@
 import { concatBytes } from '../../../base/bytes.ts';
-import { ProtocolError } from '../../../base/errors.ts';
+import { assertProtocolError, type ProtocolError } from '../../../base/errors.ts';
 import { constantTimeEqual } from '../../../crypto/constant-time.ts';
-import { dataType, encryption, idRole } from '../code-points.ts';
-import { identityText, type MikeyIdentity } from '../identity.ts';
+import { dataType, encryption } from '../code-points.ts';
 import { decodeMessage, type DecodedMessage } from '../message.ts';
-import { identityInRole, optionalPayload, requiredPayload } from '../payload-access.ts';
-import type { Payload } from '../payloads.ts';
+import { optionalPayload, requiredPayload } from '../payload-access.ts';
 import { computeMac, coveredOctets, openKemac } from '../protection.ts';
 import { decodeKeyData } from '../ticket-codec.ts';
 import { protectionOf } from './message-protection.ts';
 import { codePointName } from './names.ts';
 import type { Exchange, Finding, ProofInputs, ProtectionCandidate } from './proof-types.ts';
+import { proveSignature } from './signature-proof.ts';
 import { proveInitiatorData, proveTicket } from './ticket-proof.ts';
+import { trailerOf } from './trailer.ts';
 
 export interface Proofs {
   readonly findings: readonly Finding[];
@@ -26,7 +26,7 @@ export function proveMessage(bytes: Uint8Array, inputs: ProofInputs): Proofs {
   try {
     message = decodeMessage(bytes);
   } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
+    assertProtocolError(error);
     const detail = 'the message is not whole, so nothing can be verified in it';
     return { findings: [{ subject: 'MAC', result: 'not checked', detail }], deciphered: {}, refusal: error };
   }
@@ -52,7 +52,7 @@ function caught(subject: string, prove: () => Proven): Proven {
   try {
     return prove();
   } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
+    assertProtocolError(error);
     return { findings: [{ subject, result: 'not checked', detail: error.message }] };
   }
 }
@@ -84,7 +84,7 @@ function readRequest(
     if (question.header.csbId !== message.header.csbId) return refuse('has another CSB ID than the message');
     return { question, findings: [] };
   } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
+    assertProtocolError(error);
     return refuse(`cannot be read: ${error.message}`);
   }
 }
@@ -103,10 +103,7 @@ function proveProtection(exchange: Exchange, inputs: ProofInputs): Proven {
   const { message } = exchange;
   const name = codePointName('dataType', message.header.dataType);
   const proof = proofOf(message);
-  if (proof.kind === 'signature') {
-    const detail = "needs the sender's certificate checked up to a trusted root, which is not done here";
-    return { findings: [{ subject: `SIGN of ${name}`, result: 'not checked', detail }] };
-  }
+  if (proof.kind === 'signature') return { findings: proveSignature(exchange, inputs) };
   if (proof.kind === 'none') {
     return { findings: [{ subject: name, result: 'not checked', detail: 'nothing protects it: no V, SIGN or MAC' }] };
   }
@@ -155,79 +152,6 @@ function proofOf(message: DecodedMessage): MessageProof {
   return { kind: 'none' };
 }
 
-type Trailer = { readonly octets: readonly Uint8Array[]; readonly text: string } | { readonly unknown: string };
-
-/** What the MAC covers besides the message (RFC 6043 5.5, RFC 3830 5.2). Reading [A1]: of identities, ID Data alone. */
-function trailerOf(exchange: Exchange, inputs: ProofInputs): Trailer {
-  const { message, question } = exchange;
-  const party = (role: number, given: Uint8Array | undefined): Party => partyOf(message, role, given);
-  const initiator = party(idRole.initiator, inputs.initiator);
-  const responder = party(idRole.responder, inputs.responder);
-  const kms = party(idRole.kms, inputs.kms);
-  switch (message.header.dataType) {
-    case dataType.requestInitPsk:
-      return partiesTrailer([initiator, kms]);
-    case dataType.resolveInitPsk:
-      return partiesTrailer([responder, kms]);
-    case dataType.transferInit:
-      return partiesTrailer([initiator, responder]);
-    case dataType.requestResp:
-    case dataType.resolveResp:
-    case dataType.transferResp:
-      if (question === undefined) return { unknown: 'needs the request, which its MAC covers (--request)' };
-      return { octets: [question.bytes], text: 'the whole request' };
-    case 1: {
-      // RFC 3830 5.2: the verification message covers the identities and T of the first.
-      const timestamp = optionalPayload(question?.payloads ?? [], 'T');
-      const parties = partiesTrailer([initiator, responder]);
-      if ('unknown' in parties || timestamp === undefined) return 'unknown' in parties ? parties : { unknown: 'no T' };
-      return { octets: [...parties.octets, timestamp.value], text: `${parties.text} and T of the request` };
-    }
-    default:
-      return { octets: [], text: 'nothing else' };
-  }
-}
-
-interface Party {
-  readonly name: string;
-  readonly option: string;
-  readonly data: Uint8Array | undefined;
-  readonly source: string;
-}
-
-const partyNames: Readonly<Record<number, readonly [name: string, option: string]>> = {
-  [idRole.initiator]: ['Identity_i', '--initiator'],
-  [idRole.responder]: ['Identity_r', '--responder'],
-  [idRole.kms]: ['Identity_kms', '--kms'],
-};
-
-/** Reading [A34]: an identity that is left out is known otherwise: given by the caller, or named by the ticket or its policy. */
-function partyOf(message: DecodedMessage, role: number, given: Uint8Array | undefined): Party {
-  const [name, option] = partyNames[role] ?? ['Identity', ''];
-  const own = identityInRole(message.payloads, role);
-  if (own !== undefined) return { name, option, data: own.data, source: '' };
-  if (given !== undefined) return { name, option, data: given, source: `, from ${option}` };
-  const policyParties = message.payloads.flatMap(policyParameters);
-  const named = policyParties.filter((payload) => payload.payload === 'IDR' && payload.role === role);
-  const only = named.length === 1 ? identityInRole(named, role) : undefined;
-  return { name, option, data: only?.data, source: ', from the policy' };
-}
-
-const policyParameters = (payload: Payload): readonly Payload[] =>
-  payload.payload === 'TICKET' || payload.payload === 'TP' ? payload.policy.parameters : [];
-
-function partiesTrailer(parties: readonly Party[]): Trailer {
-  const missing = parties.find(({ data }) => data === undefined);
-  if (missing !== undefined)
-    return { unknown: `needs ${missing.name}, which the message leaves out (${missing.option})` };
-  const octets = parties.map(({ data }) => data ?? new Uint8Array());
-  const texts = parties.map(({ name, data, source }) => {
-    const identity: MikeyIdentity = { type: 'uri', data: data ?? new Uint8Array() };
-    return `${name} (${identityText(identity)}${source})`;
-  });
-  return { octets, text: texts.join(' and ') };
-}
-
 function decipher(message: DecodedMessage, name: string, { keys, name: keyName }: ProtectionCandidate): Proven {
   const subject = `KEMAC of ${name}`;
   const kemac = optionalPayload(message.payloads, 'KEMAC');
@@ -245,7 +169,7 @@ function decipher(message: DecodedMessage, name: string, { keys, name: keyName }
       plaintext,
     };
   } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
+    assertProtocolError(error);
     return { findings: [{ subject, result: 'failed', detail: error.message }] };
   }
 }

@@ -1,4 +1,4 @@
-import { ProtocolError } from '../../../base/errors.ts';
+import { assertProtocolError } from '../../../base/errors.ts';
 import { SecretBytes } from '../../../base/secret-bytes.ts';
 import { constantTimeEqual } from '../../../crypto/constant-time.ts';
 import { readInitiatorData, splitMpk, verifyInitiatorData } from '../base-ticket.ts';
@@ -51,7 +51,7 @@ function splitCandidate(
       },
     ];
   } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
+    assertProtocolError(error);
     return [];
   }
 }
@@ -93,18 +93,18 @@ function openTicket(ticket: TicketPayload, tpk: SecretBytes | undefined): Opened
         const timestamp = requiredPayload(payloads, 'T');
         const plaintext = openKemac(requiredPayload(payloads, 'KEMAC'), keys, ticketCsbId, timestamp);
         const { mpks } = readKeyList(plaintext, 1, suite);
-        return { plaintext, mpk: mpks[0]?.key };
+        return { plaintext, mpk: mpks[0].key };
       }),
     };
   } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
+    assertProtocolError(error);
     return { findings: [{ subject, result: 'not checked', detail: error.message }] };
   }
 }
 
 function decipherTicket(
   verified: Finding,
-  decipher: () => { readonly plaintext: Uint8Array; readonly mpk: Uint8Array | undefined },
+  decipher: () => { readonly plaintext: Uint8Array; readonly mpk: Uint8Array },
 ): OpenedForProof {
   const subject = 'KEMAC of the ticket';
   try {
@@ -112,10 +112,10 @@ function decipherTicket(
     return {
       findings: [verified, { subject, result: 'deciphered', detail: 'with --tpk' }],
       plaintext,
-      ...(mpk === undefined ? {} : { mpk: new SecretBytes(mpk) }),
+      mpk: new SecretBytes(mpk),
     };
   } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
+    assertProtocolError(error);
     return { findings: [verified, { subject, result: 'failed', detail: error.message }] };
   }
 }
@@ -131,7 +131,7 @@ export function proveInitiatorData(
     const { vi } = readInitiatorData(ticket.initiatorData);
     return [...(messageMac === undefined ? [] : [viFinding(vi, messageMac)]), vrFinding(ticket, mpkr)];
   } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
+    assertProtocolError(error);
     return [{ subject: 'Initiator Data', result: 'not checked', detail: error.message }];
   }
 }
@@ -155,7 +155,7 @@ function vrFinding(ticket: TicketPayload, mpkr: readonly Candidate[]): Finding {
       secret.use((octets) => verifyInitiatorData(suite, octets, ticket.initiatorData));
       return true;
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
+      assertProtocolError(error);
       return false;
     }
   });

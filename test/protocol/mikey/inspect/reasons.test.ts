@@ -12,6 +12,10 @@ import {
   sealMessage,
   suites,
 } from '../../../../src/protocol/mikey/protection.ts';
+import { encodeKeyData } from '../../../../src/protocol/mikey/ticket-codec.ts';
+import { keyData } from '../../../../src/protocol/mikey/ticket-keys.ts';
+import { ntpTimestamp } from '../../../../src/protocol/mikey/timestamp.ts';
+import { profile } from '../../../../src/protocol/profile.ts';
 import { hex, vectors } from '../vectors.ts';
 
 const now = Date.UTC(2026, 0, 1);
@@ -119,6 +123,63 @@ describe('identities that a message leaves out', () => {
 
   it('are asked for otherwise', () => {
     expect(told(unnamed, { psk })[0]).toContain('needs Identity_i, which the message leaves out (--initiator)');
+  });
+});
+
+describe('meanings', () => {
+  const meanings = (bytes: Uint8Array): string => JSON.stringify(inspectMessage(bytes, { now }).tree);
+
+  it('of this profile: PSK-MIME and proof of origin', () => {
+    const session = { csId: 1, protType: profile.mikey.protTypePskMime, policies: [], spi: Uint8Array.of(1) };
+    const message = changed(
+      'transfer_init',
+      (payloads) => [
+        ...payloads.slice(0, -1),
+        {
+          payload: 'EXTENSION',
+          extensionType: profile.mikey.proofOfOriginExtension,
+          data: new Uint8Array(4),
+        },
+        ...payloads.slice(-1),
+      ],
+      {
+        map: {
+          type: 'generic',
+          sessions: [{ ...session, sessionDataHasIndex: false, sessionData: new Uint8Array() }],
+        },
+      },
+    );
+    expect(meanings(message)).toContain('PSK-MIME in this profile');
+    expect(meanings(message)).toContain('proof of origin in this profile');
+  });
+
+  it('of a wish for keys that bears octets: they are not shown, and that is told', () => {
+    const wish = encodeKeyData([keyData('TGK', new Uint8Array(16).fill(0xab), Uint8Array.of(1))]);
+    const message = changed('request_init', (payloads) =>
+      payloads.map((one) =>
+        one.payload === 'TP'
+          ? {
+              ...one,
+              policy: {
+                ...one.policy,
+                parameters: [
+                  ...one.policy.parameters,
+                  { payload: 'KEMAC', encryption: 0, data: wish, macAlgorithm: 0, mac: new Uint8Array() },
+                ],
+              },
+            }
+          : one,
+      ),
+    );
+    expect(meanings(message)).toContain('not shown, although a wish should have zero octets');
+    expect(meanings(message)).not.toContain('abababab');
+  });
+
+  it('of a time that is now', () => {
+    const message = changed('request_init', (payloads) =>
+      payloads.map((one) => (one.payload === 'T' ? ntpTimestamp(now) : one)),
+    );
+    expect(meanings(message)).toMatch(/"2026-01-01T00:00:00.000Z, (now|in 0 s|0 s ago)"/);
   });
 });
 

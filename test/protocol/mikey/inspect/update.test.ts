@@ -52,7 +52,12 @@ describe.each([
     expect(inspectMessage(answer, { ...options, request: update }).findings).toMatchObject([
       { subject: 'V of TRANSFER_RESP', result: 'verified' },
     ]);
-    for (const known of [[], exchange.slice(1)]) {
+    // What cannot be read or belongs to another bundle is passed over.
+    const { header, payloads } = decodeMessage(exchange[0]!);
+    const foreign = encodeMessage({ header: { ...header, csbId: 1 }, payloads });
+    const mixed = { ...options, exchange: [Uint8Array.of(1, 2, 3), foreign, ...exchange] };
+    expect(inspectMessage(update, mixed).findings).toMatchObject([{ result: 'verified' }]);
+    for (const known of [[], [foreign], exchange.slice(1), ...(ticket.flags.F ? [exchange.slice(0, 1)] : [])]) {
       expect(inspectMessage(update, { ...options, exchange: known }).findings).toMatchObject([
         { result: 'not checked', detail: expect.stringContaining('--exchange') as string },
       ]);

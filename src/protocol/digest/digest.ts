@@ -68,12 +68,12 @@ export function readChallenge(
   headerValue: string,
   algorithms: readonly DigestAlgorithm[] = passwordAlgorithms,
 ): DigestChallenge {
-  const { scheme, values } = readAuthParams(headerValue, 'sip.challenge');
+  const { scheme, values } = readAuthParams(headerValue, 'digest.challenge');
   if (scheme !== 'digest') unsupported('scheme', 'Digest');
   const realm = values.get('realm');
   const nonce = values.get('nonce');
   if (realm === undefined || nonce === undefined) {
-    throw new ProtocolError('malformed', 'incomplete', { field: 'sip.challenge', expected: 'realm and nonce' });
+    throw new ProtocolError('malformed', 'incomplete', { field: 'digest.challenge', expected: 'realm and nonce' });
   }
   const name = values.get('algorithm');
   return {
@@ -114,6 +114,8 @@ export interface DigestAnswerInput {
   readonly cnonce: string;
   /** Tells the network where our sequence numbers are (RFC 3310 clause 3.4), base64; the password is empty then. */
   readonly auts?: string;
+  /** Whether to write `uri`; some MSRP relays cannot read it. Default true. */
+  readonly namesUri?: boolean;
 }
 
 /** The value of an `Authorization` or `Proxy-Authorization` header. */
@@ -122,8 +124,9 @@ export function answerChallenge(input: DigestAnswerInput): string {
   const { algorithm, realm, nonce, qop, opaque } = challenge;
   const nonceCount = input.nonceCount.toString(16).padStart(8, '0');
   const response = digestResponse({ ...input, algorithm, realm, nonce, qop, nonceCount });
-  const text = (name: string, value: string): string => `${name}=${quoted(value, `sip.authorization.${name}`)}`;
-  const fields = [text('username', username), text('realm', realm), text('nonce', nonce), text('uri', uri)];
+  const text = (name: string, value: string): string => `${name}=${quoted(value, `digest.authorization.${name}`)}`;
+  const fields = [text('username', username), text('realm', realm), text('nonce', nonce)];
+  if (input.namesUri !== false) fields.push(text('uri', uri));
   fields.push(text('response', response));
   if (challenge.namesAlgorithm) fields.push(`algorithm=${algorithm}`);
   // A -sess algorithm hashes the cnonce, so the server needs it even without qop.
@@ -140,7 +143,7 @@ export function answerChallenge(input: DigestAnswerInput): string {
  */
 export function refuseChallenge(challenge: DigestChallenge, username: string, uri: string): string {
   const { algorithm, realm, nonce, opaque } = challenge;
-  const text = (name: string, value: string): string => `${name}=${quoted(value, `sip.authorization.${name}`)}`;
+  const text = (name: string, value: string): string => `${name}=${quoted(value, `digest.authorization.${name}`)}`;
   const fields = [text('username', username), text('realm', realm), text('nonce', nonce), text('uri', uri)];
   fields.push('response=""', `algorithm=${algorithm}`);
   if (opaque !== undefined) fields.push(text('opaque', opaque));
@@ -152,7 +155,7 @@ export function refuseChallenge(challenge: DigestChallenge, username: string, ur
  * (TS 24.229 clause 5.1.1.2): empty nonce and response.
  */
 export function initialAuthorization(username: string, realm: string, uri: string): string {
-  const text = (name: string, value: string): string => `${name}=${quoted(value, `sip.authorization.${name}`)}`;
+  const text = (name: string, value: string): string => `${name}=${quoted(value, `digest.authorization.${name}`)}`;
   return `Digest ${[text('username', username), text('realm', realm), text('uri', uri)].join(', ')}, nonce="", response=""`;
 }
 
@@ -160,7 +163,7 @@ export function initialAuthorization(username: string, realm: string, uri: strin
 export function readNextNonce(headerValue: string | undefined): string | undefined {
   if (headerValue === undefined) return undefined;
   try {
-    return readAuthParams(headerValue, 'sip.authenticationInfo', false).values.get('nextnonce');
+    return readAuthParams(headerValue, 'digest.authenticationInfo', false).values.get('nextnonce');
   } catch {
     return undefined;
   }
@@ -189,5 +192,5 @@ function readQop(list: string | undefined): QualityOfProtection | undefined {
 }
 
 function unsupported(name: string, expected: string): never {
-  throw new ProtocolError('unsupported', 'cannot be answered', { field: `sip.challenge.${name}`, expected });
+  throw new ProtocolError('unsupported', 'cannot be answered', { field: `digest.challenge.${name}`, expected });
 }

@@ -12,7 +12,7 @@ import {
   refuseChallenge,
   selectChallenge,
   type DigestInput,
-} from '../../../src/protocol/sip/digest.ts';
+} from '../../../src/protocol/digest/digest.ts';
 
 const secret = (text: string): SecretBytes => new SecretBytes(utf8(text));
 

@@ -1,0 +1,12 @@
+import { z } from 'zod';
+import { fileAbilities } from './files.ts';
+import * as views from './views.ts';
+
+/** Everything a screen needs to start. Events with a higher version continue from here. */
+export const snapshot = z.object({
+  version: z.number().int(),
+  accounts: z.array(views.accountView).readonly(),
+  files: fileAbilities,
+  conversations: z.array(views.conversationView).readonly(),
+});
+export type Snapshot = z.infer<typeof snapshot>;
