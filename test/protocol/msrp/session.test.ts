@@ -466,6 +466,33 @@ describe('an MSRP session as sender', () => {
     expect(alice.session.deadline).toBeUndefined();
   });
 
+  it('asks for a sign of life by an empty SEND, and ends the session when none comes within 30 s', () => {
+    const alice = openAlice();
+    alice.handle({ type: 'keep-alive' });
+    const [asked] = decodeFrames(concatBytes(...alice.nextOutput(alice.now)!));
+    expect(asked).toMatchObject({ head: { method: 'SEND', headers: { byteRange: { start: 1, end: 0, total: 0 } } } });
+    expect(asked!.body).toBeUndefined();
+    alice.now += 29_999;
+    alice.handle({ type: 'tick' });
+    expect(alice.actionsOf('closed')).toEqual([]);
+    alice.now += 1;
+    alice.handle({ type: 'tick' });
+    expect(alice.actionsOf('closed')).toMatchObject([{ error: { kind: 'expired' } }]);
+  });
+
+  it('stays when the sign of life comes, and asks nothing before it may speak', () => {
+    const alice = openAlice();
+    alice.handle({ type: 'keep-alive' });
+    alice.receive(...answerTo(concatBytes(...alice.nextOutput(alice.now)!), 200));
+    alice.now += 60_000;
+    alice.handle({ type: 'tick' });
+    expect(alice.actionsOf('closed')).toEqual([]);
+    const bob = new Machine({ role: 'passive', isPeerAuthenticated: false });
+    bob.handle({ type: 'connected' });
+    bob.handle({ type: 'keep-alive' });
+    expect(bob.nextOutput(bob.now)).toBeUndefined();
+  });
+
   it('ends the session when nobody answers the binding SEND', () => {
     const alice = new Machine({ role: 'active' });
     alice.handle({ type: 'connected' });
