@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Policy } from '../../../src/base/protection-level.ts';
 import type { FileView } from '../../../src/engine/files/file-view.ts';
 import { MemoryFiles } from '../support/memory-files.ts';
-import { World, type User } from '../support/world.ts';
+import { settle, World, type User } from '../support/world.ts';
 
 const content = Uint8Array.from({ length: 300_000 }, (_, index) => (index * 13) & 0xff);
 const png = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 1, 2, 3);
@@ -40,6 +40,10 @@ function fileThat({ account }: User, fits: (view: FileView) => boolean): Promise
       resolve(view);
     });
   });
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await settle();
 }
 
 const inState =
@@ -162,6 +166,25 @@ it('consent lets a file that asked for it go to the edge, and nothing else does'
   expect(alice.account.files.resume(asked.id, true)).toBe(true);
   expect(await fileThat(carol, inState('offered'))).toMatchObject({ level: 'e2ae' });
   await carol.account.stop();
+});
+
+it('a receiver that comes back before its old connection ended gets the rest, and the old one says nothing more', async () => {
+  files.bob.hangsAt = 100_000;
+  const { id } = await offer();
+  bob.account.files.accept(id);
+  await until(() => [...files.bob.parts.values()].some(({ length }) => length >= 100_000));
+  files.bob.hangsAt = Infinity;
+  const states: string[] = [];
+  alice.account.events.on('file', ({ state }) => states.push(state));
+  const again = await world.user('bob', { storage: files.bob });
+  const taken = await fileThat(again, inState('done', 'failed'));
+  await fileThat(alice, inState('done', 'failed'));
+  world.clock.advance(60_000);
+  await settle();
+  expect(taken).toMatchObject({ id, state: 'done', level: 'e2e' });
+  expect(files.bob.received.get('dot.png')).toEqual(content);
+  expect(new Set(states)).toEqual(new Set(['transferring', 'done']));
+  await again.account.stop();
 });
 
 describe('the descriptions', () => {

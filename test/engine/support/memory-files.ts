@@ -20,6 +20,8 @@ export class MemoryFiles implements FileStorage {
   readonly notes = new Map<string, TransferNote>();
   /** Octets that the disk takes of each file. */
   room = Infinity;
+  /** Octets of a file after which the disk hangs. */
+  hangsAt = Infinity;
 
   openSource(path: string): Promise<FileSource> {
     const bytes = this.own.get(path);
@@ -52,6 +54,8 @@ export class MemoryFiles implements FileStorage {
       write: (position, piece) => {
         if (position + piece.length > this.room) throw diskFull();
         bytes = concatBytes(bytes.subarray(0, position), piece);
+        this.parts.set(key, bytes);
+        return bytes.length >= this.hangsAt ? new Promise<never>(() => undefined) : undefined;
       },
       finish: async () => {
         await this.discard(key);

@@ -1,4 +1,4 @@
-import { cleanup, render, screen } from '@testing-library/react';
+import { cleanup, configure, render, screen } from '@testing-library/react';
 import { userEvent } from '@testing-library/user-event';
 import { AppProvider } from '../../../renderer/app-context.tsx';
 import { App } from '../../../renderer/app.tsx';
@@ -8,6 +8,9 @@ import { TextProvider } from '../../../renderer/i18n/text.tsx';
 import { createScreenStore } from '../../../renderer/screen-state.ts';
 import { ScriptedHost, type Script } from '../../support/scripted-host.ts';
 import { LoopTransport } from './loop.ts';
+
+/** A busy machine is no reason to fail: what is waited for comes, or the test runs out of its own time. */
+configure({ asyncUtilTimeout: 20_000 });
 
 /** The whole application in the test's document, on a scripted engine. */
 export async function renderApp(script: Partial<Script> = {}, prepare: (host: ScriptedHost) => void = () => undefined) {
