@@ -31,6 +31,8 @@ export const limits = {
   sessionProbeMilliseconds: 5_000,
   /** From the end of a session’s connection to our BYE: that of the other side tells an end from a loss. */
   sessionByeMilliseconds: 1_000,
+  /** A session that was lost sooner is not set up again for its own sake, and for its messages not at once. */
+  sessionShortMilliseconds: 10_000,
   /** From the loss of a session to when it is given up. */
   sessionRecoveryMilliseconds: 90_000,
   /** From writing a message to when it counts as failed, over all sessions that it was sent in. */

@@ -6,4 +6,18 @@ export interface BenchRow {
   readonly reference?: number;
   readonly unit: string;
   readonly note?: string;
+  /** What was promised, and whether this run kept it. */
+  readonly target?: { readonly text: string; readonly isMet: boolean };
+}
+
+export function formatRow({ name, ours, reference, unit, note = '', target }: BenchRow): string {
+  const ratio = reference === undefined ? '' : `${((100 * ours) / reference).toFixed(0)} %`;
+  const verdict = target === undefined ? '' : `${target.text}: ${target.isMet ? 'met' : 'missed'}`;
+  const cells = [name, figure(ours), reference === undefined ? '' : figure(reference), unit, ratio, verdict, note];
+  return `| ${cells.join(' | ')} |`;
+}
+
+/** Two places behind the point where a figure is small. */
+function figure(value: number): string {
+  return value.toFixed(Math.abs(value) < 10 ? 2 : 1);
 }

@@ -1,27 +1,31 @@
 /* eslint-disable no-console -- prints its table */
+import { benchUsage, BenchUsageError, readBenchOptions, type BenchOptions } from './bench-options.ts';
+import { formatRow, type BenchRow } from './bench-row.ts';
 import { benchKms } from './kms/kms.ts';
 import { benchMessages } from './message.ts';
-import { benchMsrp } from './msrp.ts';
-import type { BenchRow } from './bench-row.ts';
+import { benchMsrp, msrpParts } from './msrp/msrp.ts';
 
-const suites: Readonly<Record<string, () => Promise<readonly BenchRow[]>>> = {
-  msrp: benchMsrp,
-  message: benchMessages,
-  kms: benchKms,
-};
+type Suite = (options: BenchOptions) => AsyncIterable<BenchRow> | Promise<readonly BenchRow[]>;
 
-function formatRow(row: BenchRow): string {
-  const ratio = row.reference === undefined ? '' : `${((100 * row.ours) / row.reference).toFixed(0)} %`;
-  const reference = row.reference === undefined ? '' : row.reference.toFixed(1);
-  return `| ${row.name} | ${row.ours.toFixed(1)} | ${reference} | ${row.unit} | ${ratio} | ${row.note ?? ''} |`;
+const suites: Readonly<Record<string, Suite>> = { msrp: benchMsrp, message: benchMessages, kms: benchKms };
+const choices = { suites: Object.keys(suites), parts: msrpParts };
+
+function options(): BenchOptions {
+  try {
+    return readBenchOptions(process.argv.slice(2), choices);
+  } catch (error) {
+    if (!(error instanceof BenchUsageError)) throw error;
+    console.error(`${error.message}\n\n${benchUsage(choices)}`);
+    process.exit(2);
+  }
 }
 
-const chosen = process.argv.slice(2);
+const chosen = options();
 console.log(`Node ${process.version}, ${process.platform} ${process.arch}\n`);
-console.log('| what | ours | reference | unit | ratio | note |');
-console.log('|---|---|---|---|---|---|');
-for (const [name, bench] of Object.entries(suites)) {
-  if (chosen.length > 0 && !chosen.includes(name)) continue;
-  for (const row of await bench()) console.log(formatRow(row));
+console.log('| what | ours | reference | unit | ratio | target | note |');
+console.log('|---|---|---|---|---|---|---|');
+for (const name of chosen.suites) {
+  const rows = await suites[name]?.(chosen);
+  if (rows !== undefined) for await (const row of rows) console.log(formatRow(row));
 }
 process.exit(0);

@@ -1,32 +1,14 @@
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createDeviceCertificate } from '../../src/crypto/certificate.ts';
 import type { DeviceCertificate, MsrpSecurity, MsrpSockets } from '../../src/engine/ports.ts';
 import { createNodeMsrpSockets } from '../../src/node/msrp-sockets.ts';
+import { createForeignCertificate, type ForeignCertificate } from './support/foreign-certificate.ts';
 import { connectWhenReady, converse } from './support/msrp-conversation.ts';
 import { freePort, hasProgram, PeerProcess } from './support/peer-process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const isThere = hasProgram('openssl', 'TLS by fingerprint with OpenSSL', 'version');
-
-/** A self-signed certificate made by OpenSSL, and its fingerprint as OpenSSL counts it. */
-interface ForeignCertificate {
-  readonly certificate: string;
-  readonly key: string;
-  readonly fingerprint: string;
-}
-
-function createForeign(...keyType: string[]): ForeignCertificate {
-  const folder = temporaryFolder('fingerprint');
-  const [certificate, key] = [join(folder, 'certificate.pem'), join(folder, 'key.pem')];
-  const files = ['-keyout', key, '-out', certificate];
-  execFileSync('openssl', ['req', '-x509', '-nodes', '-subj', '/CN=peer', ...keyType, ...files], { stdio: 'ignore' });
-  const told = execFileSync('openssl', ['x509', '-in', certificate, '-noout', '-fingerprint', '-sha256']).toString();
-  expect(readFileSync(certificate, 'utf8')).toContain('BEGIN CERTIFICATE');
-  return { certificate, key, fingerprint: told.trim().split('=')[1] ?? '' };
-}
 
 let sockets: MsrpSockets;
 let own: DeviceCertificate;
@@ -37,8 +19,7 @@ beforeAll(async () => {
   sockets = await createNodeMsrpSockets();
   own = await createDeviceCertificate({ commonName: 'alice', now: Date.now() });
   if (!isThere) return;
-  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'];
-  foreign = { EC: createForeign(...curve), RSA: createForeign('-newkey', 'rsa:2048') };
+  foreign = { EC: createForeignCertificate('EC'), RSA: createForeignCertificate('RSA') };
 });
 afterEach(() => {
   for (const item of open.splice(0)) item.close();

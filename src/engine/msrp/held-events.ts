@@ -19,6 +19,8 @@ export class HeldEvents<EventMap extends object> extends Events<EventMap> {
       super.emit(name, event);
       return;
     }
-    this.#held.set(name, [...(this.#held.get(name) ?? []), event]);
+    const held = this.#held.get(name);
+    if (held === undefined) this.#held.set(name, [event]);
+    else held.push(event);
   }
 }

@@ -134,7 +134,8 @@ export class MsrpLinkDriver {
     this.#isPumping = true;
     try {
       for (let delivery = this.#link.next(); delivery !== undefined; delivery = this.#link.next()) {
-        this.#touched.add(delivery.party);
+        // Octets of a body alone change nothing that would have to be settled.
+        if (delivery.event.type !== 'body') this.#touched.add(delivery.party);
         delivery.party.take(delivery.event, now);
       }
     } catch (error) {

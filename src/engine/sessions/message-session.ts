@@ -88,7 +88,8 @@ export class MessageSession {
     channel.events.on('message', (message) => this.#receive(message));
     channel.events.on('closed', ({ error }) => {
       if (error === undefined) void this.close('connection closed by the other side', 'closed');
-      else void this.close(describeError(error), 'lost');
+      // What cannot be read does not come from a network that failed: the other side is not asked for more of it.
+      else void this.close(describeError(error), error.kind === 'malformed' ? 'there' : 'lost');
     });
     sip.onEnded((why) => {
       if (!this.#isEnding) this.#hasEndedThere = true;

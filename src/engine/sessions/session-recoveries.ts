@@ -1,5 +1,6 @@
 import { isAtLeast, type ProtectionLevel } from '../../base/protection-level.ts';
 import type { SessionView } from '../chat-message.ts';
+import { limits } from '../limits.ts';
 import { refuse, type RefusalError } from '../refusal.ts';
 import type { LiveSession } from './live-session.ts';
 import type { SessionContext } from './session-context.ts';
@@ -37,10 +38,12 @@ export class SessionRecoveries {
       successor.adopt(lost.messages);
       return;
     }
-    // With nothing to send, a session that the other side ended is simply over.
-    if (lost.end === 'there' && lost.messages.length === 0) return;
+    // With nothing to send, a session that the other side ended is simply over; and one that did not last would not again.
+    const isShort = ports.clock.now() - lost.lost.openedAt < limits.sessionShortMilliseconds;
+    if ((lost.end === 'there' || isShort) && lost.messages.length === 0) return;
     const recovery = new SessionRecovery({
       ...lost,
+      isShort,
       clock: ports.clock,
       random: ports.random,
       canTry: () => userAgent.registration.state === 'registered' && !isAnswering(peer),

@@ -21,6 +21,8 @@ export interface RecoveryOptions {
   readonly lost: SessionView;
   readonly end: Exclude<SessionEnd, 'here'>;
   readonly messages: readonly UnsettledMessage[];
+  /** It did not last: the next attempt is not hurried. */
+  readonly isShort: boolean;
   /** Registered, and the other side is not just inviting us. */
   readonly canTry: () => boolean;
   /** Whether the other side ended the dialog after it had closed the connection. */
@@ -89,10 +91,10 @@ export class SessionRecovery {
   }
 
   #firstWait(): number {
-    const { end, lost } = this.#options;
+    const { end, lost, isShort } = this.#options;
     if (end === 'moved') return 0;
     if (lost.direction === 'in') return this.#between(5_000, 10_000);
-    return end === 'lost' ? 0 : this.#between(2_000, 4_000);
+    return end === 'lost' && !isShort ? 0 : this.#between(2_000, 4_000);
   }
 
   #try(): void {

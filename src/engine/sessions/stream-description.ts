@@ -126,15 +126,14 @@ export function readRemoteStream(sdp: string): RemoteStream {
 
 /** Our role as the answerer: active wherever the offer leaves the choice (RFC 4145 clause 4.1, RFC 6135). */
 export function roleForOffer(media: MsrpMedia): StreamRole {
-  // RFC 4975 8.1: without `setup` the offerer connects.
-  if (media.setup === undefined || media.setup === 'active') return 'passive';
-  if (media.setup === 'holdconn') throw unusableSetup('active, passive or actpass');
+  // RFC 4975 5.4: without `setup` the offerer connects. RFC 6135 4.2.1: `holdconn` is as if there were none.
+  if (media.setup === undefined || media.setup === 'active' || media.setup === 'holdconn') return 'passive';
   return 'active';
 }
 
 export function roleForAnswer(media: MsrpMedia): StreamRole {
   if (media.setup === 'active') return 'passive';
-  if (media.setup === undefined || media.setup === 'passive') return 'active';
+  if (media.setup === undefined || media.setup === 'passive' || media.setup === 'holdconn') return 'active';
   throw unusableSetup('active or passive');
 }
 

@@ -1,3 +1,4 @@
+import { bulkChunkOctets } from './bulk-pace.ts';
 import type { ByteRange } from './byte-range.ts';
 import type { ChunkEncoder } from './codec.ts';
 import type { FailureReport, MsrpHeader } from './head.ts';
@@ -27,7 +28,7 @@ export interface OutgoingRequest {
   readonly successReport?: boolean;
   /** Header fields before Content-Type, for example Content-Disposition. */
   readonly other?: readonly MsrpHeader[];
-  /** Octets of a chunk; by default 2048 for messages up to 64 KiB, else 64 KiB. */
+  /** Octets of a chunk; by default 2048 for messages up to 64 KiB, else as the pace of the session is, from 64 KiB on. */
   readonly chunkOctets?: number;
 }
 
@@ -36,7 +37,6 @@ const maxReportedPieces = 256;
 
 /** RFC 4975 section 7.1.1: larger chunks must be interruptible, smaller ones should not be made. */
 export const smallChunkOctets = 2048;
-const bulkChunkOctets = 64 * 1024;
 
 export function bytesSource(bytes: Uint8Array): MessageSource {
   let position = 0;
@@ -61,7 +61,8 @@ export class OutgoingMessage {
   readonly request: OutgoingRequest;
   readonly encoder: ChunkEncoder;
   readonly failureReport: FailureReport;
-  readonly #chunkOctets: number;
+  /** Absent for a long message, whose chunks are as the pace of the session is. */
+  readonly #chunkOctets: number | undefined;
   readonly #maxOctets: number;
   readonly #reported = new RangeSet();
   #position = 0;
@@ -79,7 +80,7 @@ export class OutgoingMessage {
     this.failureReport = request.failureReport ?? 'yes';
     const { total } = request.source;
     this.#chunkOctets =
-      request.chunkOctets ?? (total !== undefined && total <= bulkChunkOctets ? smallChunkOctets : bulkChunkOctets);
+      request.chunkOctets ?? (total !== undefined && total <= bulkChunkOctets ? smallChunkOctets : undefined);
   }
 
   /** True when the last chunk was written. */
@@ -91,8 +92,14 @@ export class OutgoingMessage {
     return this.#position > 0;
   }
 
-  nextChunk(): OutgoingChunk | 'wait' | 'too-long' {
-    const piece = this.request.source.take(this.#chunkOctets);
+  /** True for a message that may go in large chunks, and may have to wait for the answers to them. */
+  get isLong(): boolean {
+    return this.#chunkOctets === undefined;
+  }
+
+  /** @param bulkOctets of a chunk of a long message. */
+  nextChunk(bulkOctets: number): OutgoingChunk | 'wait' | 'too-long' {
+    const piece = this.request.source.take(this.#chunkOctets ?? bulkOctets);
     if (piece === 'wait') return 'wait';
     if (this.#position + piece.bytes.length > this.#maxOctets) return 'too-long';
     const start = this.#position + 1;

@@ -1,3 +1,4 @@
+import { BulkPace } from './bulk-pace.ts';
 import { ChunkEncoder, encodeFrame } from './codec.ts';
 import { containsEndLine, OctetSearch } from './end-line.ts';
 import type { IdSource } from './id-source.ts';
@@ -33,6 +34,8 @@ interface Transaction {
   /** Absent for the SEND that binds the session. */
   readonly message: OutgoingMessage | undefined;
   readonly deadline: number;
+  /** Octets of a chunk of a long message, 0 for everything else. */
+  readonly bulkOctets: number;
 }
 
 /** Messages and chunks with `Failure-Report: partial` that a refusal may still speak of. */
@@ -60,6 +63,7 @@ export class MessageSender {
   /** Media types that the peer answered 415. */
   readonly #refusedTypes = new Set<string>();
   readonly #search = new OctetSearch();
+  readonly #pace = new BulkPace();
 
   constructor(options: SenderOptions, events: SenderEvents) {
     this.#options = options;
@@ -108,7 +112,11 @@ export class MessageSender {
     for (let tries = this.#turn.length; tries > 0; tries--) {
       const message = this.#turn.shift();
       if (message === undefined) break;
-      const chunk = message.nextChunk();
+      if (message.isLong && !this.#pace.hasRoom) {
+        this.#turn.push(message);
+        continue;
+      }
+      const chunk = message.nextChunk(this.#pace.chunkOctets);
       if (chunk === 'too-long') {
         // Its length was not known before.
         this.#fail(message, 413, 'not-accepted');
@@ -124,8 +132,9 @@ export class MessageSender {
   answered(transactionId: string, status: number, now: number): SenderVerdict {
     const transaction = this.#transactions.get(transactionId);
     if (transaction === undefined) return this.#answeredQuiet(transactionId, status);
-    this.#transactions.delete(transactionId);
-    const { message } = transaction;
+    this.#close(transactionId, transaction);
+    const { message, deadline, bulkOctets } = transaction;
+    if (bulkOctets >= this.#pace.chunkOctets) this.#pace.answered(now - (deadline - transactionMilliseconds));
     if (message === undefined) return status === 200 ? 'bound' : { endSession: status };
     message.unanswered--;
     if (status === 200) {
@@ -166,9 +175,10 @@ export class MessageSender {
   /** True when the binding SEND itself was not answered in time: nobody is there. */
   expire(now: number): boolean {
     let isBindingLost = false;
-    for (const [id, { message, deadline }] of this.#transactions) {
+    for (const [id, transaction] of this.#transactions) {
+      const { message, deadline } = transaction;
       if (deadline > now) break;
-      this.#transactions.delete(id);
+      this.#close(id, transaction);
       if (message === undefined) isBindingLost = true;
       else this.#fail(message, 408, 'timeout');
     }
@@ -274,8 +284,17 @@ export class MessageSender {
     let id = this.#options.ids.next();
     while (this.#isInUse(id) || (body !== undefined && containsEndLine(body, id, this.#search)))
       id = this.#options.ids.next();
-    if (message !== 'no-answer') this.#transactions.set(id, { message, deadline: now + transactionMilliseconds });
+    if (message !== 'no-answer') {
+      const bulkOctets = message?.isLong === true ? (body?.length ?? 0) : 0;
+      this.#pace.sent(bulkOctets);
+      this.#transactions.set(id, { message, bulkOctets, deadline: now + transactionMilliseconds });
+    }
     return id;
+  }
+
+  #close(id: string, { bulkOctets }: Transaction): void {
+    this.#transactions.delete(id);
+    this.#pace.over(bulkOctets);
   }
 
   #isInUse(id: string): boolean {

@@ -27,11 +27,16 @@ export async function startPinned(
   core: number,
   command: string,
   args: readonly string[],
-  options: { readonly env?: NodeJS.ProcessEnv; readonly isReady?: () => Promise<boolean> } = {},
+  options: {
+    readonly env?: NodeJS.ProcessEnv;
+    readonly isReady?: () => Promise<boolean>;
+    /** A channel for messages, for a program that is Node itself. */
+    readonly hasChannel?: boolean;
+  } = {},
 ): Promise<PinnedProcess> {
   const [program, programArgs] = onCore(core, command, args);
   const child = spawn(program, programArgs, {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'inherit', ...(options.hasChannel === true ? (['ipc'] as const) : [])],
     ...(options.env === undefined ? {} : { env: options.env }),
   });
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));

@@ -52,9 +52,60 @@ describe('an offer that leaves the choice (actpass)', () => {
     expect([alice.account.status().sessions, bob.account.status().sessions]).toEqual([[], []]);
   });
 
+  test('says where we can be reached, as every offer', async () => {
+    await send();
+    const [offer = ''] = world.sip.invites.map(({ offer: sent }) => sent);
+    expect(offer.match(/a=setup:.*/g)).toEqual(['a=setup:actpass']);
+    const port = /^m=message (\d+) /m.exec(offer)?.[1];
+    expect(offer).toMatch(new RegExp(`a=path:msrps://192\\.0\\.2\\.1:${port}/`));
+    expect(offer).not.toMatch(/a=connection/);
+  });
+
+  test('is answered active with port 9, as RFC 4145 has it', async () => {
+    const answers: string[] = [];
+    world.sip.changeAnswer = (sdp) => {
+      answers.push(sdp);
+      return sdp;
+    };
+    await send();
+    expect(answers).toMatchObject([expect.stringMatching(/^m=message 9 /m)]);
+    expect(answers[0]).not.toMatch(/a=connection/);
+  });
+
   test('that says passive is answered active without trying first', async () => {
     world.sip.changeOffer = (sdp) => sdp.replace('a=setup:actpass', 'a=setup:passive');
     expect(await send()).toMatchObject({ outcome: 'sent' });
     expect(answered).toEqual(['active']);
+  });
+});
+
+describe('what else an offer or an answer may say', () => {
+  test.each(['new', 'existing'])('a=connection:%s is ignored', async (value) => {
+    world.sip.changeOffer = (sdp) => `${sdp}a=connection:${value}\r\n`;
+    world.sip.changeAnswer = (sdp) => `${sdp}a=connection:${value}\r\n`;
+    expect(await send()).toMatchObject({ outcome: 'sent', message: { level: 'e2e' } });
+  });
+
+  test.each([
+    ['holdconn', 'a=setup:holdconn\r\n'],
+    ['nothing', ''],
+  ])('%s in an offer: the offerer connects (RFC 4975)', async (_, line) => {
+    world.sip.changeOffer = (sdp) => sdp.replace('a=setup:actpass\r\n', line);
+    expect(await send()).toMatchObject({ outcome: 'sent', message: { evidence: { role: 'active' } } });
+    expect(answered).toEqual(['passive']);
+  });
+
+  test.each([
+    ['holdconn', 'a=setup:holdconn\r\n'],
+    ['nothing', ''],
+  ])('%s in an answer: the offerer connects (RFC 4975)', async (_, line) => {
+    world.msrp.unreachable.add('192.0.2.2');
+    world.sip.changeAnswer = (sdp) => sdp.replace('a=setup:passive\r\n', line);
+    expect(await send()).toMatchObject({ outcome: 'sent', message: { evidence: { role: 'active' } } });
+  });
+
+  test.each(['actpass', 'both'])('%s in an answer is refused', async (setup) => {
+    world.sip.changeAnswer = (sdp) => sdp.replace(/a=setup:\w+/, `a=setup:${setup}`);
+    expect(await send()).toMatchObject({ outcome: 'refused', refusal: { code: 'peer-incompatible' } });
   });
 });

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Random } from '../../../src/base/random.ts';
 import { isAtLeast, type Policy, type ProtectionLevel } from '../../../src/base/protection-level.ts';
 import type { SendOutcome } from '../../../src/engine/chat-message.ts';
+import { limits } from '../../../src/engine/limits.ts';
 import { seededRandom } from '../../support/seeded-random.ts';
 import { flows } from '../support/memory-sip.ts';
 import { settle, World, type User, type UserOptions } from '../support/world.ts';
@@ -58,7 +59,7 @@ const kinds: readonly Kind[] = [
 ];
 
 describe.each(kinds)('connections that break at random points under $policy', ({ policy, level, options }) => {
-  test.each(Array.from({ length: 15 }, (_, seed) => seed + 1))(
+  test.each(Array.from({ length: 10 }, (_, seed) => seed + 1))(
     'every message is shown once, in order, no less protected, or fails visibly (seed %i)',
     async (seed) => {
       const random = seededRandom(String(seed));
@@ -114,6 +115,7 @@ async function talking(): Promise<void> {
   ] as const) {
     expect(await say(from, to, 'hello', 'require-e2e')).toMatchObject({ outcome: 'sent' });
   }
+  await world.pass(limits.sessionShortMilliseconds);
 }
 
 function openIds(user: User): string[] {
@@ -214,6 +216,7 @@ describe('a lost session', () => {
   test('is given up when its contact’s policy forbids it meanwhile', async () => {
     await start({ policy: 'any' });
     expect(await say(alice, 'bob', 'hello', 'any')).toMatchObject({ outcome: 'sent', message: { level: 'e2ae' } });
+    await world.pass(limits.sessionShortMilliseconds);
     world.sip.fault = 'lost';
     world.msrp.cutAll();
     await world.pass(1_000);
@@ -224,6 +227,17 @@ describe('a lost session', () => {
     expect(await outcomes([pending])).toMatchObject([{ outcome: 'refused', refusal: { code: 'policy-not-met' } }]);
     expect(bob.received.map(({ text }) => text)).toEqual(['hello']);
     expect(alice.account.status().sessions.filter(({ level }) => level !== 'e2e')).toEqual([]);
+  });
+
+  test('is not set up again for its own sake when it did not last', async () => {
+    await talking();
+    world.msrp.cutAll();
+    await world.pass(5_000);
+    expect(openIds(alice)).toHaveLength(1);
+    world.msrp.cutAll();
+    await world.pass(60_000);
+    expect([openIds(alice), openIds(bob)]).toEqual([[], []]);
+    expect(world.sip.invites).toHaveLength(2);
   });
 
   test('that the other side ended is not set up again when nothing was under way', async () => {

@@ -19,6 +19,8 @@ const request = (messageId: string, bytes: Uint8Array, more: Partial<OutgoingReq
   ...more,
 });
 
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
+
 function pair(bobOptions: Partial<MsrpSessionOptions> = {}): [Machine, Machine] {
   const alice = new Machine();
   const bob = new Machine({ localPath: bobPath, remotePath: [alicePath], role: 'passive', ...bobOptions });
@@ -146,6 +148,15 @@ describe('two MSRP sessions', () => {
     expect(bob.texts()).toEqual(['still here']);
   });
 
+  it('let a few words pass while as much of a file is unanswered as may be', () => {
+    const alice = openAlice();
+    const source: MessageSource = { total: undefined, take: (max) => ({ bytes: new Uint8Array(max), last: false }) };
+    alice.handle({ type: 'send', request: { messageId: 'file', contentType: 'image/png', source } });
+    expect(sum(alice.frames().map(({ body }) => body?.length ?? 0))).toBe(3 * 1024 * 1024);
+    alice.handle({ type: 'send', request: request('words', utf8('meanwhile')) });
+    expect(alice.frames().map(({ body }) => fromUtf8(body!))).toEqual(['meanwhile']);
+  });
+
   it('carry a stream of unknown length without keeping it', () => {
     const decide = (incoming: IncomingDescription): 'stream' => {
       expect(incoming).toMatchObject({ messageId: 'file', contentType: 'image/png' });
@@ -153,18 +164,23 @@ describe('two MSRP sessions', () => {
     };
     const [alice, bob] = pair({ decide });
     let left = 5;
+    const taken: number[] = [];
     const source: MessageSource = {
       total: undefined,
-      take: (max) => ({ bytes: new Uint8Array(max).fill(left), last: --left === 0 }),
+      take: (max) => {
+        taken.push(max);
+        return { bytes: new Uint8Array(max).fill(left), last: --left === 0 };
+      },
     };
     const wanted = { messageId: 'file', contentType: 'image/png', source, successReport: true };
     alice.handle({ type: 'send', request: wanted });
     exchange(alice, bob);
     const data = bob.actionsOf('data');
     expect(data.map(({ position, bytes }) => [position, bytes.length, bytes[0]])).toEqual(
-      [5, 4, 3, 2, 1].map((value, index) => [index * 65_536, 65_536, value]),
+      taken.map((octets, index) => [sum(taken.slice(0, index)), octets, 5 - index]),
     );
-    expect(bob.actionsOf('data-end')).toEqual([{ type: 'data-end', messageId: 'file', octets: 5 * 65_536 }]);
+    expect(taken).toHaveLength(5);
+    expect(bob.actionsOf('data-end')).toEqual([{ type: 'data-end', messageId: 'file', octets: sum(taken) }]);
     // Only who took the octets knows whether they are safe.
     expect(alice.actionsOf('outcome')).toEqual([]);
     bob.handle({ type: 'stored', messageId: 'file', status: 200 });
@@ -448,6 +464,33 @@ describe('an MSRP session as sender', () => {
     ]);
     expect(alice.actionsOf('closed')).toEqual([]);
     expect(alice.session.deadline).toBeUndefined();
+  });
+
+  it('asks for a sign of life by an empty SEND, and ends the session when none comes within 30 s', () => {
+    const alice = openAlice();
+    alice.handle({ type: 'keep-alive' });
+    const [asked] = decodeFrames(concatBytes(...alice.nextOutput(alice.now)!));
+    expect(asked).toMatchObject({ head: { method: 'SEND', headers: { byteRange: { start: 1, end: 0, total: 0 } } } });
+    expect(asked!.body).toBeUndefined();
+    alice.now += 29_999;
+    alice.handle({ type: 'tick' });
+    expect(alice.actionsOf('closed')).toEqual([]);
+    alice.now += 1;
+    alice.handle({ type: 'tick' });
+    expect(alice.actionsOf('closed')).toMatchObject([{ error: { kind: 'expired' } }]);
+  });
+
+  it('stays when the sign of life comes, and asks nothing before it may speak', () => {
+    const alice = openAlice();
+    alice.handle({ type: 'keep-alive' });
+    alice.receive(...answerTo(concatBytes(...alice.nextOutput(alice.now)!), 200));
+    alice.now += 60_000;
+    alice.handle({ type: 'tick' });
+    expect(alice.actionsOf('closed')).toEqual([]);
+    const bob = new Machine({ role: 'passive', isPeerAuthenticated: false });
+    bob.handle({ type: 'connected' });
+    bob.handle({ type: 'keep-alive' });
+    expect(bob.nextOutput(bob.now)).toBeUndefined();
   });
 
   it('ends the session when nobody answers the binding SEND', () => {
