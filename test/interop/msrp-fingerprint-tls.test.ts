@@ -124,4 +124,24 @@ describe.skipIf(!isThere)('TLS by fingerprint with OpenSSL', () => {
       expect(peer.output).not.toContain('Reused');
     }
   });
+
+  it('refuses to renegotiate when asked to', async () => {
+    const { certificate, key, fingerprint } = foreign.EC;
+    const listener = await sockets.listen();
+    open.push(listener);
+    const accepting = listener.accept(security(fingerprint), 30_000);
+    const identity = ['-cert', certificate, '-key', key, '-tls1_2'];
+    const peer = new PeerProcess('openssl', [
+      's_client',
+      '-connect',
+      `127.0.0.1:${listener.address.port}`,
+      ...identity,
+    ]);
+    open.push({ close: () => peer.stop() });
+    open.push(await accepting);
+    await peer.waitFor(/New, TLSv1\.2/, 30_000);
+    peer.write(Buffer.from('R\n'));
+    await peer.waitFor(/RENEGOTIATING/, 30_000);
+    expect((await peer.waitFor(/no renegotiation/i, 30_000))[0]).toBeDefined();
+  });
 });
