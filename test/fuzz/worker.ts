@@ -35,7 +35,11 @@ for (let index = 0; index < job.inputs && Atomics.load(progress, 1) === 0; index
   try {
     await check(target, job.seed, index, input);
   } catch (error) {
-    const problem = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    // A finding is kept in the tree: where this checkout lies says nothing there.
+    const problem = (error instanceof Error ? (error.stack ?? error.message) : String(error)).replaceAll(
+      new URL('../../', import.meta.url).href,
+      '',
+    );
     port.postMessage({ kind: 'finding', index, input: toHex(input), problem } satisfies FuzzNews);
     break;
   }
