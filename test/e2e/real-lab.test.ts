@@ -90,7 +90,8 @@ describe.skipIf(chromiumPath === undefined)('the screens of two UEs in the runni
       await alice.screens.send(there);
       if ((await bob.screens.composer().count()) === 0) await bob.screens.openConversation('alice');
       expect(await bob.screens.waitForMessage(there)).toMatchObject({ level });
-      expect(await alice.screens.waitForMessage(there, way === 'Session' ? 'Delivered' : 'Sent')).toMatchObject({
+      // Bob's page shows the conversation, and in a session his device says so.
+      expect(await alice.screens.waitForMessage(there, way === 'Session' ? 'Displayed' : 'Sent')).toMatchObject({
         level,
       });
       expect(await bob.screens.readProof(there)).toContain(proof);
