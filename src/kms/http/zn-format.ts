@@ -33,7 +33,8 @@ const known = z.strictObject({
   known: z.literal(true),
   privateIdentity: z.string().min(1).max(256),
   identities: z.array(z.string().min(1).max(256)).min(1).max(64),
-  ksNaf: z.base64().length(44),
+  /** 32 octets. */
+  ksNaf: z.string().regex(/^[A-Za-z0-9+/]{43}=$/),
   bootstrappedAt: time,
   validUntil: time,
 });

@@ -235,7 +235,7 @@ function formatStartLine(start: SipStartLine): string {
   const line =
     start.kind === 'request'
       ? `${start.method} ${start.uri} SIP/2.0`
-      : `SIP/2.0 ${start.status} ${start.reason}`.trimEnd() + (start.reason === '' ? ' ' : '');
+      : `SIP/2.0 ${start.status} ${start.reason.trimEnd()}`;
   if (forbiddenInText.test(line)) {
     throw new ProtocolError('local', 'control character', { field: 'sip.startLine', expected: 'printable text' });
   }

@@ -1,0 +1,28 @@
+import { defineConfig } from 'vitest/config';
+
+/** Branch coverage of MIKEY and of the KMS by the tests that run them, with a real PostgreSQL among them. */
+export default defineConfig({
+  test: {
+    include: [
+      'test/protocol/mikey/**/*.test.ts',
+      'test/kms/**/*.test.ts',
+      'test/lab/**/*.test.ts',
+      'test/engine/tickets/**/*.test.ts',
+      'test/cli/inspect/**/*.test.ts',
+      'test/integration/{certificates,gba}.test.ts',
+      'test/interop/kms-{postgres,replicas}.test.ts',
+    ],
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    maxWorkers: 2,
+    coverage: {
+      enabled: true,
+      provider: 'v8',
+      include: ['src/protocol/mikey/**', 'src/kms/**'],
+      reporter: ['text', 'json'],
+      reportsDirectory: 'coverage/key-management',
+      reportOnFailure: true,
+      thresholds: { branches: 95 },
+    },
+  },
+});
