@@ -1,11 +1,13 @@
-import { SaxesParser } from 'saxes';
-import { fromUtf8, utf8 } from '../../base/bytes.ts';
+import { utf8 } from '../../base/bytes.ts';
 import { ProtocolError } from '../../base/errors.ts';
+import { childText, escapeXml, readXml, type XmlElement } from '../xml/index.ts';
 
 export const bootstrappingInfoLimits = { maxOctets: 16 * 1024, maxDepth: 4, maxBtidCharacters: 256 } as const;
 
 const namespace = 'uri:3gpp-gba';
 const root = 'BootstrappingInfo';
+const format = 'gba.bootstrappingInfo';
+const mostElements = 100;
 
 /** What the BSF tells the UE when it has proven itself (TS 24.109 annex C). */
 export interface BootstrappingInfo {
@@ -21,7 +23,7 @@ export function encodeBootstrappingInfo({ btid, lifetime }: BootstrappingInfo): 
     [
       '<?xml version="1.0" encoding="UTF-8"?>\r\n',
       `<${root} xmlns="${namespace}">`,
-      `<btid>${escapeXml(btid)}</btid>`,
+      `<btid>${escapeXml(btid, format)}</btid>`,
       `<lifetime>${new Date(lifetime).toISOString()}</lifetime>`,
       `</${root}>\r\n`,
     ].join(''),
@@ -34,11 +36,12 @@ export function encodeBootstrappingInfo({ btid, lifetime }: BootstrappingInfo): 
  * @throws ProtocolError `malformed`
  */
 export function decodeBootstrappingInfo(bytes: Uint8Array): BootstrappingInfo {
-  const { maxOctets, maxBtidCharacters } = bootstrappingInfoLimits;
-  if (bytes.length > maxOctets) fail('too large', '', `at most ${maxOctets} octets`);
-  const texts = readTexts(fromUtf8(bytes, 'gba.bootstrappingInfo'));
-  const btid = texts.get(`${root}/btid`)?.trim() ?? '';
-  const lifetime = texts.get(`${root}/lifetime`)?.trim() ?? '';
+  const { maxOctets, maxDepth, maxBtidCharacters } = bootstrappingInfoLimits;
+  const document = readXml(bytes, format, { octets: maxOctets, depth: maxDepth, elements: mostElements });
+  if (document.name !== root || document.namespace !== namespace) fail('another document', '', `a ${root} document`);
+  refuseTwins(document);
+  const btid = childText(document, 'btid') ?? '';
+  const lifetime = childText(document, 'lifetime') ?? '';
   if (!/^[!-~]+$/.test(btid) || btid.length > maxBtidCharacters) {
     fail('missing or not readable', '.btid', `at most ${maxBtidCharacters} visible ASCII characters`);
   }
@@ -49,35 +52,12 @@ export function decodeBootstrappingInfo(bytes: Uint8Array): BootstrappingInfo {
   return { btid, lifetime: end };
 }
 
-/** The text directly inside each element of the namespace, by its path; an element that stands twice is refused. */
-function readTexts(xml: string): ReadonlyMap<string, string> {
-  const texts = new Map<string, string>();
-  const path: string[] = [];
-  const parser = new SaxesParser({ xmlns: true });
-  const addText = (text: string): void => {
-    const at = path.join('/');
-    texts.set(at, (texts.get(at) ?? '') + text);
-  };
-  parser.on('error', (cause) => fail('not well-formed XML', '', 'a BootstrappingInfo document', cause));
-  parser.on('doctype', () => fail('has a document type', '', 'no DOCTYPE'));
-  parser.on('opentag', ({ uri, local }) => {
-    path.push(uri === namespace ? local : '*');
-    if (path.length > bootstrappingInfoLimits.maxDepth) fail('nested too deeply', '', 'a BootstrappingInfo document');
-    const at = path.join('/');
-    if (!at.includes('*') && texts.has(at)) fail('an element stands twice', '', 'each element once');
-    texts.set(at, texts.get(at) ?? '');
-  });
-  parser.on('text', addText);
-  parser.on('cdata', addText);
-  parser.on('closetag', () => path.pop());
-  parser.write(xml).close();
-  return texts;
+/** Two names or two ends could be read in two ways. */
+function refuseTwins({ children }: XmlElement): void {
+  const own = children.filter((child) => child.namespace === namespace).map(({ name }) => name);
+  if (new Set(own).size < own.length) fail('an element stands twice', '', 'each element once');
 }
 
-function escapeXml(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
-}
-
-function fail(problem: string, field: string, expected: string, cause?: unknown): never {
-  throw new ProtocolError('malformed', problem, { field: `gba.bootstrappingInfo${field}`, expected, cause });
+function fail(problem: string, field: string, expected: string): never {
+  throw new ProtocolError('malformed', problem, { field: `${format}${field}`, expected });
 }
