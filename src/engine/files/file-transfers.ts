@@ -3,6 +3,7 @@ import { describeError } from '../../base/errors.ts';
 import type { Policy } from '../../base/protection-level.ts';
 import { readFileTransfer } from '../../protocol/sdp/index.ts';
 import { asRefusalError, refuse, type Refusal } from '../refusal.ts';
+import { warningOf } from '../sessions/session-answerer.ts';
 import type { RemoteStream } from '../sessions/remote-stream.ts';
 import type { IncomingInvite } from '../sip/index.ts';
 import type { FileParts } from './file-parts.ts';
@@ -126,7 +127,7 @@ export class FileTransfers {
     } catch (error) {
       const refused = asRefusalError(error, 'peer-incompatible');
       context.ports.log.log('warn', 'file.refused', { code: refused.code, reason: describeError(error) });
-      invite.reject(488, { warning: refused.happened.replace(/[^\x20-\x7e]|["\\]/g, "'").slice(0, 200) });
+      invite.reject(488, { warning: warningOf(refused.happened) });
       onRefused(peer, refused.refusal(refused.meaning === 'file-offer' ? 'file-offer' : 'invitation'));
     }
   }

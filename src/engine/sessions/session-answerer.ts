@@ -304,8 +304,8 @@ function rejectOffer(
   else invite.reject(488, { warning, contentType: 'application/sdp', body: buildRefusal(remote, mikeyError, random) });
 }
 
-/** The peer learns the kind of the problem, not the state of our account. */
-function warningOf(text: string): string {
+/** Text for a Warning header: the peer learns the kind of the problem, not the state of our account. */
+export function warningOf(text: string): string {
   return text
     .replace(/[^\x20-\x7e]/g, "'")
     .replace(/["\\]/g, "'")

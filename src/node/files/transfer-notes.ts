@@ -1,10 +1,11 @@
-import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { toHex, utf8 } from '../../base/bytes.ts';
 import { evidence, protectionLevel } from '../../contract/index.ts';
 import { sha256 } from '../../crypto/digest.ts';
 import type { KeptTransfer, TransferNote } from '../../engine/files/file-storage.ts';
+import { replaceFile } from '../whole-file.ts';
 
 /** Inside the folder of received files: what is not whole yet, and what is known of it. */
 export const partialFolder = '.incomplete';
@@ -42,17 +43,9 @@ export function partialPaths(folder: string, key: string): { readonly part: stri
   };
 }
 
-/** A temporary file that takes the place of the old one: a crash leaves one or the other whole. */
-export async function writeNote(path: string, note: TransferNote): Promise<void> {
-  const draft = `${path}.new`;
-  const handle = await open(draft, 'w', 0o600);
-  try {
-    await handle.writeFile(JSON.stringify(note));
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await rename(draft, path);
+/** A crash leaves the old note or the new one, whole. */
+export function writeNote(path: string, note: TransferNote): Promise<void> {
+  return replaceFile(path, JSON.stringify(note));
 }
 
 /** Unfinished files of one account. Removes parts of any account that are older than 30 days. */
