@@ -8,7 +8,7 @@ import { Spoken } from '../../ui/spoken.tsx';
 import { LevelBadge } from '../security/level-mark.tsx';
 import { hasLevel, isStranded } from './message-facts.ts';
 import styles from './message-item.module.css';
-import { moveBetweenMarks } from './move-between-marks.ts';
+import { ProofMark } from './proof-mark.tsx';
 import { StrandedMessage } from './stranded-message.tsx';
 import { WaitingMessage } from './waiting-message.tsx';
 
@@ -63,25 +63,17 @@ function MessageText({ message }: { readonly message: MessageView }) {
 /** Under each message: how it is protected, when it was, what became of it. */
 function Caption({ message, isReachable, onReach, onProof }: Props) {
   const { text, time } = useTexts();
-  const level = text(`level.${message.level}`);
   const hasProof = message.evidence !== undefined;
   return (
     <div className={classes(styles.caption, message.direction === 'out' && styles.outCaption)} data-caption>
       {hasLevel(message) &&
         (hasProof ? (
-          <button
-            type="button"
-            className={styles.proof}
-            data-mark
-            tabIndex={isReachable ? 0 : -1}
-            aria-haspopup="dialog"
-            aria-label={text('message.proof', { level })}
-            onFocus={() => onReach(message.id)}
-            onClick={() => onProof(message)}
-            onKeyDown={moveBetweenMarks}
-          >
-            <LevelBadge level={message.level} />
-          </button>
+          <ProofMark
+            level={message.level}
+            isReachable={isReachable}
+            onReach={() => onReach(message.id)}
+            onProof={() => onProof(message)}
+          />
         ) : (
           <LevelBadge level={message.level} />
         ))}

@@ -5,7 +5,7 @@ import { useTexts } from '../../i18n/text.tsx';
 import { Button } from '../../ui/button.tsx';
 import { classes } from '../../ui/class-names.ts';
 import { Spoken } from '../../ui/spoken.tsx';
-import { moveBetweenMarks } from '../conversations/move-between-marks.ts';
+import { ProofMark } from '../conversations/proof-mark.tsx';
 import { LevelBadge } from '../security/level-mark.tsx';
 import styles from './file-card.module.css';
 import { FileIcon } from './file-icon.tsx';
@@ -139,19 +139,12 @@ function Caption({ file, isReachable, onReach, onProof }: Props) {
   return (
     <div className={classes(styles.caption, direction === 'out' && styles.outCaption)} data-caption>
       {level !== undefined && evidence !== undefined && (
-        <button
-          type="button"
-          className={styles.proof}
-          data-mark
-          tabIndex={isReachable ? 0 : -1}
-          aria-haspopup="dialog"
-          aria-label={text('message.proof', { level: text(`level.${level}`) })}
-          onFocus={() => onReach(file.id)}
-          onClick={() => onProof(file)}
-          onKeyDown={moveBetweenMarks}
-        >
-          <LevelBadge level={level} />
-        </button>
+        <ProofMark
+          level={level}
+          isReachable={isReachable}
+          onReach={() => onReach(file.id)}
+          onProof={() => onProof(file)}
+        />
       )}
       {level !== undefined && evidence === undefined && state === 'offered' && (
         <span className={styles.best}>
