@@ -7,11 +7,11 @@ import type { Refusal } from './refusal.ts';
 export type MessageWay = 'message' | 'msrp';
 
 /**
- * Outgoing: `waiting` (for the key management server, see `problem`; it is sent end to end or not at all), `sending`, then `accepted` (the network or the peer's device took it), `delivered` (the peer's device said so), `displayed` (it said that its user has seen it) or `failed`.
+ * Outgoing, never backwards: `queued` (it waits, see `problem`), `sent` (it left, nobody said yet that it arrived), then `accepted` (the network or the peer's device took it), `delivered` (the peer's device said so), `displayed` (it said that its user has seen it) or `failed`.
  * Incoming: `received`; `undecryptable` (kept, see `problem`, may become `received` later); `refused` (text dropped by policy).
  */
 export type MessageState =
-  'waiting' | 'sending' | 'accepted' | 'delivered' | 'displayed' | 'failed' | 'received' | 'undecryptable' | 'refused';
+  'queued' | 'sent' | 'accepted' | 'delivered' | 'displayed' | 'failed' | 'received' | 'undecryptable' | 'refused';
 
 export interface ChatMessage {
   /** Unique within the account. */
@@ -30,17 +30,30 @@ export interface ChatMessage {
   /** Milliseconds since 1970: when it was sent or came in, by the clock of this device. */
   readonly at: number;
   readonly way: MessageWay;
-  /** Says nothing while `state` is `waiting`, nor when the message was refused after it had waited. */
+  /** Says nothing while `state` is `queued`, nor when the message was refused after it had waited. */
   readonly level: ProtectionLevel;
   /** What proves `level`; absent for a message that never left. */
   readonly evidence?: Evidence;
+  readonly state: MessageState;
+  readonly problem?: Refusal;
+  /** `imdn.Message-ID` (RFC 5438); the id itself for what this device sent. */
+  readonly messageId?: string;
+  /** Sent by another device of the same user; `direction` is `out`. */
+  readonly fromOtherDevice?: true;
+  /** Of a message to several: each with what became of it. `conversation` then names the group. */
+  readonly recipients?: readonly RecipientState[];
+}
+
+/** One of those to whom a message went. */
+export interface RecipientState {
+  readonly address: string;
   readonly state: MessageState;
   readonly problem?: Refusal;
 }
 
 export type SendOutcome =
   | { readonly outcome: 'sent'; readonly message: ChatMessage }
-  /** It needs a key that the KMS cannot give now; `messageState` tells when it went. */
+  /** It is kept and sent as soon as it can be, also after a restart; its `problem` says what it waits for, `messageState` when it went. */
   | { readonly outcome: 'waiting'; readonly message: ChatMessage }
   /** Too long for a message in a session: it was offered as a file, whose fate is told as that of any file. */
   | { readonly outcome: 'offered'; readonly file: FileView }

@@ -4,6 +4,7 @@ import type { Random } from '../base/random.ts';
 
 import type { SecretBytes } from '../base/secret-bytes.ts';
 import type { FileStorage } from './files/file-storage.ts';
+import type { Store } from './store/index.ts';
 
 /** What a finished TLS handshake proved. */
 export interface TlsFacts {
@@ -261,4 +262,6 @@ export interface EnginePorts {
   readonly secrets?: SecretStore;
   /** Absent on a device without a place for it, which then has no software SIM. */
   readonly simState?: SimStateStore;
+  /** Where messages outlive the program; in memory only when absent. */
+  readonly store?: Store;
 }

@@ -114,7 +114,7 @@ describe('methods', () => {
     const answer = await call('message.send', { to: 'sip:bob@lab.test', text: 'hello', way: 'message' });
     expect(answer.result).toMatchObject({
       outcome: 'waiting',
-      message: { state: 'waiting', problem: { code: 'kms-unreachable', offered: 'e2ae' } },
+      message: { state: 'queued', problem: { code: 'kms-unreachable', offered: 'e2ae' } },
     });
     expect(notifications('kms')).toMatchObject([{ state: 'unreachable', nextAttempt: expect.any(Number) as number }]);
     expect(await call('status')).toMatchObject({ result: { kms: { state: 'unreachable' } } });
@@ -124,7 +124,7 @@ describe('methods', () => {
     expect(await call('message.cancel', { id })).toMatchObject({ error: { data: { code: 'no-such-message' } } });
     world.kms.fault = 'none';
     expect(await call('kms.retry')).toMatchObject({ result: { state: 'ready' } });
-    expect(notifications('message.state').map((params) => params?.['state'])).toEqual(['waiting']);
+    expect(notifications('message.state').map((params) => params?.['state'])).toEqual(['queued']);
   });
 
   test('session.open, status and session.close', async () => {

@@ -107,7 +107,7 @@ export class ScriptedHost implements BridgeHost {
     await wait(this.script.delay);
     const result = input.consent === true ? 'e2ae' : this.script.send(input);
     if (typeof result !== 'string' && 'waits' in result) {
-      const waiting: MessageView = { ...sending, state: 'waiting', problem: result.waits };
+      const waiting: MessageView = { ...sending, state: 'queued', problem: result.waits };
       this.book.putMessage(waiting);
       return { outcome: 'waiting', message: waiting };
     }
@@ -294,7 +294,7 @@ export class ScriptedHost implements BridgeHost {
       at: now(),
       way,
       level,
-      state: 'sending',
+      state: 'sent',
     };
   }
 

@@ -87,7 +87,7 @@ export class AccountMessages {
     this.#conversations.add(sent);
     this.#options.events.emit('messageState', sent);
     this.receipts.finish(sent.id);
-    return { outcome: sent.state === 'waiting' ? 'waiting' : 'sent', message: sent };
+    return { outcome: sent.state === 'queued' ? 'waiting' : 'sent', message: sent };
   }
 
   receive(message: IncomingMessage): void {
@@ -164,7 +164,7 @@ export class AccountMessages {
       const id = randomId(random, 12);
       this.#waiting.add({ id, peer, text, sequence });
       const problem = error.refusal('waiting');
-      return { ...this.#outgoing({ ...written, id, level: 'none', state: 'waiting' }), problem };
+      return { ...this.#outgoing({ ...written, id, level: 'none', state: 'queued' }), problem };
     }
   }
 

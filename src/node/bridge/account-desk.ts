@@ -142,7 +142,7 @@ export class AccountDesk {
     const peer = this.peerOf(input.to);
     const key = { accountId: this.id, peer };
     if (replaces !== undefined) {
-      if (book.findMessage(key, replaces)?.state === 'waiting') this.cancelWaiting(replaces);
+      if (book.findMessage(key, replaces)?.state === 'queued') this.cancelWaiting(replaces);
       else book.removeMessage(key, replaces);
     }
     const sending = this.#begun(peer, text, way);
@@ -292,7 +292,7 @@ export class AccountDesk {
       at: clock.now(),
       way,
       level: 'none',
-      state: 'sending',
+      state: 'sent',
     };
   }
 

@@ -33,12 +33,12 @@ describe('messages that wait for the KMS', () => {
     const waiting = await send('hello');
     expect(waiting).toMatchObject({
       outcome: 'waiting',
-      message: { state: 'waiting', problem: { code: 'kms-unreachable', nextAttempt: expect.any(Number) as number } },
+      message: { state: 'queued', problem: { code: 'kms-unreachable', nextAttempt: expect.any(Number) as number } },
     });
     await world.kmsReturns();
     expect(bob.received).toMatchObject([{ text: 'hello', level: 'e2e' }]);
     const { id } = (waiting as { message: { id: string } }).message;
-    expect(alice.states.map(({ state }) => state)).toEqual(['waiting', 'accepted']);
+    expect(alice.states.map(({ state }) => state)).toEqual(['queued', 'accepted']);
     expect(alice.states.at(-1)).toMatchObject({ id, level: 'e2e', evidence: { kind: 'message-psk-mime' } });
     expect(alice.states.at(-1)?.problem).toBeUndefined();
   });
@@ -170,7 +170,7 @@ it('however outages fall, each message is sent exactly once, end to end, in the 
           case 'cancel': {
             const waiting = account
               .conversations()
-              .flatMap(({ messages }) => messages.filter(({ state }) => state === 'waiting'));
+              .flatMap(({ messages }) => messages.filter(({ state }) => state === 'queued'));
             const message = waiting[one.which % Math.max(waiting.length, 1)];
             if (message !== undefined && account.cancelMessage(message.id)) cancelled.add(message.text);
             break;

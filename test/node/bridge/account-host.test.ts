@@ -230,7 +230,7 @@ describe('account host', () => {
   it('keeps a waiting message in its place until it goes or is taken back', async () => {
     const { account, call, states, messages, send } = setUp();
     const problem = refusal('kms-unreachable', 'waiting');
-    const unsent = chatMessage({ state: 'waiting', level: 'none', problem });
+    const unsent = chatMessage({ state: 'queued', level: 'none', problem });
     expect(await send('hello').settle({ outcome: 'waiting', message: unsent })).toMatchObject({ outcome: 'waiting' });
     expect(states()).toEqual(['hello waiting']);
     const { id } = messages()[0]!;

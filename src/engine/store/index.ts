@@ -1,0 +1,14 @@
+export type { ConversationSummary, MessagePage, MessagePatch, MessageStore } from './message-store.ts';
+export type { Note, NoteStore } from './note-store.ts';
+export type { OutboxEntry, OutboxStore } from './outbox-store.ts';
+export type { SealedMessage, SealedStore } from './sealed-store.ts';
+export type { SeenStore } from './seen-store.ts';
+export {
+  StoreError,
+  type AccountStore,
+  type SearchHit,
+  type SearchPage,
+  type SearchQuery,
+  type Store,
+  type StoreKeeping,
+} from './store.ts';
