@@ -176,7 +176,7 @@ describe('account host', () => {
   it('shows a message from the moment it is sent and keeps its place and id to the end', async () => {
     const { account, messages, states, send } = setUp();
     const sending = send('hello');
-    expect(states()).toEqual(['hello sending']);
+    expect(states()).toEqual(['hello sent']);
     const { id } = messages()[0]!;
     account.events.emit('messageReceived', chatMessage({ id: 'in-1', direction: 'in', text: 'hi', state: 'received' }));
     account.events.emit('messageState', chatMessage({}));
@@ -232,7 +232,7 @@ describe('account host', () => {
     const problem = refusal('kms-unreachable', 'waiting');
     const unsent = chatMessage({ state: 'queued', level: 'none', problem });
     expect(await send('hello').settle({ outcome: 'waiting', message: unsent })).toMatchObject({ outcome: 'waiting' });
-    expect(states()).toEqual(['hello waiting']);
+    expect(states()).toEqual(['hello queued']);
     const { id } = messages()[0]!;
     account.mayCancel = false;
     expect(await call('discardMessage', { peer: bob, messageId: id })).toMatchObject({ ok: false });
