@@ -75,7 +75,12 @@ function isAmong(key: string, branches: ReadonlySet<string>): boolean {
   return [...branches].some((wire) => wire.startsWith(`${branch}.`));
 }
 
-function localAnswer({ headers }: SipMessage, status: number, reason: string, why: NonNullable<SipReply['local']>): string {
+function localAnswer(
+  { headers }: SipMessage,
+  status: number,
+  reason: string,
+  why: NonNullable<SipReply['local']>,
+): string {
   const answer = SipMessage.response(status, reason);
   for (const name of ['Via', 'From', 'To', 'Call-ID', 'CSeq']) answer.headers.add(name, headers.get(name) ?? '');
   answer.headers.add(localAnswerHeader, why);

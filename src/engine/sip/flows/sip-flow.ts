@@ -1,22 +1,20 @@
-import { UserAgent, UserAgentState, type Core, type Invitation, type Message, type Session, type SessionDelegate } from 'sip.js';
-import { describeError, ProtocolError } from '../../../base/errors.ts';
+import { UserAgent, UserAgentState, type Session } from 'sip.js';
+import { describeError } from '../../../base/errors.ts';
 import { randomId } from '../../../base/random.ts';
 import { profile } from '../../../protocol/profile.ts';
-import { parseCSeq, splitHeaderList } from '../../../protocol/sip/headers.ts';
+import { parseCSeq } from '../../../protocol/sip/headers.ts';
 import type { SipHeaders, SipMessage } from '../../../protocol/sip/message.ts';
 import type { EnginePorts, NetworkChange, SipHop, SipTarget } from '../../ports.ts';
-import { headerLines } from '../answer-options.ts';
 import { createSipJs, toUri, type SipJs } from '../create-sipjs.ts';
 import { DigestAuthenticator } from '../digest-authenticator.ts';
 import { IncomingInvites } from '../incoming-invites.ts';
-import { IncomingMessages, maxMessageOctets } from '../incoming-messages.ts';
+import { IncomingMessages } from '../incoming-messages.ts';
 import type { InviteContext } from '../invite-context.ts';
 import type { MsrpSessionDescriptionHandler } from '../msrp-session-description-handler.ts';
 import { sendInvite } from '../outgoing-invite.ts';
 import { Registration } from '../registration.ts';
 import { SecurityAgreementState } from '../security-agreement.ts';
 import { settleWithin } from '../settle-within.ts';
-import { awaitReply } from '../sip-reply.ts';
 import { SipSubscription } from '../subscription.ts';
 import type {
   EventSubscription,
@@ -32,10 +30,13 @@ import type {
   SipAccount,
   SipReply,
 } from '../types.ts';
-import { encodeBody, WireTranslation } from '../wire-translation.ts';
+import { WireTranslation } from '../wire-translation.ts';
 import type { FlowBackOff } from './flow-back-off.ts';
 import type { HopChoice } from './hop-choice.ts';
+import { IncomingRequests } from './incoming-requests.ts';
 import { localAddressTowards } from './local-address.ts';
+import { OutgoingMessages } from './outgoing-messages.ts';
+import { RegisterRequests } from './register-requests.ts';
 import { readRegisteredContact } from './registered-contact.ts';
 import { addRequestHeaders } from './request-headers.ts';
 
@@ -56,8 +57,6 @@ export interface SipFlowOptions {
 
 const defaultExpiresSeconds = 3600;
 const stopMilliseconds = 4_000;
-/** Option tags that a request to us may require (RFC 3261 clause 8.2.2.3); the first two are the network's to remove. */
-const understood: readonly string[] = ['sec-agree', 'mediasec', 'path', 'outbound', 'gruu'];
 
 /** One flow of an account (RFC 5626): a connection to one server at a time, with a registration of its own. */
 export class SipFlow {
@@ -67,29 +66,22 @@ export class SipFlow {
   readonly #authenticator: DigestAuthenticator;
   readonly #security: SecurityAgreementState;
   readonly #registration: Registration;
-  readonly #messages: IncomingMessages;
-  readonly #invites: IncomingInvites;
+  readonly #incoming: IncomingRequests;
+  readonly #outgoing: OutgoingMessages;
+  readonly #requests: RegisterRequests;
   readonly #inviteContext: InviteContext;
-  readonly #registrar: ReturnType<typeof toUri>;
-  readonly #registerCallId: string;
   readonly #contactUser: string;
-  /** What to tell once some of the request with this Call-ID may have left. */
-  readonly #leaving = new Map<string, () => void>();
-  #registerSequence = 0;
-  #asksForOutbound = true;
   #isOutbound = false;
   #gruu: Gruus | undefined;
   #connecting: Promise<void> | undefined;
   #isStopping = false;
 
   constructor(options: SipFlowOptions) {
-    const { ports, account, regId, hops, backOff } = options;
-    const { log, clock, random } = ports;
+    const { ports, account, regId } = options;
+    const { clock, random } = ports;
     this.#options = options;
     this.regId = regId;
     this.#authenticator = new DigestAuthenticator(account, ports);
-    this.#registrar = toUri(`sip:${account.domain}`, 'sip.domain');
-    this.#registerCallId = randomId(random, 16);
     this.#contactUser = randomId(random, 8);
     const handlers = new WeakMap<Session, MsrpSessionDescriptionHandler>();
     const sipJs = this.#createSipJs(handlers);
@@ -100,36 +92,30 @@ export class SipFlow {
       },
       mediasecOptionTag: account.mediasecOptionTag ?? profile.accountDefaults.mediasecOptionTag,
     });
-    this.#messages = new IncomingMessages(ports, (message) => options.onMessage(message, this));
+    this.#requests = new RegisterRequests({
+      clock,
+      sipJs,
+      authenticator: this.#authenticator,
+      domain: account.domain,
+      regId,
+      callId: randomId(random, 16),
+      instanceId: options.instanceId,
+    });
+    this.#outgoing = new OutgoingMessages({ clock, core: () => sipJs.core, newCallId: () => randomId(random, 16) });
     this.#inviteContext = {
       ports,
       handlers,
       sessions: new Set(),
       pending: new Set(),
-      createDelegate: () => this.#createSessionDelegate(),
+      createDelegate: () => this.#incoming.createSessionDelegate(),
     };
-    this.#invites = new IncomingInvites(this.#inviteContext, (invite) => options.onInvite(invite, this));
-    this.#registration = new Registration({
-      clock,
-      log,
-      backOff,
-      expiresSeconds: account.expiresSeconds ?? defaultExpiresSeconds,
-      contactUser: this.#contactUser,
-      connect: () => this.connect(),
-      isConnected: () => this.isConnected,
-      send: (expires) => this.#sendRegister(expires),
-      security: this.#security,
-      authentication: this.#authenticator,
-      useServiceRoute: (route) => (sipJs.core.configuration.routeSet = [...route]),
-      moveOn: () => this.#moveOn(hops),
-      dropOutbound: () => {
-        const didAsk = this.#asksForOutbound;
-        this.#asksForOutbound = false;
-        return didAsk;
-      },
-      onGranted: (headers) => this.#learn(headers, hops),
-      onState: () => options.onState(this),
+    this.#incoming = new IncomingRequests({
+      messages: new IncomingMessages(ports, (message) => options.onMessage(message, this)),
+      invites: new IncomingInvites(this.#inviteContext, (invite) => options.onInvite(invite, this)),
+      isRegistered: () => this.isRegistered,
+      facts: () => this.facts,
     });
+    this.#registration = this.#createRegistration();
   }
 
   get registration(): RegistrationState {
@@ -191,8 +177,7 @@ export class SipFlow {
     if (this.#isStopping) return;
     this.#isStopping = true;
     this.#registration.stop();
-    this.#messages.stop();
-    this.#invites.stop();
+    this.#incoming.stop();
     const { transport, userAgent } = this.#sipJs;
     const { clock, log } = this.#options.ports;
     for (const giveUp of this.#inviteContext.pending) giveUp();
@@ -235,35 +220,14 @@ export class SipFlow {
     this.#registration.retryNow();
   }
 
-  async sendMessage({ to, contentType, body, headers = {} }: OutgoingMessage): Promise<SipReply> {
-    if (body.length > maxMessageOctets) {
-      throw new ProtocolError('local', 'too large for a SIP MESSAGE', {
-        field: 'sip.body',
-        expected: `at most ${maxMessageOctets} octets`,
-        hint: { sip: 413 },
-      });
-    }
-    const uri = toUri(to, 'sip.to');
-    const lines = headerLines({ ...headers, 'Content-Type': contentType }).slice(0, -1);
-    const { core } = this.#sipJs;
-    const content = { contentDisposition: 'render', contentType, content: encodeBody(body) };
-    const callId = this.#newCallId();
-    const aor = core.configuration.aor;
-    const request = core.makeOutgoingRequestMessage('MESSAGE', uri, aor, uri, { callId }, lines, content);
-    let hasLeft = false;
-    this.#leaving.set(callId, () => (hasLeft = true));
-    try {
-      const reply = await awaitReply(this.#options.ports.clock, (delegate) => core.message(request, delegate));
-      const isUnsent = reply.local === 'not-sent' || (reply.local !== undefined && !hasLeft);
-      return isUnsent ? { ...reply, unsent: true } : reply;
-    } finally {
-      this.#leaving.delete(callId);
-    }
+  sendMessage(message: OutgoingMessage): Promise<SipReply> {
+    return this.#outgoing.send(message);
   }
 
   async invite(invite: OutgoingInvite): Promise<InviteOutcome> {
     try {
-      const target = { userAgent: this.#sipJs.userAgent, uri: toUri(invite.to, 'sip.to'), callId: this.#newCallId() };
+      const callId = randomId(this.#options.ports.random, 16);
+      const target = { userAgent: this.#sipJs.userAgent, uri: toUri(invite.to, 'sip.to'), callId };
       return await sendInvite(this.#inviteContext, target, invite);
     } catch (error) {
       return { outcome: 'failed', error: error instanceof Error ? error : new Error(describeError(error)) };
@@ -273,6 +237,27 @@ export class SipFlow {
   subscribe(subscription: OutgoingSubscription): EventSubscription {
     const uri = toUri(subscription.to, 'sip.to');
     return new SipSubscription(this.#sipJs.userAgent, uri, subscription, this.#options.ports.log);
+  }
+
+  #createRegistration(): Registration {
+    const { ports, account, backOff, hops, onState } = this.#options;
+    return new Registration({
+      clock: ports.clock,
+      log: ports.log,
+      backOff,
+      expiresSeconds: account.expiresSeconds ?? defaultExpiresSeconds,
+      contactUser: this.#contactUser,
+      connect: () => this.connect(),
+      isConnected: () => this.isConnected,
+      send: (expires) => this.#requests.send(expires),
+      security: this.#security,
+      authentication: this.#authenticator,
+      useServiceRoute: (route) => (this.#sipJs.core.configuration.routeSet = [...route]),
+      moveOn: () => this.#moveOn(hops),
+      dropOutbound: () => this.#requests.dropOutbound(),
+      onGranted: (headers) => this.#learn(headers, hops),
+      onState: () => onState(this),
+    });
   }
 
   #createSipJs(handlers: WeakMap<Session, MsrpSessionDescriptionHandler>): SipJs {
@@ -288,15 +273,15 @@ export class SipFlow {
         usualProtocol: target.protocol ?? 'tls',
         translation: new WireTranslation(ports.random.bytes(32)),
         secure: (request) => this.#secure(request),
-        onLeaving: ({ headers }) => this.#leaving.get(headers.get('Call-ID') ?? '')?.(),
+        onLeaving: (request) => this.#outgoing.leaves(request),
         inspect: (message, isAwaited) => this.#inspect(message, isAwaited),
       },
       createAuthentication: (loggerFactory) => this.#authenticator.createAuthentication(loggerFactory),
       delegate: {
         onConnect: () => this.#onConnect(),
         onDisconnect: (error) => this.#onDisconnect(error),
-        onMessage: (message) => this.#onMessage(message),
-        onInvite: (invitation) => this.#onInvite(invitation),
+        onMessage: (message) => this.#incoming.message(message),
+        onInvite: (invitation) => this.#incoming.invite(invitation),
       },
     });
   }
@@ -338,30 +323,10 @@ export class SipFlow {
     this.#authenticator.hideChallenges(message, isRegister);
   }
 
-  async #sendRegister(expires: number): Promise<SipReply> {
-    const instanceId = await this.#options.instanceId();
-    const { core, userAgent } = this.#sipJs;
-    const contact = userAgent.contact.toString({ register: true });
-    const regId = this.#asksForOutbound ? `;reg-id=${this.regId}` : '';
-    const lines = [
-      `Contact: ${contact};+sip.instance="<urn:uuid:${instanceId}>"${regId};expires=${expires}`,
-      `Expires: ${expires}`,
-    ];
-    const options = { callId: this.#registerCallId, cseq: ++this.#registerSequence, routeSet: [] };
-    const aor = core.configuration.aor;
-    const request = core.makeOutgoingRequestMessage('REGISTER', this.#registrar, aor, aor, options, lines);
-    const authorization = this.#authenticator.registerAuthorization('REGISTER', request.ruri.toRaw());
-    request.setHeader('authorization', authorization);
-    const reply = await awaitReply(this.#options.ports.clock, (delegate) => core.register(request, delegate));
-    // SIP.js counts on when it answers a challenge.
-    this.#registerSequence = Math.max(this.#registerSequence, request.cseq);
-    return reply;
-  }
-
   #learn(headers: SipHeaders, hops: HopChoice): void {
     const { isOutbound, flowTimer, gruu } = readRegisteredContact(headers, this.#contactUser);
     const { transport, userAgent } = this.#sipJs;
-    this.#isOutbound = isOutbound && this.#asksForOutbound;
+    this.#isOutbound = isOutbound && this.#requests.asksForOutbound;
     this.#gruu = gruu;
     // Of dialogs (RFC 5627 clause 3.3); a MESSAGE carries none (RFC 3428 clause 4).
     userAgent.contact.pubGruu = gruu?.public === undefined ? undefined : UserAgent.makeURI(gruu.public);
@@ -376,45 +341,9 @@ export class SipFlow {
     await this.#sipJs.transport.disconnect();
     return isLeft;
   }
-
-  #onMessage(message: Message): void {
-    const unsupported = this.#unsupported(message.request);
-    if (unsupported.length === 0) this.#messages.receive(message, this.isRegistered, this.facts);
-    else void message.reject(badExtension(unsupported));
-  }
-
-  #onInvite(invitation: Invitation): void {
-    const unsupported = this.#unsupported(invitation.request);
-    if (unsupported.length > 0) {
-      void invitation.reject(badExtension(unsupported));
-      return;
-    }
-    this.#invites.receive(invitation, this.isRegistered);
-  }
-
-  #unsupported(request: Core.IncomingRequestMessage): string[] {
-    const required = request.getHeaders('require').flatMap(splitHeaderList);
-    return required.filter((tag) => !understood.includes(tag.toLowerCase()));
-  }
-
-  /** Inside a dialog SIP.js would follow a REFER by itself, wherever it leads. */
-  #createSessionDelegate(): SessionDelegate {
-    return {
-      onMessage: (message) => this.#onMessage(message),
-      onRefer: (referral) => void referral.reject({ statusCode: 603 }),
-    };
-  }
-
-  #newCallId(): string {
-    return randomId(this.#options.ports.random, 16);
-  }
 }
 
 /** RFC 7118 clause 5.2: there is no `wss` in a URI. */
 function contactTransport(protocol: string): string {
   return protocol === 'wss' ? 'ws' : protocol;
-}
-
-function badExtension(unsupported: readonly string[]): { statusCode: number; extraHeaders: string[] } {
-  return { statusCode: 420, extraHeaders: [`Unsupported: ${unsupported.join(', ')}`] };
 }

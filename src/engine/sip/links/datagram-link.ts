@@ -1,10 +1,6 @@
 import { ProtocolError } from '../../../base/errors.ts';
 import type { CancelTimer } from '../../../base/clock.ts';
-import {
-  DatagramTransactions,
-  type DatagramAction,
-  type DatagramEvent,
-} from '../../../protocol/sip/datagram/index.ts';
+import { DatagramTransactions, type DatagramAction, type DatagramEvent } from '../../../protocol/sip/datagram/index.ts';
 import { parseSipMessage, serialiseSipMessage, type SipMessage } from '../../../protocol/sip/message.ts';
 import { looksLikeStun } from '../../../protocol/stun/index.ts';
 import { limits } from '../../limits.ts';
