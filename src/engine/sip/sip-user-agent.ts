@@ -5,7 +5,7 @@ import type { EnginePorts, NetworkChange, SipTarget } from '../ports.ts';
 import { FlowBackOff } from './flows/flow-back-off.ts';
 import { isAtLeastAsProtected } from './flows/flow-protection.ts';
 import { HopChoice, isSamePlace } from './flows/hop-choice.ts';
-import { randomUuid } from './flows/instance-id.ts';
+import { randomUuid } from '../../base/uuid.ts';
 import { MergedInvites } from './flows/merged-invites.ts';
 import { MergedMessages } from './flows/merged-messages.ts';
 import { SipFlow } from './flows/sip-flow.ts';

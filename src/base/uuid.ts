@@ -1,5 +1,5 @@
-import { toHex } from '../../../base/bytes.ts';
-import type { Random } from '../../../base/random.ts';
+import { toHex } from './bytes.ts';
+import type { Random } from './random.ts';
 
 /** A random UUID (RFC 9562 clause 5.4), for `+sip.instance` (RFC 5626 clause 4.1). */
 export function randomUuid(random: Random): string {
