@@ -6,7 +6,9 @@ import { createHttpsBootstrapping } from './bootstrapping.ts';
 import { createHttpsKeyManagement } from './key-management.ts';
 import { createNodeMsrpSockets, type MediaSettings } from './msrp-sockets.ts';
 import { createSimStateFiles } from './sim-state.ts';
-import { createNodeSipTransport } from './sip-transport.ts';
+import { createNetworkWatch } from './network-watch.ts';
+import { createServerPinFile } from './sip/server-pins.ts';
+import { createNodeSipTransport } from './sip/transport.ts';
 import { systemClock } from './system-clock.ts';
 
 export interface EnginePortsOptions {
@@ -20,6 +22,8 @@ export interface EnginePortsOptions {
   readonly secrets?: SecretStore;
   /** Where the sequence numbers of software SIMs are kept; without it there are no accounts with a SIM. */
   readonly simDirectory?: string;
+  /** Where the certificates of servers are remembered; without it no account can trust one because it was met before. */
+  readonly pinFile?: string;
 }
 
 /** What the engine needs from a real machine: the same for the desktop app, the scriptable UE and the lab. */
@@ -30,12 +34,16 @@ export async function createEnginePorts({
   receivedFolder,
   simDirectory,
   secrets,
+  pinFile,
 }: EnginePortsOptions): Promise<EnginePorts> {
+  const serverPins = pinFile === undefined ? undefined : createServerPinFile(pinFile);
   return {
     clock: systemClock,
     random: secureRandom,
     log,
-    sip: createNodeSipTransport(),
+    sip: createNodeSipTransport(serverPins === undefined ? {} : { pins: serverPins }),
+    network: createNetworkWatch({ clock: systemClock }),
+    ...(serverPins === undefined ? {} : { serverPins }),
     msrp: await createNodeMsrpSockets({ host, media, clock: systemClock }),
     keyManagement: createHttpsKeyManagement(),
     ...(receivedFolder === undefined ? {} : { files: createFileStorage(receivedFolder) }),

@@ -107,7 +107,7 @@ export class Registration {
     try {
       await this.#options.connect();
     } catch (error) {
-      const code = error instanceof ProtocolError && error.field === 'sip.tls' ? 'tls-failed' : 'unreachable';
+      const code = error instanceof ProtocolError && error.field.startsWith('sip.tls') ? 'tls-failed' : 'unreachable';
       const happened = code === 'tls-failed' ? 'The server did not prove who it is' : 'The server could not be reached';
       const explanation = `${happened} (${describeError(error)}).`;
       return this.#fail({ state: 'failed', code, explanation, willRetry: this.#isWanted });
