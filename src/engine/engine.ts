@@ -1,7 +1,8 @@
 import { Account } from './account.ts';
 import type { AccountConfig, AccountSecrets } from './account-config.ts';
 import { DeviceCertificates } from './device-certificates.ts';
-import type { EnginePorts, TicketStorage } from './ports.ts';
+import type { EnginePorts, SipTarget, TicketStorage } from './ports.ts';
+import { acceptServerCertificate } from './server-trust.ts';
 import { SoftwareSim } from './sim/index.ts';
 import { createSipUserAgent, type SipAuthentication } from './sip/index.ts';
 
@@ -34,7 +35,7 @@ export class Engine {
         privateIdentity: config.privateIdentity,
         authentication: sipAuthentication(config, secrets, sim),
         domain: config.domain,
-        target: config.server,
+        target: sipTarget(config, secrets),
         ...(config.mediasecOptionTag === undefined ? {} : { mediasecOptionTag: config.mediasecOptionTag }),
         ...(config.displayName === undefined ? {} : { displayName: config.displayName }),
       },
@@ -59,6 +60,16 @@ export class Engine {
     return new SoftwareSim({ keys, state: this.#ports.simState, options: amf === undefined ? {} : { amf } });
   }
 
+  /**
+   * The user takes the certificate that the account's SIP server shows for the right one; the next connection does.
+   * @param sha256 as in `CertificateFacts.sha256`. @throws ProtocolError `local` where certificates are not remembered.
+   */
+  async acceptServerCertificate(id: string, sha256: string): Promise<void> {
+    const account = this.#accounts.get(id);
+    if (account === undefined) throw new Error('there is no such account');
+    await acceptServerCertificate(account.config.server, this.#ports.serverPins, sha256);
+  }
+
   async removeAccount(id: string): Promise<void> {
     const account = this.#accounts.get(id);
     this.#accounts.delete(id);
@@ -71,6 +82,13 @@ export class Engine {
     await Promise.all(this.accounts.map((account) => account.stop()));
     this.#accounts.clear();
   }
+}
+
+function sipTarget({ server }: AccountConfig, { clientPrivateKey: privateKey }: AccountSecrets): SipTarget {
+  const { clientCertificates: certificates, ...target } = server;
+  if (certificates === undefined) return target;
+  if (privateKey === undefined) throw new Error('the private key of the client certificate is missing');
+  return { ...target, clientCertificate: { certificates, privateKey } };
 }
 
 function sipAuthentication(

@@ -1,13 +1,12 @@
 import type { Logger } from '../base/log.ts';
 import { secureRandom } from '../crypto/random.ts';
-import type { EnginePorts, SecretStore } from '../engine/ports.ts';
+import type { EnginePorts, SecretStore, ServerPins } from '../engine/ports.ts';
 import { createFileStorage } from './files/file-storage.ts';
 import { createHttpsBootstrapping } from './bootstrapping.ts';
 import { createHttpsKeyManagement } from './key-management.ts';
 import { createNodeMsrpSockets, type MediaSettings } from './msrp-sockets.ts';
 import { createSimStateFiles } from './sim-state.ts';
 import { createNetworkWatch } from './network-watch.ts';
-import { createServerPinFile } from './sip/server-pins.ts';
 import { createNodeSipTransport } from './sip/transport.ts';
 import { systemClock } from './system-clock.ts';
 
@@ -22,8 +21,8 @@ export interface EnginePortsOptions {
   readonly secrets?: SecretStore;
   /** Where the sequence numbers of software SIMs are kept; without it there are no accounts with a SIM. */
   readonly simDirectory?: string;
-  /** Where the certificates of servers are remembered; without it no account can trust one because it was met before. */
-  readonly pinFile?: string;
+  /** Remembered certificates of servers; without it no account can trust one because it was met before. */
+  readonly serverPins?: ServerPins;
 }
 
 /** What the engine needs from a real machine: the same for the desktop app, the scriptable UE and the lab. */
@@ -34,9 +33,8 @@ export async function createEnginePorts({
   receivedFolder,
   simDirectory,
   secrets,
-  pinFile,
+  serverPins,
 }: EnginePortsOptions): Promise<EnginePorts> {
-  const serverPins = pinFile === undefined ? undefined : createServerPinFile(pinFile);
   return {
     clock: systemClock,
     random: secureRandom,

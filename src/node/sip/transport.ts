@@ -1,5 +1,6 @@
 import { secureRandom } from '../../crypto/random.ts';
 import type { ServerPins, SipConnection, SipHop, SipTarget, SipTransport } from '../../engine/ports.ts';
+import { serverNameOf } from '../../engine/server-trust.ts';
 import { locateServer, type ServerPlace, type SipDns } from '../../protocol/sip/locate.ts';
 import { isTlsProtocol } from '../../protocol/sip/sip-protocol.ts';
 import { connectDatagrams } from './datagram-connection.ts';
@@ -35,11 +36,10 @@ export function createNodeSipTransport({
 }
 
 function hopTo(place: ServerPlace, target: SipTarget): SipHop {
-  const { serverName = target.host, trust = 'system-or-ca', trustedCa, clientCertificate } = target;
+  const { trust = 'system-or-ca', trustedCa, clientCertificate } = target;
   const isWebSocket = place.protocol === 'ws' || place.protocol === 'wss';
   const security = {
-    // Brackets and the last dot are ways to write a name, not parts of it.
-    serverName: serverName.replace(/^\[(.*)\]$/, '$1').replace(/\.$/, ''),
+    serverName: serverNameOf(target),
     trust,
     ...(trustedCa === undefined ? {} : { trustedCa }),
     ...(clientCertificate === undefined ? {} : { clientCertificate }),
