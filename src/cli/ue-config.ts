@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { fromHex, utf8 } from '../base/bytes.ts';
 import { describeError } from '../base/errors.ts';
@@ -17,6 +17,13 @@ import type {
 import type { TicketStorage } from '../engine/ports.ts';
 import { createTicketStore } from '../node/ticket-store.ts';
 import { credentialMode, kmsConfig, kmsProblem, kmsSchema } from './kms-config.ts';
+import {
+  clientPrivateKey,
+  serverConfig,
+  serverProblem,
+  serverSchema,
+  withClientCertificateFiles,
+} from './server-config.ts';
 import { privateKeyOf, withCertificateFiles } from './ue-certificate.ts';
 import { amfField, simFields, simKeys, simProblem } from './sim-config.ts';
 
@@ -52,12 +59,8 @@ export const ueConfigSchema = z.strictObject({
     .optional(),
   /** For KMS credential mode `gba-aka` of an account that registers with a password. */
   sim: z.strictObject(simFields).optional(),
-  server: z.strictObject({
-    host: z.string().min(1),
-    port: z.int().min(1).max(65535),
-    transport: z.enum(['tls', 'tcp']),
-    serverName: z.string().optional(),
-  }),
+  /** Found by the records of the domain when absent (docs/sip-access.md). */
+  server: serverSchema.optional(),
   /** PEM text, or the path of a PEM file, relative to the configuration file. */
   ca: z.string().optional(),
   kms: kmsSchema.optional(),
@@ -99,30 +102,34 @@ export const ueConfigSchema = z.strictObject({
 export type UeConfig = z.infer<typeof ueConfigSchema>;
 
 /** What one field alone does not show. */
-const wholeUeConfig = ueConfigSchema.superRefine(({ authentication, password, sim, kms, msrpRelay }, context) => {
-  const problem = (message: string, ...path: string[]): void => {
-    context.addIssue({ code: 'custom', path, message });
-  };
-  if (msrpRelay !== undefined && (msrpRelay.password ?? password) === undefined) {
-    problem('expected the password for the relay', 'msrpRelay', 'password');
-  }
-  const kmsWrong = kms && kmsProblem(kms);
-  if (kmsWrong !== undefined) problem(kmsWrong[1], 'kms', kmsWrong[0]);
-  const credential = credentialMode(kms);
-  const needsPassword = authentication?.mode !== 'aka' || credential === 'gba-digest';
-  if (needsPassword && password === undefined) problem('expected a text', 'password');
-  if (!needsPassword && password !== undefined) problem('an account with a SIM has none', 'password');
-  if (authentication?.mode === 'aka') {
-    const simWrong = simProblem(authentication);
-    if (simWrong !== undefined) problem(simWrong, 'authentication');
-    if (sim !== undefined) problem('an account has one SIM, which stands in authentication', 'sim');
-    return;
-  }
-  const simWrong = sim && simProblem(sim);
-  if (simWrong !== undefined) problem(simWrong, 'sim');
-  if (credential === 'gba-aka' && sim === undefined) problem('expected the SIM for the key of the KMS', 'sim');
-  if (credential !== 'gba-aka' && sim !== undefined) problem('nothing here uses a SIM', 'sim');
-});
+const wholeUeConfig = ueConfigSchema.superRefine(
+  ({ authentication, password, sim, kms, msrpRelay, server }, context) => {
+    const problem = (message: string, ...path: string[]): void => {
+      context.addIssue({ code: 'custom', path, message });
+    };
+    if (msrpRelay !== undefined && (msrpRelay.password ?? password) === undefined) {
+      problem('expected the password for the relay', 'msrpRelay', 'password');
+    }
+    const serverWrong = server && serverProblem(server);
+    if (serverWrong !== undefined) problem(serverWrong[1], 'server', serverWrong[0]);
+    const kmsWrong = kms && kmsProblem(kms);
+    if (kmsWrong !== undefined) problem(kmsWrong[1], 'kms', kmsWrong[0]);
+    const credential = credentialMode(kms);
+    const needsPassword = authentication?.mode !== 'aka' || credential === 'gba-digest';
+    if (needsPassword && password === undefined) problem('expected a text', 'password');
+    if (!needsPassword && password !== undefined) problem('an account with a SIM has none', 'password');
+    if (authentication?.mode === 'aka') {
+      const simWrong = simProblem(authentication);
+      if (simWrong !== undefined) problem(simWrong, 'authentication');
+      if (sim !== undefined) problem('an account has one SIM, which stands in authentication', 'sim');
+      return;
+    }
+    const simWrong = sim && simProblem(sim);
+    if (simWrong !== undefined) problem(simWrong, 'sim');
+    if (credential === 'gba-aka' && sim === undefined) problem('expected the SIM for the key of the KMS', 'sim');
+    if (credential !== 'gba-aka' && sim !== undefined) problem('nothing here uses a SIM', 'sim');
+  },
+);
 
 /** A configuration that cannot be used; the message names the field. */
 export class UeConfigError extends Error {
@@ -153,7 +160,7 @@ export function checkUeConfig(value: unknown): UeConfig {
 
 /** `config` is a checked one, and its `ca` PEM text. */
 export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; secrets: AccountSecrets } {
-  const { server, kms, ca, authentication } = config;
+  const { server = {}, kms, ca, authentication } = config;
   const trusted = ca === undefined ? {} : { trustedCa: ca };
   const account: AccountConfig = {
     id: config.identity,
@@ -162,13 +169,7 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
     ...(config.displayName === undefined ? {} : { displayName: config.displayName }),
     domain: config.domain,
     ...(authentication === undefined ? {} : { authentication: sipAuthentication(authentication) }),
-    server: {
-      host: server.host,
-      port: server.port,
-      protocol: server.transport,
-      serverName: server.serverName ?? config.domain,
-      ...trusted,
-    },
+    server: serverConfig(server, config.domain, trusted),
     ...(kms === undefined ? {} : { kms: kmsConfig(kms, trusted) }),
     ...(config.msrpRelay === undefined ? {} : { msrpRelay: relayConfig(config.msrpRelay, trusted) }),
     ...(config.media === undefined ? {} : { media: mediaConfig(config.media) }),
@@ -186,9 +187,11 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
   };
   const sim = authentication?.mode === 'aka' ? authentication : config.sim;
   const relayPassword = config.msrpRelay?.password;
+  const clientKey = clientPrivateKey(server);
   const secrets: AccountSecrets = {
     ...(config.password === undefined ? {} : { password: new SecretBytes(utf8(config.password)) }),
     ...(relayPassword === undefined ? {} : { msrpRelayPassword: new SecretBytes(utf8(relayPassword)) }),
+    ...(clientKey === undefined ? {} : { clientPrivateKey: clientKey }),
     ...(sim === undefined ? {} : { sim: simKeys(sim) }),
     ...(kms?.psk === undefined ? {} : { kmsPsk: new SecretBytes(fromHex(kms.psk)) }),
     ...(kms?.privateKey === undefined ? {} : { kmsPrivateKey: privateKeyOf(kms.privateKey) }),
@@ -235,7 +238,7 @@ function sipAuthentication(authentication: NonNullable<UeConfig['authentication'
 
 async function inlined(config: unknown, folder: string): Promise<unknown> {
   try {
-    return await withCertificateFiles(config, folder);
+    return await withClientCertificateFiles(await withCertificateFiles(config, folder), folder);
   } catch (error) {
     throw new UeConfigError(describeError(error));
   }
@@ -251,6 +254,18 @@ export function ticketStorageFromUeConfig({ identity, stateDirectory, statePassp
     store: createTicketStore(stateDirectory, identity),
     key: { kind: 'passphrase', passphrase },
   };
+}
+
+/**
+ * Where the headless UE remembers the certificates of servers; undefined for an account that trusts authorities alone.
+ * @throws UeConfigError when it has to remember them and names no place.
+ */
+export function pinFileFromUeConfig({ server, stateDirectory }: UeConfig): string | undefined {
+  if (server?.trust !== 'pin-on-first-use') return undefined;
+  if (stateDirectory === undefined) {
+    throw new UeConfigError('stateDirectory: expected a folder in which the certificate of the server is remembered');
+  }
+  return join(stateDirectory, 'servers.json');
 }
 
 async function readText(file: string): Promise<string> {
