@@ -37,6 +37,11 @@ export class RecordedStream {
   record(bytes: Uint8Array): void {
     this.#onRecord(this, bytes);
   }
+
+  /** The same place, of which nothing is kept. */
+  muted(): RecordedStream {
+    return new RecordedStream(this.side, this.label);
+  }
 }
 
 const defaultLimitOctets = 64 * 1024 * 1024;
