@@ -8,6 +8,8 @@ export interface LabUser {
   readonly name: string;
   /** IMPU, `sip:alice@lab.test`. */
   readonly identity: string;
+  /** All public identities of the subscription, `identity` first (TS 23.228 4.3.3). */
+  readonly identities: readonly string[];
   /** IMPI, the digest user name. */
   readonly privateIdentity: string;
   readonly password: string;
@@ -26,6 +28,8 @@ export interface UserOptions {
   readonly authentication?: Readonly<Record<string, LabUser['authentication']>> | undefined;
   /** SIMs that exist already; the others get fresh keys. */
   readonly sims?: Readonly<Record<string, MilenageKeys>> | undefined;
+  /** More public identities (`sip:` or `tel:`) of each. */
+  readonly identities?: Readonly<Record<string, readonly string[]>> | undefined;
 }
 
 /** @throws RangeError for a name that is no plain user part, or a repeated one. */
@@ -33,7 +37,7 @@ export function createUsers(
   names: readonly string[],
   domain: string,
   random: Random,
-  { authentication = {}, sims = {} }: UserOptions = {},
+  { authentication = {}, sims = {}, identities = {} }: UserOptions = {},
 ): ReadonlyMap<string, LabUser> {
   const users = new Map<string, LabUser>();
   for (const name of names) {
@@ -45,6 +49,7 @@ export function createUsers(
     users.set(name, {
       name,
       identity: `sip:${name}@${domain}`,
+      identities: [`sip:${name}@${domain}`, ...(identities[name] ?? [])],
       privateIdentity: `${name}@${domain}`,
       password: toHex(random.bytes(12)),
       authentication: authentication[name] ?? 'digest',
@@ -53,7 +58,7 @@ export function createUsers(
       psk: new SecretBytes(random.bytes(32)),
     });
   }
-  const unknown = [...Object.keys(authentication), ...Object.keys(sims)].find((name) => !users.has(name));
+  const unknown = [authentication, sims, identities].flatMap(Object.keys).find((name) => !users.has(name));
   if (unknown !== undefined) throw new RangeError(`"${unknown}" is no user`);
   return users;
 }

@@ -35,7 +35,8 @@ export interface FlowOptions {
   readonly handlers: FlowHandlers;
   /** Milliseconds that the link takes for each message right now. */
   readonly latency: () => number;
-  after(milliseconds: number, action: () => void): void;
+  /** Runs `action` once after that time; the returned function cancels it. */
+  after(milliseconds: number, action: () => void): () => void;
 }
 
 export interface FlowHandlers {
@@ -46,6 +47,8 @@ export interface FlowHandlers {
 
 /** A UE that does not read is cut off when this much waits for it. */
 const maxQueuedOctets = 4 * 1024 * 1024;
+/** What a keep-alive may be late (RFC 5626 5.4). */
+const graceMilliseconds = 15_000;
 
 /** One connection of a UE to the edge, over which all its signalling goes both ways (RFC 5626). */
 export class Flow {
@@ -63,6 +66,8 @@ export class Flow {
   readonly #options: FlowOptions;
   #wire: FlowWire | undefined;
   #open = true;
+  #lastSign = Date.now();
+  #stopWaiting = (): void => undefined;
   /** Messages that a slow link holds back; they keep their order. */
   readonly #held: (() => void)[] = [];
 
@@ -106,8 +111,25 @@ export class Flow {
   close(): void {
     if (!this.#open) return;
     this.#open = false;
+    this.#stopWaiting();
     this.#wire?.destroy();
     this.#options.handlers.closed(this);
+  }
+
+  /** The UE was heard, with a message or a keep-alive. */
+  touch(): void {
+    this.#lastSign = Date.now();
+  }
+
+  /** RFC 5626 5.4: the flow counts as failed when nothing comes for longer than the UE was told. */
+  expectSignsOfLife(seconds: number): void {
+    this.#stopWaiting();
+    const limit = seconds * 1000 + graceMilliseconds;
+    const wait = Math.max(this.#lastSign + limit - Date.now(), 1);
+    this.#stopWaiting = this.#options.after(wait, () => {
+      if (Date.now() - this.#lastSign >= limit) this.close();
+      else this.expectSignsOfLife(seconds);
+    });
   }
 
   /** The octets of one message that came. `accept` may still take it out of the way, for example as a retransmission. */
@@ -147,7 +169,7 @@ export class Flow {
       return;
     }
     this.#held.push(action);
-    this.#options.after(latency, () => {
+    void this.#options.after(latency, () => {
       const next = this.#held.shift();
       if (this.#open) next?.();
     });

@@ -11,6 +11,7 @@ export function openStreamWire(flow: Flow, socket: Socket, secureContext: Secure
   const stream = secureContext === undefined ? recorded : layTls(recorded, secureContext);
   const framer = new SipStreamFramer({ side: 'server' });
   stream.on('data', (bytes: Buffer) => {
+    flow.touch();
     for (const frame of framer.push(bytes)) {
       if (!flow.isOpen) return;
       if (frame.kind === 'ping') stream.write('\r\n');

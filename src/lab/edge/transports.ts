@@ -1,8 +1,7 @@
+import type { SipProtocol } from '../../engine/ports.ts';
 import type { LoopbackAddress } from '../loopback.ts';
 
-/** Every way in which a UE reaches an edge; names as in Via, in lower case (RFC 3261 7.1, RFC 7118). */
-export const labTransports = ['udp', 'tcp', 'tls', 'ws', 'wss'] as const;
-export type LabTransport = (typeof labTransports)[number];
+export type LabTransport = SipProtocol;
 
 /** Where one edge listens. `udp` and `tcp` share their port, so that a UE can leave UDP for a long message (RFC 3261 18.1.1). */
 export type EdgeAddresses = Readonly<Record<LabTransport, LoopbackAddress>>;

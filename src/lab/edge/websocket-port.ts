@@ -66,12 +66,14 @@ export class WebSocketPort {
 function openWire(flow: Flow, socket: WebSocket, tracks: SocketTracks | undefined): FlowWire {
   socket.on('message', (data: RawData) => {
     const bytes = Uint8Array.from(octetsOf(data));
+    flow.touch();
     tracks?.fromUe.record(bytes);
     // RFC 7118 4.2, RFC 5626 4.4.1: a CRLF keep-alive may come as a message of its own. Frames of type ping are answered by `ws`.
     if (/^(\r\n)+$/.test(Buffer.from(bytes.subarray(0, 16)).toString('latin1'))) {
       if (bytes.length === 4) socket.send('\r\n');
     } else flow.receive(bytes);
   });
+  socket.on('ping', () => flow.touch());
   socket.on('close', () => flow.close());
   socket.on('error', () => flow.close());
   return {
