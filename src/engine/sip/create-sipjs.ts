@@ -33,7 +33,7 @@ export function createSipJs(options: SipJsOptions): SipJs {
     // It writes the name between quotes without escaping.
     displayName: (account.displayName ?? '').replace(/["\\\p{Cc}]/gu, ''),
     contactName: contactUser,
-    contactParams: { transport: account.target.protocol },
+    contactParams: { transport: account.target.protocol ?? 'tls' },
     instanceId: account.instanceId ?? randomUuid(options.random),
     viaHost: localHost,
     forceRport: true,

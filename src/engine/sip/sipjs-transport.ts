@@ -12,7 +12,7 @@ import {
 } from '../../protocol/sip/message.ts';
 import { SipStreamFramer, type SipFrame } from '../../protocol/sip/stream-framer.ts';
 import { withDeadline } from '../deadline.ts';
-import type { EnginePorts, SipConnection, SipTarget } from '../ports.ts';
+import type { EnginePorts, SipConnection, SipTarget, SipTransport } from '../ports.ts';
 import { KeepAlive } from './keep-alive.ts';
 import { OutstandingRequests } from './outstanding-requests.ts';
 import type { WireTranslation } from './wire-translation.ts';
@@ -65,7 +65,7 @@ export class SipJsTransport implements Transport {
 
   /** The Via sent-protocol. */
   get protocol(): string {
-    return this.#options.target.protocol.toUpperCase();
+    return (this.#connection?.protocol ?? this.#options.target.protocol ?? 'tls').toUpperCase();
   }
 
   get state(): TransportState {
@@ -131,8 +131,8 @@ export class SipJsTransport implements Transport {
     const attempt = withDeadline(
       ports.clock,
       connectMilliseconds,
-      ports.sip.connect(target),
-      () => new Error(`cannot connect to ${target.host}:${target.port}: timed out`),
+      connectToFirst(ports.sip, target),
+      () => new Error(`cannot connect to ${target.host}: timed out`),
       abandon,
     );
     let connection: SipConnection;
@@ -263,6 +263,19 @@ export class SipJsTransport implements Transport {
       this.#isInCallback = outer;
     }
   }
+}
+
+/** The best place of the server that answers. */
+async function connectToFirst(sip: SipTransport, target: SipTarget): Promise<SipConnection> {
+  let failure: unknown;
+  for (const hop of await sip.locate(target)) {
+    try {
+      return await sip.connect(hop);
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  throw failure;
 }
 
 /** Of a request other than ACK, when it says whom to answer. */

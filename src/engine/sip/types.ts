@@ -1,7 +1,7 @@
 import type { Events } from '../../base/events.ts';
 import type { SecretBytes } from '../../base/secret-bytes.ts';
 import type { SipHeaders } from '../../protocol/sip/message.ts';
-import type { SipTarget, TlsFacts } from '../ports.ts';
+import type { SipProtocol, SipTarget, TlsFacts } from '../ports.ts';
 import type { SoftwareSim } from '../sim/index.ts';
 
 /** What an account proves itself with. */
@@ -87,7 +87,7 @@ export interface SecurityAgreement {
 
 /** The connection to the SIP server. */
 export interface FlowFacts {
-  readonly protocol: 'tls' | 'tcp';
+  readonly protocol: SipProtocol;
   readonly tls?: TlsFacts;
   /** Our own address on it. */
   readonly localAddress?: string;
