@@ -43,4 +43,6 @@ export interface ForwardingTools extends ProxyOptions {
   readonly dialogs: Dialogs;
   /** A transaction from `upstream` (or, when undefined, from the edge itself) to be given branches. */
   forwarding(upstream: Flow | undefined, request: SipMessage, handlers?: Partial<ForwardingHandlers>): Forwarding;
+  /** A MESSAGE of the network itself, to all devices of a user or kept for them. False when it can not be kept. */
+  submit(message: SipMessage, user: LabUser): boolean;
 }

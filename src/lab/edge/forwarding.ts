@@ -3,6 +3,7 @@ import { secureRandom } from '../../crypto/random.ts';
 import { parseVia } from '../../protocol/sip/headers.ts';
 import { SipMessage } from '../../protocol/sip/message.ts';
 import type { Timers } from '../timers.ts';
+import { bestResponse, isSuccess } from './best-response.ts';
 import type { Flow } from './flow.ts';
 import { replyTo } from './replies.ts';
 import { edgeVia } from './transports.ts';
@@ -225,7 +226,7 @@ export class Forwarding {
   #finishWhenDone(): void {
     if (this.#finished || !this.#started || !this.#branches.every((branch) => branch.state === 'completed')) return;
     this.#finished = true;
-    const best = bestResponse(this.#branches);
+    const best = bestResponse(this.#branches.flatMap(({ final }) => (final === undefined ? [] : [final])));
     if (!this.#answered && best !== undefined) this.#handlers.respond(best);
     this.#handlers.finished?.(best);
   }
@@ -271,23 +272,6 @@ function hopByHop(request: SipMessage, method: 'ACK' | 'CANCEL'): SipMessage {
   const number = (request.headers.get('CSeq') ?? '').split(/\s/, 1)[0] ?? '';
   message.headers.add('CSeq', `${number} ${method}`);
   return message;
-}
-
-function bestResponse(branches: readonly Branch[]): SipMessage | undefined {
-  const finals = branches.flatMap((branch) => (branch.final === undefined ? [] : [branch.final]));
-  return finals.toSorted((a, b) => rank(a) - rank(b))[0];
-}
-
-/** RFC 3261 16.7 step 6: 6xx wins, then the lowest class; a real answer before a branch that was silent or cancelled. */
-function rank(response: SipMessage): number {
-  const status = response.status ?? 699;
-  if (isSuccess(status)) return 0;
-  if (status >= 600) return 1;
-  return status + (status === 408 || status === 480 || status === 487 ? 99 : 0);
-}
-
-function isSuccess(status: number): boolean {
-  return status >= 200 && status < 300;
 }
 
 /** The session is described by the final response alone; an early description would pass the gateway by. */

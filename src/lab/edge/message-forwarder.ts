@@ -58,21 +58,11 @@ export class MessageForwarder {
     forwarding.start();
   }
 
-  /** From the network itself, as the list service sends: to all devices, or kept. */
-  submit(message: SipMessage, user: LabUser): void {
-    const targets = this.#tools.registrar.bindings.targets(user);
-    const keep = (): void => void this.#tools.messages.add(user, message);
-    if (targets.length === 0) {
-      keep();
-      return;
-    }
-    const forwarding = this.#tools.forwarding(undefined, message, {
-      finished: (response) => {
-        if (StoredDelivery.isUnanswered(response?.status)) keep();
-      },
-    });
-    for (const target of targets) forwarding.add(...toDevice(message, target));
-    forwarding.start();
+  /** From the network itself, as the list service sends: durable before anything else, so that it may be acknowledged. */
+  submit(message: SipMessage, user: LabUser): boolean {
+    const isKept = this.#tools.messages.add(user, message);
+    if (isKept && !this.#stored.isBehind(user)) this.#stored.deliver(user);
+    return isKept;
   }
 
   deliverStored(binding: Binding): void {

@@ -34,6 +34,7 @@ export class Proxy {
       ...options,
       dialogs: this.#dialogs,
       forwarding: (upstream, request, handlers) => this.#forwarding(upstream, request, handlers),
+      submit: (message, user) => this.#messages.submit(message, user),
     };
     this.#invites = new InviteForwarder(tools);
     this.#messages = new MessageForwarder(tools);
@@ -143,7 +144,9 @@ export class Proxy {
     const targets = this.#options.registrar.bindings.targets(found.user, found.instance);
     // A call to oneself rings the other devices only.
     const others =
-      request.method === 'INVITE' ? targets.filter((target) => !target.some((binding) => binding.flow === flow)) : targets;
+      request.method === 'INVITE'
+        ? targets.filter((target) => !target.some((binding) => binding.flow === flow))
+        : targets;
     if (request.method === 'MESSAGE') this.#messages.forward(flow, request, prepared, found, targets);
     else if (others.length === 0) flow.send(replyTo(request, 480));
     else if (request.method === 'INVITE') void this.#invites.forward(flow, request, prepared, others);

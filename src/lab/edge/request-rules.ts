@@ -1,11 +1,5 @@
 import { ProtocolError } from '../../base/errors.ts';
-import {
-  formatVia,
-  headerList,
-  parseNameAddress,
-  parseVia,
-  splitHeaderList,
-} from '../../protocol/sip/headers.ts';
+import { formatVia, headerList, parseNameAddress, parseVia, splitHeaderList } from '../../protocol/sip/headers.ts';
 import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
 import type { SipMessage } from '../../protocol/sip/message.ts';
 import type { LabUser } from '../users.ts';

@@ -21,7 +21,9 @@ export class StoredDelivery {
 
   /** True when no device has taken or refused the message: it was not there, or asked for another time. */
   static isUnanswered(status: number | undefined): boolean {
-    return status === undefined || status === 408 || status === 430 || status === 480 || (status >= 500 && status < 600);
+    return (
+      status === undefined || status === 408 || status === 430 || status === 480 || (status >= 500 && status < 600)
+    );
   }
 
   deliver(user: LabUser): void {

@@ -1,5 +1,6 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { secureRandom } from '../../crypto/random.ts';
+import { looksLikeStun } from '../../protocol/stun/index.ts';
 import type { LabFaults } from '../faults.ts';
 import type { LoopbackAddress } from '../loopback.ts';
 import type { Timers } from '../timers.ts';
@@ -60,8 +61,8 @@ export class UdpPort {
 
   #receive(bytes: Uint8Array, remote: RemoteInfo): void {
     if (!this.#isOpen) return;
-    // RFC 5626 4.4.2: STUN on the same port is told from SIP by its first two bits.
-    if ((bytes[0] ?? 0xff) < 4) {
+    // RFC 5626 4.4.2: STUN comes to the same port.
+    if (looksLikeStun(bytes)) {
       const answer = answerStun(bytes, { host: remote.address, port: remote.port });
       if (answer !== undefined) this.#transmit(answer, remote);
       this.#flows.get(`${remote.address}:${remote.port}`)?.flow.touch();

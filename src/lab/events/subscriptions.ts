@@ -1,5 +1,3 @@
-import { randomId } from '../../base/random.ts';
-import { secureRandom } from '../../crypto/random.ts';
 import { parseNameAddress } from '../../protocol/sip/headers.ts';
 import { SipMessage } from '../../protocol/sip/message.ts';
 import type { Flow } from '../edge/flow.ts';
@@ -120,13 +118,7 @@ export class Subscriptions {
     this.#notify(key, subscription);
   }
 
-  #create(
-    flow: Flow,
-    subscriber: LabUser,
-    resource: LabUser,
-    request: SipMessage,
-    reply: SipMessage,
-  ): Subscription {
+  #create(flow: Flow, subscriber: LabUser, resource: LabUser, request: SipMessage, reply: SipMessage): Subscription {
     return {
       resource,
       subscriber,

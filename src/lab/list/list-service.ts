@@ -21,8 +21,6 @@ export interface ListServiceOptions {
   /** `sip:list@lab.test`. */
   readonly uri: string;
   readonly tools: ForwardingTools;
-  /** A message of the service to one recipient. */
-  submit(message: SipMessage, user: LabUser): void;
 }
 
 const optionTag = 'recipient-list-message';
@@ -71,10 +69,12 @@ export class ListService implements RequestService {
       flow.send(reply);
       return;
     }
-    for (const [index, user] of users.entries()) {
-      if (user !== undefined) this.#options.submit(this.#copy(request, sender, list, list.recipients[index] ?? ''), user);
-    }
-    flow.send(replyTo(request, 202));
+    const isKept = users.every(
+      (user, index) =>
+        user !== undefined &&
+        this.#options.tools.submit(this.#copy(request, sender, list, list.recipients[index] ?? ''), user),
+    );
+    flow.send(replyTo(request, isKept ? 202 : 503));
   }
 
   #userOf(uri: string): LabUser | undefined {

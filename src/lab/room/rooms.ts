@@ -14,7 +14,8 @@ export class LabRooms implements RequestService {
 
   /** For the room whose address or Contact a request goes to. */
   claim(request: SipMessage): RequestHandler | undefined {
-    if (this.#rooms.size === 0 || request.start.kind !== 'request' || !/^sips?:/i.test(request.start.uri)) return undefined;
+    if (this.#rooms.size === 0 || request.start.kind !== 'request' || !/^sips?:/i.test(request.start.uri))
+      return undefined;
     const room = this.#rooms.get(parseSipUri(request.start.uri).user ?? '');
     return room && ((flow, sender, claimed) => room.handle(flow, sender, claimed));
   }
