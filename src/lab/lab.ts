@@ -15,7 +15,7 @@ import { saveUser } from './saved-user.ts';
 import { createLabState, readLabState, writeLabState, type LabState } from './state.ts';
 import { Timers } from './timers.ts';
 import { createUeConfig } from './ue-config.ts';
-import { createUsers } from './users.ts';
+import { createUsers, type LabUser } from './users.ts';
 import { WireRecorder } from './wire-recorder.ts';
 
 export type { Lab, LabOptions } from './lab-options.ts';
@@ -28,11 +28,14 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const now = Date.now();
   const log = options.log ?? silentLogger;
   const folder = options.stateDirectory;
-  const state = folder === undefined ? await createLabState(domain, now) : await readLabState(folder, domain, now);
+  const before = folder === undefined ? await createLabState(domain, now) : await readLabState(folder, domain, now);
   const users = createUsers(options.users ?? ['alice', 'bob', 'carol'], domain, secureRandom, {
     ...options,
-    known: state.users,
+    known: before.users,
   });
+  const state = withUsers(before, users);
+  // Before the KMS gets to know the users: killed in between, both would hold other keys.
+  if (folder !== undefined) await writeLabState(folder, state);
   const faults: LabFaults = { ...options.faults };
   const sink = options.recordDirectory === undefined ? undefined : recordingFolder(options.recordDirectory);
   const recorder = new WireRecorder(options.record === false ? 0 : undefined, sink);
@@ -75,7 +78,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   };
   try {
     const network = await startNetwork(setup);
-    if (folder !== undefined) await writeLabState(folder, stateOf(state, setup, network, keyServers));
+    if (folder !== undefined) await writeLabState(folder, withPorts(state, network, keyServers));
     return createLab(setup, state.caPem, network, keyServers);
   } catch (error) {
     timers.stop();
@@ -90,13 +93,16 @@ function chosen(asked: number | undefined, kept: number | undefined): number {
   return asked === undefined || asked === 0 ? (kept ?? 0) : asked;
 }
 
-/** What the next run needs. Users who are not named this time stay known. */
-function stateOf(before: LabState, { users }: NetworkSetup, { edges }: Network, { kms, bsf }: KeyServers): LabState {
+/** Users who are not named this time stay known. */
+function withUsers(before: LabState, users: ReadonlyMap<string, LabUser>): LabState {
   const others = before.users.filter(({ name }) => !users.has(name));
+  return { ...before, users: [...[...users.values()].map(saveUser), ...others] };
+}
+
+function withPorts(before: LabState, { edges }: Network, { kms, bsf }: KeyServers): LabState {
   const portOf = (url: string): number => Number(new URL(url).port);
   return {
     ...before,
-    users: [...[...users.values()].map(saveUser), ...others],
     edges: [
       ...edges.map(({ addresses: { tcp, tls, ws, wss } }) => ({
         tcp: tcp.port,

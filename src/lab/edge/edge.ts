@@ -2,7 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import type { Logger } from '../../base/log.ts';
 import type { LabFaults } from '../faults.ts';
-import { closeServer, listenOnLoopback, type LoopbackAddress } from '../loopback.ts';
+import { closeServer, listenOnLastingPort, type LoopbackAddress } from '../loopback.ts';
 import type { Timers } from '../timers.ts';
 import type { WireRecorder } from '../wire-recorder.ts';
 import { Flow, type FlowHandlers } from './flow.ts';
@@ -94,7 +94,7 @@ export class Edge {
     const webSockets = new WebSocketPort();
     const open = async (transport: StreamTransport): Promise<[StreamTransport, LoopbackAddress]> => {
       const server = createServer({ allowHalfOpen: true });
-      const address = await listenOnLoopback(server, portOf(transport));
+      const address = await listenOnLastingPort(server, portOf(transport));
       opened.push(server);
       server.on('connection', (socket) => this.#accept(transport, address, socket, webSockets));
       return [transport, address];
@@ -133,7 +133,7 @@ export class Edge {
   async #openPair(port: number): Promise<{ tcp: LoopbackAddress; udp: UdpPort; server: Server }> {
     for (let tries = 1; ; tries++) {
       const server = createServer({ allowHalfOpen: true });
-      const tcp = await listenOnLoopback(server, port);
+      const tcp = await listenOnLastingPort(server, port);
       const { faults, timers, udpTimes: times } = this.#options;
       try {
         const udp = await UdpPort.start({
