@@ -1,10 +1,11 @@
 import { Account } from './account.ts';
-import type { AccountConfig, AccountSecrets } from './account-config.ts';
+import type { AccountConfig, AccountSecrets, SipServerConfig } from './account-config.ts';
 import { DeviceCertificates } from './device-certificates.ts';
+import { deviceInstance } from './device-instance.ts';
 import type { EnginePorts, SipTarget, TicketStorage } from './ports.ts';
 import { acceptServerCertificate } from './server-trust.ts';
 import { SoftwareSim } from './sim/index.ts';
-import { createSipUserAgent, type SipAuthentication } from './sip/index.ts';
+import { createSipUserAgent, type SipAccount, type SipAuthentication } from './sip/index.ts';
 
 /** The application without a face: its accounts, and what they share. */
 export class Engine {
@@ -35,9 +36,9 @@ export class Engine {
         privateIdentity: config.privateIdentity,
         authentication: sipAuthentication(config, secrets, sim),
         domain: config.domain,
-        target: sipTarget(config, secrets),
-        ...(config.mediasecOptionTag === undefined ? {} : { mediasecOptionTag: config.mediasecOptionTag }),
-        ...(config.displayName === undefined ? {} : { displayName: config.displayName }),
+        target: sipTarget(config.server, secrets),
+        instanceId: () => deviceInstance(this.#ports, config.id),
+        ...sipSettings(config, secrets),
       },
     });
     const account = new Account({
@@ -84,11 +85,26 @@ export class Engine {
   }
 }
 
-function sipTarget({ server }: AccountConfig, { clientPrivateKey: privateKey }: AccountSecrets): SipTarget {
-  const { clientCertificates: certificates, ...target } = server;
+function sipTarget(
+  { clientCertificates: certificates, ...target }: SipServerConfig,
+  { clientPrivateKey: privateKey }: AccountSecrets,
+): SipTarget {
   if (certificates === undefined) return target;
   if (privateKey === undefined) throw new Error('the private key of the client certificate is missing');
   return { ...target, clientCertificate: { certificates, privateKey } };
+}
+
+/** What an account may set, and most do not. */
+function sipSettings(config: AccountConfig, secrets: AccountSecrets): Partial<SipAccount> {
+  const { secondServer, mediasecOptionTag, displayName, preferredIdentity, accessNetworkInfo, flowRecovery } = config;
+  return {
+    ...(secondServer === undefined ? {} : { secondTarget: sipTarget(secondServer, secrets) }),
+    ...(mediasecOptionTag === undefined ? {} : { mediasecOptionTag }),
+    ...(displayName === undefined ? {} : { displayName }),
+    ...(preferredIdentity === undefined ? {} : { preferredIdentity }),
+    ...(accessNetworkInfo === undefined ? {} : { accessNetworkInfo }),
+    ...(flowRecovery === undefined ? {} : { flowRecovery }),
+  };
 }
 
 function sipAuthentication(

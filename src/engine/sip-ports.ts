@@ -81,6 +81,8 @@ export interface SipConnection {
   /** Present exactly when `protocol` is `tls` or `wss`. */
   readonly tls: TlsFacts | undefined;
   send(bytes: Uint8Array): Promise<void>;
+  /** Present for WebSockets: a Ping frame; resolves when its Pong came. */
+  ping?(): Promise<void>;
   onData(listener: (bytes: Uint8Array) => void): void;
   /** Called once; `error` is absent when `close` asked for it. */
   onClose(listener: (error?: Error) => void): void;
