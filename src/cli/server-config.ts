@@ -53,7 +53,10 @@ export const serverSchema = storedServerSchema.extend({
 type Server = z.infer<typeof serverSchema>;
 
 /** What one field alone does not show: the wrong field and what is wrong. */
-export function serverProblem({ transport, security }: Server): readonly [field: string, problem: string] | undefined {
+export function serverProblem({
+  transport,
+  security,
+}: Pick<Server, 'transport' | 'security'>): readonly [field: string, problem: string] | undefined {
   if (security === 'tls-only' && transport !== undefined && !isTlsProtocol(transport)) {
     return ['security', 'this transport is not protected: expected tls or wss'];
   }

@@ -16,6 +16,7 @@ import type {
 } from '../engine/account-config.ts';
 import type { TicketStorage } from '../engine/ports.ts';
 import { createTicketStore } from '../node/ticket-store.ts';
+import { accessConfig, accessFields, accessProblem } from './access-config.ts';
 import { credentialMode, kmsConfig, kmsProblem, kmsSchema } from './kms-config.ts';
 import {
   clientPrivateKey,
@@ -61,6 +62,7 @@ export const ueConfigSchema = z.strictObject({
   sim: z.strictObject(simFields).optional(),
   /** Found by the records of the domain when absent (docs/sip-access.md). */
   server: serverSchema.optional(),
+  ...accessFields,
   /** PEM text, or the path of a PEM file, relative to the configuration file. */
   ca: z.string().optional(),
   kms: kmsSchema.optional(),
@@ -102,34 +104,35 @@ export const ueConfigSchema = z.strictObject({
 export type UeConfig = z.infer<typeof ueConfigSchema>;
 
 /** What one field alone does not show. */
-const wholeUeConfig = ueConfigSchema.superRefine(
-  ({ authentication, password, sim, kms, msrpRelay, server }, context) => {
-    const problem = (message: string, ...path: string[]): void => {
-      context.addIssue({ code: 'custom', path, message });
-    };
-    if (msrpRelay !== undefined && (msrpRelay.password ?? password) === undefined) {
-      problem('expected the password for the relay', 'msrpRelay', 'password');
-    }
-    const serverWrong = server && serverProblem(server);
-    if (serverWrong !== undefined) problem(serverWrong[1], 'server', serverWrong[0]);
-    const kmsWrong = kms && kmsProblem(kms);
-    if (kmsWrong !== undefined) problem(kmsWrong[1], 'kms', kmsWrong[0]);
-    const credential = credentialMode(kms);
-    const needsPassword = authentication?.mode !== 'aka' || credential === 'gba-digest';
-    if (needsPassword && password === undefined) problem('expected a text', 'password');
-    if (!needsPassword && password !== undefined) problem('an account with a SIM has none', 'password');
-    if (authentication?.mode === 'aka') {
-      const simWrong = simProblem(authentication);
-      if (simWrong !== undefined) problem(simWrong, 'authentication');
-      if (sim !== undefined) problem('an account has one SIM, which stands in authentication', 'sim');
-      return;
-    }
-    const simWrong = sim && simProblem(sim);
-    if (simWrong !== undefined) problem(simWrong, 'sim');
-    if (credential === 'gba-aka' && sim === undefined) problem('expected the SIM for the key of the KMS', 'sim');
-    if (credential !== 'gba-aka' && sim !== undefined) problem('nothing here uses a SIM', 'sim');
-  },
-);
+const wholeUeConfig = ueConfigSchema.superRefine((config, context) => {
+  const { authentication, password, sim, kms, msrpRelay, server } = config;
+  const problem = (message: string, ...path: string[]): void => {
+    context.addIssue({ code: 'custom', path, message });
+  };
+  if (msrpRelay !== undefined && (msrpRelay.password ?? password) === undefined) {
+    problem('expected the password for the relay', 'msrpRelay', 'password');
+  }
+  const serverWrong = server && serverProblem(server);
+  if (serverWrong !== undefined) problem(serverWrong[1], 'server', serverWrong[0]);
+  const accessWrong = accessProblem(config);
+  if (accessWrong !== undefined) problem(accessWrong[1], 'secondServer', accessWrong[0]);
+  const kmsWrong = kms && kmsProblem(kms);
+  if (kmsWrong !== undefined) problem(kmsWrong[1], 'kms', kmsWrong[0]);
+  const credential = credentialMode(kms);
+  const needsPassword = authentication?.mode !== 'aka' || credential === 'gba-digest';
+  if (needsPassword && password === undefined) problem('expected a text', 'password');
+  if (!needsPassword && password !== undefined) problem('an account with a SIM has none', 'password');
+  if (authentication?.mode === 'aka') {
+    const simWrong = simProblem(authentication);
+    if (simWrong !== undefined) problem(simWrong, 'authentication');
+    if (sim !== undefined) problem('an account has one SIM, which stands in authentication', 'sim');
+    return;
+  }
+  const simWrong = sim && simProblem(sim);
+  if (simWrong !== undefined) problem(simWrong, 'sim');
+  if (credential === 'gba-aka' && sim === undefined) problem('expected the SIM for the key of the KMS', 'sim');
+  if (credential !== 'gba-aka' && sim !== undefined) problem('nothing here uses a SIM', 'sim');
+});
 
 /** A configuration that cannot be used; the message names the field. */
 export class UeConfigError extends Error {
@@ -162,6 +165,7 @@ export function checkUeConfig(value: unknown): UeConfig {
 export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; secrets: AccountSecrets } {
   const { server = {}, kms, ca, authentication } = config;
   const trusted = ca === undefined ? {} : { trustedCa: ca };
+  const ownServer = serverConfig(server, config.domain, trusted);
   const account: AccountConfig = {
     id: config.identity,
     identity: config.identity,
@@ -169,7 +173,8 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
     ...(config.displayName === undefined ? {} : { displayName: config.displayName }),
     domain: config.domain,
     ...(authentication === undefined ? {} : { authentication: sipAuthentication(authentication) }),
-    server: serverConfig(server, config.domain, trusted),
+    server: ownServer,
+    ...accessConfig(config, config.domain, trusted, ownServer),
     ...(kms === undefined ? {} : { kms: kmsConfig(kms, trusted) }),
     ...(config.msrpRelay === undefined ? {} : { msrpRelay: relayConfig(config.msrpRelay, trusted) }),
     ...(config.media === undefined ? {} : { media: mediaConfig(config.media) }),

@@ -22,6 +22,11 @@ export interface LabUeConfig {
     webSocketPath?: string;
     clientCertificate?: { certificateFile: string; privateKeyFile?: string; passphrase?: string };
   };
+  secondServer?: Omit<LabUeConfig['server'], 'clientCertificate'>;
+  preferredIdentity?: string;
+  accessNetworkInfo?: string;
+  /** Milliseconds. */
+  flowRecovery?: { allFailed: number; someFailed: number; longest: number };
   ca?: string;
   kms?: {
     url: string;

@@ -72,6 +72,41 @@ describe('the server of an account', () => {
   });
 });
 
+describe('the access to the network', () => {
+  it('may have a second server, an identity that is preferred, and facts of the access', () => {
+    const said = {
+      secondServer: { host: 'second.lab.test', transport: 'tls', port: 5071 },
+      preferredIdentity: 'tel:+49301234',
+      accessNetworkInfo: 'IEEE-802.11',
+      flowRecovery: { allFailed: 100, someFailed: 200, longest: 1000 },
+    } as const;
+    const { config: account } = accountFromUeConfig(checkUeConfig({ ...config, ...said, ca: alice.pem }));
+    expect(account).toMatchObject({
+      secondServer: {
+        host: 'second.lab.test',
+        protocol: 'tls',
+        port: 5071,
+        serverName: 'lab.test',
+        trustedCa: alice.pem,
+      },
+      preferredIdentity: said.preferredIdentity,
+      accessNetworkInfo: said.accessNetworkInfo,
+      flowRecovery: said.flowRecovery,
+    });
+    const plain = accountFromUeConfig(checkUeConfig(config)).config;
+    expect(Object.keys(plain).filter((key) => key in said)).toEqual([]);
+  });
+
+  it.each([
+    ['secondServer.security', { secondServer: { transport: 'tcp', security: 'tls-only' } }],
+    ['preferredIdentity', { preferredIdentity: 'alice' }],
+    ['accessNetworkInfo', { accessNetworkInfo: 'IEEE-802.11\r\nX: y' }],
+    ['flowRecovery.longest', { flowRecovery: { allFailed: 1, someFailed: 1, longest: 0 } }],
+  ])('%s is named when it is wrong', (field, change) => {
+    expect(() => checkUeConfig({ ...config, ...change })).toThrow(`${field}: `);
+  });
+});
+
 describe('a client certificate', () => {
   async function read(clientCertificate: object, files: Record<string, string | Uint8Array>): Promise<UeConfig> {
     const folder = temporaryFolder('server-config');

@@ -108,7 +108,7 @@ export interface FlowFacts {
   readonly tls?: TlsFacts;
   /** Our own address on it. */
   readonly localAddress?: string;
-  /** Present from the end of a registration in which the server stated its list, over TLS only. */
+  /** Present from the end of a registration in which the server stated its list, over TLS to a server that an authority proves. */
   readonly securityAgreement?: SecurityAgreement;
 }
 

@@ -152,7 +152,9 @@ export class SipFlow {
     const connection = this.#sipJs.transport.connection;
     if (connection === undefined) return undefined;
     const { protocol, tls, localAddress } = connection;
-    const agreement = this.isRegistered ? this.#security.agreement : undefined;
+    // What a server says of itself counts when an authority proves who it is; a remembered certificate proves nothing of that.
+    const isProven = tls?.serverProof === 'authority';
+    const agreement = this.isRegistered && isProven ? this.#security.agreement : undefined;
     return {
       protocol,
       localAddress,
