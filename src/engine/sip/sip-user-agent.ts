@@ -117,7 +117,7 @@ class OutboundUserAgent implements SipUserAgent {
 
   async unregister(): Promise<RegistrationState> {
     this.#isWanted = false;
-    await Promise.all(this.#all().map((flow) => flow.unregister()));
+    await Promise.all([this.#first.unregister(), this.#second.stop()]);
     return this.registration;
   }
 
@@ -125,6 +125,7 @@ class OutboundUserAgent implements SipUserAgent {
     const flow = this.#working();
     const { facts } = flow;
     const reply = await flow.sendMessage(message);
+    if (reply.local === 'timeout') flow.check();
     if (reply.unsent !== true || reply.local !== 'connection-lost') return reply;
     // Nothing of it left, so it can leave elsewhere, but not less protected than whoever sent it was told.
     const other = this.#all().find((each) => each !== flow && each.isRegistered);

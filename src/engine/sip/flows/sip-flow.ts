@@ -2,7 +2,6 @@ import { UserAgent, UserAgentState, type Session } from 'sip.js';
 import { describeError } from '../../../base/errors.ts';
 import { randomId } from '../../../base/random.ts';
 import { profile } from '../../../protocol/profile.ts';
-import { parseCSeq } from '../../../protocol/sip/headers.ts';
 import type { SipHeaders, SipMessage } from '../../../protocol/sip/message.ts';
 import type { EnginePorts, NetworkChange, SipHop, SipTarget } from '../../ports.ts';
 import { createSipJs, toUri, type SipJs } from '../create-sipjs.ts';
@@ -31,6 +30,8 @@ import type {
   SipReply,
 } from '../types.ts';
 import { WireTranslation } from '../wire-translation.ts';
+import { contactTransport, hasAddress } from './addresses.ts';
+import { inspectAnswer } from './answer-inspection.ts';
 import type { FlowBackOff } from './flow-back-off.ts';
 import type { HopChoice } from './hop-choice.ts';
 import { IncomingRequests } from './incoming-requests.ts';
@@ -219,6 +220,11 @@ export class SipFlow {
     this.#registration.retryNow();
   }
 
+  /** There is reason to doubt: asks the server at once whether it is there. */
+  check(): void {
+    this.#sipJs.transport.link?.check();
+  }
+
   sendMessage(message: OutgoingMessage): Promise<SipReply> {
     return this.#outgoing.send(message);
   }
@@ -273,7 +279,7 @@ export class SipFlow {
         translation: new WireTranslation(ports.random.bytes(32)),
         secure: (request) => this.#secure(request),
         onLeaving: (request) => this.#outgoing.leaves(request),
-        inspect: (message, isAwaited) => this.#inspect(message, isAwaited),
+        inspect: (message, isAwaited) => inspectAnswer(message, isAwaited, this.#security, this.#authenticator),
       },
       createAuthentication: (loggerFactory) => this.#authenticator.createAuthentication(loggerFactory),
       delegate: {
@@ -308,20 +314,6 @@ export class SipFlow {
     );
   }
 
-  #inspect(message: SipMessage, isAwaited: boolean): void {
-    const { status, headers } = message;
-    if (status === undefined) return;
-    // Others than the registrar answer our requests too, and may call their answer one to a REGISTER.
-    const isRegister = isAwaited && parseCSeq(headers.get('CSeq') ?? '').method === 'REGISTER';
-    if (isRegister) this.#security.learn(headers);
-    if (isRegister && status === 200) this.#authenticator.learnNextNonce(message);
-    if (isRegister && this.#security.failure !== undefined) {
-      // Without a challenge SIP.js does not answer: no credentials for a server that agrees on nothing.
-      headers.remove('WWW-Authenticate').remove('Proxy-Authenticate');
-    }
-    this.#authenticator.hideChallenges(message, isRegister);
-  }
-
   #learn(headers: SipHeaders, hops: HopChoice): void {
     const { isOutbound, flowTimer, gruu } = readRegisteredContact(headers, this.#contactUser);
     const { transport, userAgent } = this.#sipJs;
@@ -340,19 +332,4 @@ export class SipFlow {
     await this.#sipJs.transport.disconnect();
     return isLeft;
   }
-}
-
-/** RFC 7118 clause 5.2: there is no `wss` in a URI. */
-function contactTransport(protocol: string): string {
-  return protocol === 'wss' ? 'ws' : protocol;
-}
-
-/** Addresses as systems write them: with a zone, or an IPv4 one in the form of IPv6. */
-function hasAddress(present: readonly string[], address: string): boolean {
-  const plain = (text: string): string =>
-    text
-      .replace(/%.*$/, '')
-      .replace(/^::ffff:/i, '')
-      .toLowerCase();
-  return present.some((each) => plain(each) === plain(address));
 }
