@@ -22,7 +22,7 @@ export interface RegistrationOptions {
   /** Sends one REGISTER, answers its challenges. */
   readonly send: (expiresSeconds: number) => Promise<SipReply>;
   readonly security: SecurityAgreementState;
-  readonly authentication: Pick<DigestAuthenticator, 'beginRegistration' | 'objection'>;
+  readonly authentication: Pick<DigestAuthenticator, 'beginRegistration' | 'endRegistration' | 'objection'>;
   readonly useServiceRoute: (route: readonly string[]) => void;
   readonly onState: (state: RegistrationState) => void;
 }
@@ -72,6 +72,7 @@ export class Registration {
       if (reply.status >= 300) this.#options.log.log('info', 'sip.unregister-refused', { status: reply.status });
     }
     this.#options.security.forget();
+    this.#options.authentication.endRegistration();
     this.#options.useServiceRoute([]);
     return this.#change({ state: 'unregistered' });
   }

@@ -26,6 +26,7 @@ import type {
   OutgoingInvite,
   OutgoingMessage,
   OutgoingSubscription,
+  OwnDevice,
   RegistrationState,
   SipAccount,
   SipReply,
@@ -108,6 +109,10 @@ class SipJsUserAgent implements SipUserAgent {
 
   get registration(): RegistrationState {
     return this.#registration.state;
+  }
+
+  get ownDevices(): readonly OwnDevice[] {
+    return [];
   }
 
   get flow(): FlowFacts | undefined {
@@ -198,7 +203,10 @@ class SipJsUserAgent implements SipUserAgent {
         ports: this.#ports,
         target: this.#account.target,
         translation: new WireTranslation(random.bytes(32)),
-        secure: (request) => this.#security.secure(request),
+        secure: (request) => {
+          this.#security.secure(request);
+          this.#authenticator.authorize(request);
+        },
         inspect: (message, isAwaited) => this.#inspect(message, isAwaited),
       },
       createAuthentication: (loggerFactory) => this.#authenticator.createAuthentication(loggerFactory),
@@ -240,12 +248,11 @@ class SipJsUserAgent implements SipUserAgent {
     // Others than the registrar answer our requests too, and may call their answer one to a REGISTER.
     const isRegister = isAwaited && parseCSeq(headers.get('CSeq') ?? '').method === 'REGISTER';
     if (isRegister) this.#security.learn(headers);
-    if (isRegister && status === 200) this.#authenticator.learnNextNonce(message);
     if (isRegister && this.#security.failure !== undefined) {
       // Without a challenge SIP.js does not answer: no credentials for a server that agrees on nothing.
       headers.remove('WWW-Authenticate').remove('Proxy-Authenticate');
     }
-    this.#authenticator.hideChallenges(message, isRegister);
+    this.#authenticator.inspect(message, isRegister);
   }
 
   async #sendRegister(expires: number): Promise<SipReply> {
@@ -258,8 +265,6 @@ class SipJsUserAgent implements SipUserAgent {
     const options = { callId: this.#registerCallId, cseq: ++this.#registerSequence, routeSet: [] };
     const aor = core.configuration.aor;
     const request = core.makeOutgoingRequestMessage('REGISTER', this.#registrar, aor, aor, options, lines);
-    const authorization = this.#authenticator.registerAuthorization('REGISTER', request.ruri.toRaw());
-    request.setHeader('authorization', authorization);
     const reply = await awaitReply(this.#ports.clock, (delegate) => core.register(request, delegate));
     // SIP.js counts on when it answers a challenge.
     this.#registerSequence = Math.max(this.#registerSequence, request.cseq);

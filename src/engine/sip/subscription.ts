@@ -34,7 +34,7 @@ export class SipSubscription implements EventSubscription {
     this.#subscriber.stateChange.addListener((state) => {
       if (state !== SubscriptionState.Terminated || this.#isOver) return;
       this.#isOver = true;
-      onEnded();
+      onEnded({});
     });
     this.#subscriber.subscribe().catch((error: unknown) => this.#failed(error));
   }

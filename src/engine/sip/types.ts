@@ -10,6 +10,14 @@ export type SipAuthentication =
   /** Only challenges of AKA are answered, and only to REGISTER: no password leaves, and the network proves itself too. */
   | { readonly mode: 'aka'; readonly sim: SoftwareSim };
 
+/** Who we are to a realm other than the account's own, for example to a proxy on the way. */
+export interface RealmCredential {
+  /** As the challenge writes it. */
+  readonly realm: string;
+  readonly username: string;
+  readonly password: SecretBytes;
+}
+
 /** Who registers, and where. */
 export interface SipAccount {
   /** Public identity (IMPU), `sip:alice@lab.test`. */
@@ -20,6 +28,12 @@ export interface SipAccount {
   /** Home network domain: registrar and expected digest realm of the first REGISTER. */
   readonly domain: string;
   readonly target: SipTarget;
+  /** For realms other than the home network's, which gets `authentication`. */
+  readonly credentials?: readonly RealmCredential[];
+  /** Quality of protection where a server offers both; `auth` when absent. `auth-int` covers the body too. */
+  readonly digestQop?: 'auth' | 'auth-int';
+  /** Subscribes to the state of the registration (RFC 3680). Default: yes. */
+  readonly registrationEvents?: boolean;
   /** Sends `Require` and `Proxy-Require: mediasec` (profile 1.6). */
   readonly mediasecOptionTag?: boolean;
   readonly displayName?: string;
@@ -31,7 +45,7 @@ export interface SipAccount {
 
 export type RegistrationFailureCode =
   | 'authentication-failed'
-  /** AKA: the network does not know the SIM's key, or did not show that it does. */
+  /** The network does not know the SIM's key, or did not show that it does; or it gave a wrong proof that it knows the password. */
   | 'network-not-authentic'
   /** AKA: its sequence numbers do not fit, also after one resynchronisation. */
   | 'sequence-out-of-step'
@@ -46,11 +60,13 @@ export type RegistrationFailureCode =
   | 'connection-lost'
   | 'server-error'
   | 'invalid-answer'
+  /** The network took the registration back (RFC 3680). */
+  | 'deregistered'
   | 'stopped';
 
 /** Why we do not accept the network, whatever it answers. */
 export interface AuthenticationFailure {
-  readonly code: 'network-not-authentic' | 'sequence-out-of-step' | 'sim-unusable';
+  readonly code: 'authentication-failed' | 'network-not-authentic' | 'sequence-out-of-step' | 'sim-unusable';
   /** For people. */
   readonly explanation: string;
 }
@@ -93,6 +109,16 @@ export interface FlowFacts {
   readonly localAddress?: string;
   /** Present from the end of a registration in which the server stated its list, over TLS only. */
   readonly securityAgreement?: SecurityAgreement;
+}
+
+/** Another device that is registered under the same identity (RFC 3680). */
+export interface OwnDevice {
+  /** What it calls itself; its address where it says nothing. */
+  readonly name: string;
+  /** Where it is registered from. */
+  readonly uri: string;
+  /** Its `+sip.instance`, without brackets. */
+  readonly instanceId?: string;
 }
 
 /** The final answer to a request, be it the server's or, where there was none, our own 408 or 503. */
@@ -226,7 +252,13 @@ export interface OutgoingSubscription {
   readonly expires?: number;
   readonly onNotify: (notification: { readonly contentType: string; readonly body: Uint8Array }) => void;
   /** Called once when the notifier ended or refused it. */
-  readonly onEnded: () => void;
+  readonly onEnded: (end: SubscriptionEnd) => void;
+}
+
+/** Why a subscription is over. */
+export interface SubscriptionEnd {
+  /** Of the refusal; absent when it had begun, or nobody answered. */
+  readonly status?: number;
 }
 
 export interface EventSubscription {
@@ -239,6 +271,8 @@ export interface SipUserAgentEvents {
   readonly message: IncomingMessage;
   readonly invite: IncomingInvite;
   readonly flow: { readonly connected: boolean; readonly error?: string };
+  /** Devices of the same user came or went; all of them. */
+  readonly ownDevices: readonly OwnDevice[];
 }
 
 export interface SipUserAgent {
@@ -253,6 +287,8 @@ export interface SipUserAgent {
   readonly registration: RegistrationState;
   /** Undefined while not connected. */
   readonly flow: FlowFacts | undefined;
+  /** Other devices of the same user, as far as the network tells; empty where it does not. */
+  readonly ownDevices: readonly OwnDevice[];
   /** @throws ProtocolError `local` (hint SIP 413 or 416) for a body above 64 KiB or an address that is no URI. */
   sendMessage(message: OutgoingMessage): Promise<SipReply>;
   invite(invite: OutgoingInvite): Promise<InviteOutcome>;
