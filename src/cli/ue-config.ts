@@ -15,6 +15,7 @@ import type {
   SipAuthenticationConfig,
 } from '../engine/account-config.ts';
 import type { TicketStorage } from '../engine/ports.ts';
+import type { RealmCredential } from '../engine/sip/index.ts';
 import { createTicketStore } from '../node/ticket-store.ts';
 import { credentialMode, kmsConfig, kmsProblem, kmsSchema } from './kms-config.ts';
 import { privateKeyOf, withCertificateFiles } from './ue-certificate.ts';
@@ -95,6 +96,13 @@ export const ueConfigSchema = z.strictObject({
   composing: z.boolean().optional(),
   e2aeInferFromRegistration: z.boolean().optional(),
   mediasecOptionTag: z.boolean().optional(),
+  digestQop: z.enum(['auth', 'auth-int']).optional(),
+  registrationEvents: z.boolean().optional(),
+  /** For realms other than the home network's. */
+  credentials: z
+    .array(z.strictObject({ realm: z.string().min(1), username: z.string().min(1), password: z.string() }))
+    .max(16)
+    .optional(),
 });
 export type UeConfig = z.infer<typeof ueConfigSchema>;
 
@@ -183,17 +191,24 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
       ? {}
       : { e2aeInferFromRegistration: config.e2aeInferFromRegistration }),
     ...(config.mediasecOptionTag === undefined ? {} : { mediasecOptionTag: config.mediasecOptionTag }),
+    ...(config.digestQop === undefined ? {} : { digestQop: config.digestQop }),
+    ...(config.registrationEvents === undefined ? {} : { registrationEvents: config.registrationEvents }),
   };
   const sim = authentication?.mode === 'aka' ? authentication : config.sim;
   const relayPassword = config.msrpRelay?.password;
   const secrets: AccountSecrets = {
     ...(config.password === undefined ? {} : { password: new SecretBytes(utf8(config.password)) }),
+    ...(config.credentials === undefined ? {} : { credentials: config.credentials.map(realmCredential) }),
     ...(relayPassword === undefined ? {} : { msrpRelayPassword: new SecretBytes(utf8(relayPassword)) }),
     ...(sim === undefined ? {} : { sim: simKeys(sim) }),
     ...(kms?.psk === undefined ? {} : { kmsPsk: new SecretBytes(fromHex(kms.psk)) }),
     ...(kms?.privateKey === undefined ? {} : { kmsPrivateKey: privateKeyOf(kms.privateKey) }),
   };
   return { config: account, secrets };
+}
+
+function realmCredential({ realm, username, password }: NonNullable<UeConfig['credentials']>[number]): RealmCredential {
+  return { realm, username, password: new SecretBytes(utf8(password)) };
 }
 
 function filesConfig({ maxOctets, refusedTypes, autoAccept }: NonNullable<UeConfig['files']>): FilesConfig {

@@ -36,6 +36,9 @@ export class Engine {
         domain: config.domain,
         target: config.server,
         ...(config.mediasecOptionTag === undefined ? {} : { mediasecOptionTag: config.mediasecOptionTag }),
+        ...(config.digestQop === undefined ? {} : { digestQop: config.digestQop }),
+        ...(config.registrationEvents === undefined ? {} : { registrationEvents: config.registrationEvents }),
+        ...(secrets.credentials === undefined ? {} : { credentials: secrets.credentials }),
         ...(config.displayName === undefined ? {} : { displayName: config.displayName }),
       },
     });

@@ -6,6 +6,7 @@ import { splitHeaderList } from '../../protocol/sip/headers.ts';
 import { BackOff } from './back-off.ts';
 import type { DigestAuthenticator } from './digest-authenticator.ts';
 import { explainFailure, isPassing, readGranted, readRetryAfter, renewalSeconds } from './registration-answer.ts';
+import type { NetworkDecision } from './network-decision.ts';
 import type { SecurityAgreementState } from './security-agreement.ts';
 import type { RegistrationState, SipReply } from './types.ts';
 
@@ -29,6 +30,8 @@ export interface RegistrationOptions {
 
 /** Retries within one registration: after 420, 423 and 494 (each changes the request) and no more. */
 const maxRequests = 4;
+/** A registration that lasted so long was a good one. */
+const steadyMilliseconds = 60_000;
 
 /**
  * Keeps one binding alive: registers, renews before it expires, tries again with growing pauses after failures that
@@ -37,6 +40,10 @@ const maxRequests = 4;
 export class Registration {
   readonly #options: RegistrationOptions;
   readonly #backOff: BackOff;
+  readonly #evictions: BackOff;
+  #wasEvicted = false;
+  /** Milliseconds since 1970. */
+  #registeredAt = 0;
   #state: RegistrationState = { state: 'unregistered' };
   #isWanted = false;
   #running: Promise<RegistrationState> | undefined;
@@ -46,6 +53,7 @@ export class Registration {
   constructor(options: RegistrationOptions) {
     this.#options = options;
     this.#backOff = new BackOff(options.random);
+    this.#evictions = new BackOff(options.random);
     this.#expires = options.expiresSeconds;
   }
 
@@ -77,6 +85,26 @@ export class Registration {
     return this.#change({ state: 'unregistered' });
   }
 
+  /** Somebody on the way does not take the security agreement any more: the registrar is asked whether it still stands. */
+  verify(): void {
+    if (this.#state.state === 'registered') void this.#run();
+  }
+
+  /** What the network did to the registration by itself (RFC 3680). */
+  decided(decision: NetworkDecision): void {
+    if (this.#state.state !== 'registered' || !this.#isWanted) return;
+    if (decision.kind === 'shortened') {
+      this.#schedule(Math.max(1, renewalSeconds(decision.seconds)) * 1000);
+      return;
+    }
+    const { explanation, againAfter } = decision;
+    this.#cancelTimer();
+    this.#options.useServiceRoute([]);
+    const willRetry = againAfter !== undefined;
+    const pause = againAfter === 0 ? this.#evictionPause() : (againAfter ?? 0) * 1000;
+    this.#fail({ state: 'failed', code: 'deregistered', explanation, willRetry }, pause);
+  }
+
   /** The connection broke or was closed: the binding leads nowhere. */
   connectionLost(explanation: string): void {
     this.#cancelTimer();
@@ -90,6 +118,15 @@ export class Registration {
   stop(): void {
     this.#isWanted = false;
     this.#cancelTimer();
+  }
+
+  /** At once, but not time after time: a network that ends each registration as soon as it has begun is asked more and more rarely. */
+  #evictionPause(): number {
+    const hasLasted = this.#options.clock.now() - this.#registeredAt > steadyMilliseconds;
+    if (hasLasted) this.#evictions.reset();
+    const isFirst = hasLasted || !this.#wasEvicted;
+    this.#wasEvicted = true;
+    return isFirst ? 0 : this.#evictions.next();
   }
 
   #run(): Promise<RegistrationState> {
@@ -167,6 +204,7 @@ export class Registration {
     }
     this.#options.useServiceRoute(granted.serviceRoute);
     this.#backOff.reset();
+    if (this.#state.state !== 'registered') this.#registeredAt = this.#options.clock.now();
     const { expires, associatedIdentities } = granted;
     if (this.#isWanted) this.#schedule(renewalSeconds(expires) * 1000);
     return this.#change({ state: 'registered', expires, associatedIdentities });

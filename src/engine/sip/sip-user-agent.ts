@@ -15,7 +15,8 @@ import type { InviteContext } from './invite-context.ts';
 import type { MsrpSessionDescriptionHandler } from './msrp-session-description-handler.ts';
 import { sendInvite } from './outgoing-invite.ts';
 import { Registration } from './registration.ts';
-import { SecurityAgreementState } from './security-agreement.ts';
+import { RegistrationEvents } from './registration-events.ts';
+import { asksForAgreement, SecurityAgreementState } from './security-agreement.ts';
 import { SipSubscription } from './subscription.ts';
 import { settleWithin } from './settle-within.ts';
 import { awaitReply } from './sip-reply.ts';
@@ -58,6 +59,7 @@ class SipJsUserAgent implements SipUserAgent {
   readonly #authenticator: DigestAuthenticator;
   readonly #security: SecurityAgreementState;
   readonly #registration: Registration;
+  readonly #registrationEvents: RegistrationEvents;
   readonly #messages: IncomingMessages;
   readonly #invites: IncomingInvites;
   readonly #inviteContext: InviteContext;
@@ -103,7 +105,17 @@ class SipJsUserAgent implements SipUserAgent {
       security: this.#security,
       authentication: this.#authenticator,
       useServiceRoute: (route) => (this.#sipJs.core.configuration.routeSet = [...route]),
-      onState: (state) => this.events.emit('registration', state),
+      onState: (state) => this.#onRegistration(state),
+    });
+    this.#registrationEvents = new RegistrationEvents({
+      clock,
+      log,
+      identity: account.identity,
+      isOwn: ({ uri, instanceId }) =>
+        uri.toLowerCase().includes(`:${contactUser}@`) || instanceId === `urn:uuid:${this.#sipJs.userAgent.instanceId}`,
+      subscribe: (subscription) => this.subscribe(subscription),
+      onDecision: (decision) => this.#registration.decided(decision),
+      onOwnDevices: (devices) => this.events.emit('ownDevices', devices),
     });
   }
 
@@ -112,7 +124,7 @@ class SipJsUserAgent implements SipUserAgent {
   }
 
   get ownDevices(): readonly OwnDevice[] {
-    return [];
+    return this.#registrationEvents.ownDevices;
   }
 
   get flow(): FlowFacts | undefined {
@@ -135,6 +147,7 @@ class SipJsUserAgent implements SipUserAgent {
   async stop(): Promise<void> {
     if (this.#isStopping) return;
     this.#isStopping = true;
+    this.#registrationEvents.ended();
     this.#registration.stop();
     this.#messages.stop();
     this.#invites.stop();
@@ -157,6 +170,7 @@ class SipJsUserAgent implements SipUserAgent {
   }
 
   unregister(): Promise<RegistrationState> {
+    this.#registrationEvents.ended();
     return this.#registration.unregister();
   }
 
@@ -229,6 +243,12 @@ class SipJsUserAgent implements SipUserAgent {
     return this.#connecting;
   }
 
+  #onRegistration(state: RegistrationState): void {
+    this.events.emit('registration', state);
+    if (state.state !== 'registered') this.#registrationEvents.ended();
+    else if (this.#account.registrationEvents !== false) this.#registrationEvents.registered();
+  }
+
   #onConnect(): void {
     this.#security.reset();
     this.events.emit('flow', { connected: true });
@@ -248,6 +268,8 @@ class SipJsUserAgent implements SipUserAgent {
     // Others than the registrar answer our requests too, and may call their answer one to a REGISTER.
     const isRegister = isAwaited && parseCSeq(headers.get('CSeq') ?? '').method === 'REGISTER';
     if (isRegister) this.#security.learn(headers);
+    // Anybody on the way can answer so: the registrar is asked, and only what it says counts.
+    else if (isAwaited && asksForAgreement(message)) this.#registration.verify();
     if (isRegister && this.#security.failure !== undefined) {
       // Without a challenge SIP.js does not answer: no credentials for a server that agrees on nothing.
       headers.remove('WWW-Authenticate').remove('Proxy-Authenticate');
