@@ -4,7 +4,6 @@ import { describeError, ProtocolError } from '../../base/errors.ts';
 import { checkMandatoryHeaders, headerList } from '../../protocol/sip/headers.ts';
 import {
   answerableHeaders,
-  copiedHeaders,
   parseSipMessage,
   serialiseSipMessage,
   SipMessage,
@@ -15,6 +14,7 @@ import { withDeadline } from '../deadline.ts';
 import type { EnginePorts, SipConnection, SipTarget, SipTransport } from '../ports.ts';
 import { KeepAlive } from './keep-alive.ts';
 import { OutstandingRequests } from './outstanding-requests.ts';
+import { checkRequest, refusalOf } from './request-check.ts';
 import type { WireTranslation } from './wire-translation.ts';
 
 export interface SipJsTransportOptions {
@@ -189,6 +189,7 @@ export class SipJsTransport implements Transport {
       message = parseSipMessage(bytes);
       log.log('debug', 'sip.received', summary(message));
       checkMandatoryHeaders(message);
+      checkRequest(message);
       const translated = this.#options.translation.incoming(message);
       this.#options.inspect(translated, this.#outstanding.awaits(translated));
       const text = fromUtf8(serialiseSipMessage(translated));
@@ -204,14 +205,10 @@ export class SipJsTransport implements Transport {
     }
   }
 
-  /** RFC 3261 clause 8.2: a request that cannot be processed is answered all the same, if it says whom to answer. */
   #refuse(request: SipHeaders | undefined, error: ProtocolError): void {
-    if (request === undefined) return;
-    const answer = SipMessage.response(error.hint.sip ?? 400, 'Bad Request');
-    for (const name of copiedHeaders) {
-      for (const value of request.getAll(name)) answer.headers.add(name, value);
+    if (request !== undefined) {
+      this.#connection?.send(serialiseSipMessage(refusalOf(request, error))).catch(() => undefined);
     }
-    this.#connection?.send(serialiseSipMessage(answer)).catch(() => undefined);
   }
 
   #lose(connection: SipConnection, error: Error): void {
