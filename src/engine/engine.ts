@@ -1,9 +1,10 @@
 import { Account } from './account.ts';
 import type { AccountConfig, AccountSecrets } from './account-config.ts';
 import { DeviceCertificates } from './device-certificates.ts';
+import { deviceInstance } from './device-instance.ts';
 import type { EnginePorts, TicketStorage } from './ports.ts';
 import { SoftwareSim } from './sim/index.ts';
-import { createSipUserAgent, type SipAuthentication } from './sip/index.ts';
+import { createSipUserAgent, type SipAccount, type SipAuthentication } from './sip/index.ts';
 
 /** The application without a face: its accounts, and what they share. */
 export class Engine {
@@ -35,11 +36,9 @@ export class Engine {
         authentication: sipAuthentication(config, secrets, sim),
         domain: config.domain,
         target: config.server,
-        ...(config.mediasecOptionTag === undefined ? {} : { mediasecOptionTag: config.mediasecOptionTag }),
-        ...(config.digestQop === undefined ? {} : { digestQop: config.digestQop }),
-        ...(config.registrationEvents === undefined ? {} : { registrationEvents: config.registrationEvents }),
+        instanceId: () => deviceInstance(this.#ports, config.id),
+        ...sipSettings(config),
         ...(secrets.credentials === undefined ? {} : { credentials: secrets.credentials }),
-        ...(config.displayName === undefined ? {} : { displayName: config.displayName }),
       },
     });
     const account = new Account({
@@ -74,6 +73,22 @@ export class Engine {
     await Promise.all(this.accounts.map((account) => account.stop()));
     this.#accounts.clear();
   }
+}
+
+/** What an account may set, and most do not. */
+function sipSettings(config: AccountConfig): Partial<SipAccount> {
+  const { secondServer, mediasecOptionTag, displayName, preferredIdentity, accessNetworkInfo, flowRecovery } = config;
+  const { digestQop, registrationEvents } = config;
+  return {
+    ...(secondServer === undefined ? {} : { secondTarget: secondServer }),
+    ...(mediasecOptionTag === undefined ? {} : { mediasecOptionTag }),
+    ...(displayName === undefined ? {} : { displayName }),
+    ...(digestQop === undefined ? {} : { digestQop }),
+    ...(registrationEvents === undefined ? {} : { registrationEvents }),
+    ...(preferredIdentity === undefined ? {} : { preferredIdentity }),
+    ...(accessNetworkInfo === undefined ? {} : { accessNetworkInfo }),
+    ...(flowRecovery === undefined ? {} : { flowRecovery }),
+  };
 }
 
 function sipAuthentication(

@@ -1,13 +1,13 @@
 import type { SecretBytes } from '../base/secret-bytes.ts';
+import type { SipProtocol } from '../protocol/sip/sip-protocol.ts';
 import type { TlsFacts } from './tls-facts.ts';
+
+export type { SipProtocol } from '../protocol/sip/sip-protocol.ts';
 
 export interface SocketAddress {
   readonly host: string;
   readonly port: number;
 }
-
-export const sipProtocols = ['udp', 'tcp', 'tls', 'ws', 'wss'] as const;
-export type SipProtocol = (typeof sipProtocols)[number];
 
 /** The certificate with which we prove ourselves to a TLS server that asks for one. */
 export interface ClientCertificate {
@@ -81,6 +81,8 @@ export interface SipConnection {
   /** Present exactly when `protocol` is `tls` or `wss`. */
   readonly tls: TlsFacts | undefined;
   send(bytes: Uint8Array): Promise<void>;
+  /** Present for WebSockets: a Ping frame; resolves when its Pong came. */
+  ping?(): Promise<void>;
   onData(listener: (bytes: Uint8Array) => void): void;
   /** Called once; `error` is absent when `close` asked for it. */
   onClose(listener: (error?: Error) => void): void;
@@ -106,8 +108,8 @@ export interface ServerPins {
 }
 
 export type NetworkChange =
-  /** Addresses of this machine came or went. */
-  | { readonly kind: 'addresses' }
+  /** Addresses of this machine came or went; `present` are those that it has now. */
+  | { readonly kind: 'addresses'; readonly present: readonly string[] }
   /** The machine slept: connections may be dead without a sign. */
   | { readonly kind: 'woke'; readonly sleptMilliseconds: number };
 

@@ -17,17 +17,14 @@ const probationSeconds = 60;
 const longestProbationSeconds = 24 * 3600;
 
 /**
- * Ours is taken back when a contact of this device has ended and none of it is left, or when the whole registration has ended.
- * A device can have several contacts at a time: of two connections, or one that is about to end after a reconnection.
+ * A flow's binding is taken back when a contact of it has ended and none is left, or when the whole registration has ended.
+ * It can have several contacts at a time: one that is about to end after a reconnection is not what is meant.
  * @param changed what the last document told. @param current what is registered now.
  */
 export function judgeContacts(
   changed: readonly RegistrationElement[],
   current: readonly RegistrationElement[],
-  who: {
-    readonly identity: string;
-    readonly isOwn: (contact: Pick<RegisteredContact, 'uri' | 'instanceId'>) => boolean;
-  },
+  who: { readonly identity: string; readonly isOwn: (contact: RegisteredContact) => boolean },
 ): NetworkDecision | undefined {
   const isRegistered = current.some(({ contacts }) => contacts.some(who.isOwn));
   const contacts = changed.flatMap((registration) => registration.contacts.filter(who.isOwn));

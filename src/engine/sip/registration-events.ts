@@ -9,7 +9,6 @@ import {
   type RegistrationElement,
 } from '../../protocol/reginfo/index.ts';
 import { parseSipUri } from '../../protocol/sip/headers.ts';
-import { judgeContacts, type NetworkDecision } from './network-decision.ts';
 import type { EventSubscription, OutgoingSubscription, OwnDevice } from './types.ts';
 
 export interface RegistrationEventsOptions {
@@ -19,10 +18,14 @@ export interface RegistrationEventsOptions {
   readonly identity: string;
   /** Whether a contact is this device. */
   readonly isOwn: (contact: Pick<RegisteredContact, 'uri' | 'instanceId'>) => boolean;
-  readonly subscribe: (subscription: OutgoingSubscription) => EventSubscription;
-  /** The network took this device's registration back, or shortened it. */
-  readonly onDecision: (decision: NetworkDecision) => void;
+  /** A document came. @param changed what it told. @param current what is registered now. */
+  readonly onChanged: (changed: readonly RegistrationElement[], current: readonly RegistrationElement[]) => void;
   readonly onOwnDevices: (devices: readonly OwnDevice[]) => void;
+}
+
+/** A flow that the registration stands over. */
+export interface SubscribingFlow {
+  subscribe(subscription: OutgoingSubscription): EventSubscription;
 }
 
 const longestExpires = 600_000;
@@ -40,7 +43,9 @@ export class RegistrationEvents {
   #subscription: EventSubscription | undefined;
   #table = new RegistrationTable();
   #isRefused = false;
-  #isRegistered = false;
+  /** The one that the registration stands over; undefined while there is none. */
+  #flow: SubscribingFlow | undefined;
+  #isRetryPlanned = false;
   #cancelRetry: CancelTimer = () => undefined;
   #devices: readonly OwnDevice[] = [];
 
@@ -52,26 +57,26 @@ export class RegistrationEvents {
     return this.#devices;
   }
 
-  /** The registration stands, or was renewed. */
-  registered(): void {
-    this.#isRegistered = true;
-    if (this.#subscription === undefined && !this.#isRefused) this.#subscribe();
+  /** The registration stands over that flow, or was renewed. */
+  registered(flow: SubscribingFlow): void {
+    if (flow !== this.#flow) this.#drop();
+    this.#flow = flow;
+    if (this.#subscription === undefined && !this.#isRefused && !this.#isRetryPlanned) this.#subscribe(flow);
   }
 
   /** The registration is over: so is what was told of it. */
   ended(): void {
-    this.#isRegistered = false;
+    if (this.#flow === undefined) return;
+    this.#flow = undefined;
     this.#isRefused = false;
     this.#drop();
     this.#tell([]);
   }
 
-  #subscribe(): void {
-    const { identity, subscribe } = this.#options;
-    this.#cancelRetry();
+  #subscribe(flow: SubscribingFlow): void {
     this.#table = new RegistrationTable();
-    const subscription = subscribe({
-      to: identity,
+    const subscription = flow.subscribe({
+      to: this.#options.identity,
       event: 'reg',
       accept: reginfoContentType,
       expires: longestExpires,
@@ -88,7 +93,6 @@ export class RegistrationEvents {
   }
 
   #over(status: number | undefined): void {
-    if (!this.#isRegistered) return;
     const isRefused = status !== undefined && !passing.includes(status);
     this.#options.log.log('info', 'sip.registration-events-ended', status === undefined ? {} : { status });
     if (isRefused) this.#isRefused = true;
@@ -96,13 +100,15 @@ export class RegistrationEvents {
   }
 
   #retryLater(): void {
-    this.#cancelRetry();
+    this.#isRetryPlanned = true;
     this.#cancelRetry = this.#options.clock.after(retryMilliseconds, () => {
-      if (this.#isRegistered && this.#subscription === undefined) this.#subscribe();
+      this.#isRetryPlanned = false;
+      if (this.#flow !== undefined) this.#subscribe(this.#flow);
     });
   }
 
   #drop(): void {
+    this.#isRetryPlanned = false;
     this.#cancelRetry();
     const subscription = this.#subscription;
     this.#subscription = undefined;
@@ -125,16 +131,15 @@ export class RegistrationEvents {
   /** RFC 3680 clause 5.1: documents are missing; a fresh subscription begins with full state. */
   #askForAll(): void {
     this.#options.log.log('info', 'sip.reginfo-gap', {});
+    const flow = this.#flow;
     this.#drop();
-    this.#subscribe();
+    if (flow !== undefined) this.#subscribe(flow);
   }
 
   #updated(changed: readonly RegistrationElement[]): void {
-    const { isOwn, identity, onDecision } = this.#options;
     const { registrations } = this.#table;
-    this.#tell(ownDevices(registrations, isOwn));
-    const decision = judgeContacts(changed, registrations, { isOwn, identity });
-    if (decision !== undefined && this.#isRegistered) onDecision(decision);
+    this.#tell(ownDevices(registrations, this.#options.isOwn));
+    this.#options.onChanged(changed, registrations);
   }
 
   #tell(devices: readonly OwnDevice[]): void {
