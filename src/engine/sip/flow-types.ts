@@ -11,7 +11,7 @@ export interface FlowRecoveryTimes {
 
 export type RegistrationFailureCode =
   | 'authentication-failed'
-  /** AKA: the network does not know the SIM's key, or did not show that it does. */
+  /** The network does not know the SIM's key, or did not show that it does; or it gave a wrong proof that it knows the password. */
   | 'network-not-authentic'
   /** AKA: its sequence numbers do not fit, also after one resynchronisation. */
   | 'sequence-out-of-step'
@@ -26,11 +26,13 @@ export type RegistrationFailureCode =
   | 'connection-lost'
   | 'server-error'
   | 'invalid-answer'
+  /** The network took the registration back (RFC 3680). */
+  | 'deregistered'
   | 'stopped';
 
 /** Why we do not accept the network, whatever it answers. */
 export interface AuthenticationFailure {
-  readonly code: 'network-not-authentic' | 'sequence-out-of-step' | 'sim-unusable';
+  readonly code: 'authentication-failed' | 'network-not-authentic' | 'sequence-out-of-step' | 'sim-unusable';
   /** For people. */
   readonly explanation: string;
 }
@@ -73,6 +75,16 @@ export interface FlowFacts {
   readonly localAddress?: string;
   /** Present from the end of a registration in which the server stated its list, over TLS to a server that an authority proves. */
   readonly securityAgreement?: SecurityAgreement;
+}
+
+/** Another device that is registered under the same identity (RFC 3680). */
+export interface OwnDevice {
+  /** What it calls itself; its address where it says nothing. */
+  readonly name: string;
+  /** Where it is registered from. */
+  readonly uri: string;
+  /** Its `+sip.instance`, without brackets. */
+  readonly instanceId?: string;
 }
 
 /** One of the ways over which an account can be reached (RFC 5626). */

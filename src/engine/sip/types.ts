@@ -3,7 +3,7 @@ import type { SecretBytes } from '../../base/secret-bytes.ts';
 import type { SipHeaders } from '../../protocol/sip/message.ts';
 import type { SipTarget } from '../ports.ts';
 import type { SoftwareSim } from '../sim/index.ts';
-import type { FlowFacts, FlowRecoveryTimes, FlowStatus, Gruus, RegistrationState } from './flow-types.ts';
+import type { FlowFacts, FlowRecoveryTimes, FlowStatus, Gruus, OwnDevice, RegistrationState } from './flow-types.ts';
 
 export type * from './flow-types.ts';
 
@@ -12,6 +12,14 @@ export type SipAuthentication =
   | { readonly mode: 'digest'; readonly password: SecretBytes }
   /** Only challenges of AKA are answered, and only to REGISTER: no password leaves, and the network proves itself too. */
   | { readonly mode: 'aka'; readonly sim: SoftwareSim };
+
+/** Who we are to a realm other than the account's own, for example to a proxy on the way. */
+export interface RealmCredential {
+  /** As the challenge writes it. */
+  readonly realm: string;
+  readonly username: string;
+  readonly password: SecretBytes;
+}
 
 /** Who registers, and where. */
 export interface SipAccount {
@@ -23,6 +31,12 @@ export interface SipAccount {
   /** Home network domain: registrar and expected digest realm of the first REGISTER. */
   readonly domain: string;
   readonly target: SipTarget;
+  /** For realms other than the home network's, which gets `authentication`. */
+  readonly credentials?: readonly RealmCredential[];
+  /** Quality of protection where a server offers both; `auth` when absent. `auth-int` covers the body too. */
+  readonly digestQop?: 'auth' | 'auth-int';
+  /** Subscribes to the state of the registration (RFC 3680). Default: yes. */
+  readonly registrationEvents?: boolean;
   /** Another server of the same network, for a second flow (RFC 5626). */
   readonly secondTarget?: SipTarget;
   /** Sends `Require` and `Proxy-Require: mediasec` (profile 1.6). */
@@ -176,7 +190,13 @@ export interface OutgoingSubscription {
   readonly expires?: number;
   readonly onNotify: (notification: { readonly contentType: string; readonly body: Uint8Array }) => void;
   /** Called once when the notifier ended or refused it. */
-  readonly onEnded: () => void;
+  readonly onEnded: (end: SubscriptionEnd) => void;
+}
+
+/** Why a subscription is over. */
+export interface SubscriptionEnd {
+  /** Of the refusal; absent when it had begun, or nobody answered. */
+  readonly status?: number;
 }
 
 export interface EventSubscription {
@@ -189,6 +209,8 @@ export interface SipUserAgentEvents {
   readonly message: IncomingMessage;
   readonly invite: IncomingInvite;
   readonly flow: { readonly connected: boolean; readonly error?: string };
+  /** Devices of the same user came or went; all of them. */
+  readonly ownDevices: readonly OwnDevice[];
 }
 
 export interface SipUserAgent {
@@ -203,6 +225,8 @@ export interface SipUserAgent {
   readonly registration: RegistrationState;
   /** The connection that requests leave over now; undefined while not connected. */
   readonly flow: FlowFacts | undefined;
+  /** Other devices of the same user, as far as the network tells; empty where it does not. */
+  readonly ownDevices: readonly OwnDevice[];
   /** All that there are or should be, the preferred one first. */
   readonly flows: readonly FlowStatus[];
   /** Of the flow that requests leave over; absent where the network has none. */

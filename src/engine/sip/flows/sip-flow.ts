@@ -10,6 +10,7 @@ import { IncomingInvites } from '../incoming-invites.ts';
 import { IncomingMessages } from '../incoming-messages.ts';
 import type { InviteContext } from '../invite-context.ts';
 import type { MsrpSessionDescriptionHandler } from '../msrp-session-description-handler.ts';
+import type { NetworkDecision } from '../network-decision.ts';
 import { sendInvite } from '../outgoing-invite.ts';
 import { Registration } from '../registration.ts';
 import { SecurityAgreementState } from '../security-agreement.ts';
@@ -95,7 +96,6 @@ export class SipFlow {
     this.#requests = new RegisterRequests({
       clock,
       sipJs,
-      authenticator: this.#authenticator,
       domain: account.domain,
       regId,
       callId: randomId(random, 16),
@@ -203,6 +203,16 @@ export class SipFlow {
     return this.#registration.unregister();
   }
 
+  /** Whether a registered contact is the one of this flow. */
+  isContact(uri: string): boolean {
+    return uri.toLowerCase().includes(`:${this.#contactUser}@`);
+  }
+
+  /** What the network did to the registration by itself (RFC 3680). */
+  decided(decision: NetworkDecision): void {
+    this.#registration.decided(decision);
+  }
+
   /** The connections of this machine may be worthless: finds out at once, instead of with the next keep-alive. */
   networkChanged(change: NetworkChange): void {
     const { transport } = this.#sipJs;
@@ -279,7 +289,12 @@ export class SipFlow {
         translation: new WireTranslation(ports.random.bytes(32)),
         secure: (request) => this.#secure(request),
         onLeaving: (request) => this.#outgoing.leaves(request),
-        inspect: (message, isAwaited) => inspectAnswer(message, isAwaited, this.#security, this.#authenticator),
+        inspect: (message, isAwaited) =>
+          inspectAnswer(message, isAwaited, {
+            security: this.#security,
+            authenticator: this.#authenticator,
+            registration: this.#registration,
+          }),
       },
       createAuthentication: (loggerFactory) => this.#authenticator.createAuthentication(loggerFactory),
       delegate: {
@@ -294,6 +309,7 @@ export class SipFlow {
   #secure(request: SipMessage): void {
     addRequestHeaders(request, this.#options.account, this.#sipJs.transport.connection?.tls !== undefined);
     this.#security.secure(request);
+    this.#authenticator.authorize(request);
   }
 
   #onConnect(): void {
