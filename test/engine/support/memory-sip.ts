@@ -2,6 +2,7 @@ import { Events } from '../../../src/base/events.ts';
 import { utf8 } from '../../../src/base/bytes.ts';
 import type {
   FlowFacts,
+  FlowStatus,
   IncomingInvite,
   IncomingMessage,
   InviteOutcome,
@@ -64,6 +65,7 @@ export class MemoryUserAgent implements SipUserAgent {
   readonly sessions: MemorySession[] = [];
   flow: FlowFacts | undefined;
   registration: RegistrationState = { state: 'unregistered' };
+  readonly ownDevices = [];
   /** False: answers INVITEs with more than an SDP by 415. */
   takesMultipart = true;
   readonly #network: MemorySipNetwork;
@@ -72,6 +74,10 @@ export class MemoryUserAgent implements SipUserAgent {
     this.#network = network;
     this.identity = identity;
     this.flow = flow;
+  }
+
+  get flows(): readonly FlowStatus[] {
+    return [{ regId: 1, registration: this.registration, ...(this.flow === undefined ? {} : { flow: this.flow }) }];
   }
 
   subscribe(): never {
@@ -116,6 +122,8 @@ export class MemoryUserAgent implements SipUserAgent {
         from,
         to: this.identity,
         ...(asserted === undefined ? {} : { assertedIdentity: asserted }),
+        callId: 'memory',
+        flow: this.flow,
         contentType: message.contentType,
         body: message.body,
         header: () => undefined,
