@@ -246,12 +246,13 @@ export class Account {
   }
 
   status(): AccountStatus {
-    const { flow, registration } = this.#userAgent;
+    const { flow, flows, registration } = this.#userAgent;
     return {
       identity: this.#self,
       policy: this.config.policy,
       registration,
       ...(flow === undefined ? {} : { flow }),
+      flows,
       sessions: this.#sessions.views(),
       kms: this.#tickets.state,
       tickets: this.#archive.keeping,

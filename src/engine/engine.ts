@@ -85,10 +85,8 @@ export class Engine {
   }
 }
 
-function sipTarget(
-  { clientCertificates: certificates, ...target }: SipServerConfig,
-  { clientPrivateKey: privateKey }: AccountSecrets,
-): SipTarget {
+function sipTarget(server: SipServerConfig, { clientPrivateKey: privateKey }: AccountSecrets): SipTarget {
+  const { clientCertificates: certificates, ...target } = server;
   if (certificates === undefined) return target;
   if (privateKey === undefined) throw new Error('the private key of the client certificate is missing');
   return { ...target, clientCertificate: { certificates, privateKey } };

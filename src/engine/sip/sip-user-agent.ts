@@ -71,8 +71,8 @@ class OutboundUserAgent implements SipUserAgent {
     this.#messages = new MergedMessages(ports.clock, (message) => this.events.emit('message', message));
     this.#invites = new MergedInvites(ports.clock, (invite) => this.events.emit('invite', invite));
     this.#instanceId = instanceOf(ports, account);
-    this.#first = this.#createFlow(1, account.target, false);
-    this.#second = this.#createFlow(2, account.secondTarget ?? account.target, true);
+    this.#first = this.#createFlow(1, account.target);
+    this.#second = this.#createFlow(2, account.secondTarget ?? account.target);
     this.#told = this.#first.registration;
   }
 
@@ -139,7 +139,7 @@ class OutboundUserAgent implements SipUserAgent {
     return this.#working().subscribe(subscription);
   }
 
-  #createFlow(regId: number, target: SipTarget, isExclusive: boolean): SipFlow {
+  #createFlow(regId: number, target: SipTarget): SipFlow {
     const ports = this.#ports;
     const others = (): SipFlow[] => this.#all().filter((flow) => flow.regId !== regId);
     return new SipFlow({
@@ -150,7 +150,7 @@ class OutboundUserAgent implements SipUserAgent {
       hops: new HopChoice({
         ports,
         target,
-        isExclusive,
+        isExclusive: () => regId !== 1 || others().some((flow) => flow.isRegistered),
         isTaken: (hop) => others().some((flow) => flow.hop !== undefined && isSamePlace(flow.hop, hop)),
       }),
       backOff: new FlowBackOff({
@@ -209,7 +209,7 @@ class OutboundUserAgent implements SipUserAgent {
     const { network, log } = this.#ports;
     const unsubscribe = network?.onChange((change: NetworkChange) => {
       log.log('info', 'sip.network-changed', { kind: change.kind });
-      for (const flow of this.#all()) void flow.networkChanged(change);
+      for (const flow of this.#all()) flow.networkChanged(change);
     });
     this.#endWatch = () => unsubscribe?.();
   }

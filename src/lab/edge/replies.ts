@@ -15,15 +15,20 @@ const reasons: Readonly<Record<number, string>> = {
   408: 'Request Timeout',
   413: 'Request Entity Too Large',
   416: 'Unsupported URI Scheme',
+  412: 'Conditional Request Failed',
+  415: 'Unsupported Media Type',
   420: 'Bad Extension',
+  421: 'Extension Required',
   480: 'Temporarily Unavailable',
   481: 'Call/Transaction Does Not Exist',
   483: 'Too Many Hops',
   487: 'Request Terminated',
   488: 'Not Acceptable Here',
+  489: 'Bad Event',
   494: 'Security Agreement Required',
   503: 'Service Unavailable',
   505: 'Version Not Supported',
+  513: 'Message Too Large',
 };
 
 const mirroredHeaders = ['Via', 'From', 'To', 'Call-ID', 'CSeq'];

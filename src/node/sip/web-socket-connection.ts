@@ -101,6 +101,17 @@ class WebSocketConnection implements SipConnection {
     });
   }
 
+  ping(): Promise<void> {
+    if (this.#report.isOver) return Promise.reject(closedError());
+    return new Promise((resolve, reject) => {
+      this.#webSocket.once('pong', () => resolve());
+      this.#webSocket.ping(undefined, undefined, (error) => {
+        // On success there is none, whatever the type says.
+        if (error instanceof Error) reject(error);
+      });
+    });
+  }
+
   onData(listener: (bytes: Uint8Array) => void): void {
     this.#webSocket.on('message', (message: Buffer) => listener(Uint8Array.from(message)));
     this.#webSocket.resume();

@@ -99,6 +99,7 @@ class FakeAccount implements HostedAccount {
       identity: alice,
       policy: this.config.policy,
       registration: { state: 'unregistered' as const },
+      flows: [],
       sessions: this.sessions,
       kms: this.kms,
       tickets: { kept: 'memory' as const, explanation: 'In memory.' },

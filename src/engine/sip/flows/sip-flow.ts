@@ -34,7 +34,6 @@ import { WireTranslation } from '../wire-translation.ts';
 import type { FlowBackOff } from './flow-back-off.ts';
 import type { HopChoice } from './hop-choice.ts';
 import { IncomingRequests } from './incoming-requests.ts';
-import { localAddressTowards } from './local-address.ts';
 import { OutgoingMessages } from './outgoing-messages.ts';
 import { RegisterRequests } from './register-requests.ts';
 import { readRegisteredContact } from './registered-contact.ts';
@@ -204,21 +203,19 @@ export class SipFlow {
   }
 
   /** The connections of this machine may be worthless: finds out at once, instead of with the next keep-alive. */
-  async networkChanged(change: NetworkChange): Promise<void> {
-    this.#registration.retryNow();
+  networkChanged(change: NetworkChange): void {
     const { transport } = this.#sipJs;
     const { connection, link } = transport;
-    const hop = this.hop;
-    if (connection === undefined || link === undefined || hop === undefined) return;
-    link.check();
-    if (change.kind === 'woke') {
-      this.#registration.renewNow();
-      return;
+    if (
+      connection !== undefined &&
+      change.kind === 'addresses' &&
+      !hasAddress(change.present, connection.localAddress)
+    ) {
+      transport.abandon(new Error('our address is gone'));
+    } else {
+      link?.check();
     }
-    const address = await localAddressTowards(this.#options.ports.sip, hop);
-    // Another connection may stand meanwhile.
-    if (address === undefined || address === connection.localAddress || transport.link !== link) return;
-    transport.abandon(new Error('our address is not in use any more'));
+    if (change.kind === 'woke') this.#registration.renewNow();
     this.#registration.retryNow();
   }
 
@@ -348,4 +345,14 @@ export class SipFlow {
 /** RFC 7118 clause 5.2: there is no `wss` in a URI. */
 function contactTransport(protocol: string): string {
   return protocol === 'wss' ? 'ws' : protocol;
+}
+
+/** Addresses as systems write them: with a zone, or an IPv4 one in the form of IPv6. */
+function hasAddress(present: readonly string[], address: string): boolean {
+  const plain = (text: string): string =>
+    text
+      .replace(/%.*$/, '')
+      .replace(/^::ffff:/i, '')
+      .toLowerCase();
+  return present.some((each) => plain(each) === plain(address));
 }
