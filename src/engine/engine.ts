@@ -85,8 +85,10 @@ export class Engine {
   }
 }
 
-function sipTarget(server: SipServerConfig, { clientPrivateKey: privateKey }: AccountSecrets): SipTarget {
-  const { clientCertificates: certificates, ...target } = server;
+function sipTarget(
+  { clientCertificates: certificates, ...target }: SipServerConfig,
+  { clientPrivateKey: privateKey }: AccountSecrets,
+): SipTarget {
   if (certificates === undefined) return target;
   if (privateKey === undefined) throw new Error('the private key of the client certificate is missing');
   return { ...target, clientCertificate: { certificates, privateKey } };

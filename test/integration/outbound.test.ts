@@ -52,7 +52,7 @@ async function onBoth(account: Account): Promise<void> {
 
 async function exchange(from: Party, to: Party, text: string): Promise<void> {
   const outcome = await from.account.sendMessage({ to: to.uri, text, way: 'message' });
-  expect(outcome).toMatchObject({ outcome: 'sent' });
+  expect(outcome, JSON.stringify(outcome)).toMatchObject({ outcome: 'sent' });
   await until(() => to.received.some((message) => message.text === text), `${text} arrived`, wait);
   expect(to.received.filter((message) => message.text === text)).toHaveLength(1);
 }
