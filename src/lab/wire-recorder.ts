@@ -135,6 +135,11 @@ export class WireRecorder {
   }
 }
 
+/** How often a text of at least four characters stands in octets, in UTF-8 or inside base64 at any alignment. */
+export function occurrences(octets: Buffer, marker: string): number {
+  return countForms(octets, searchForms(marker));
+}
+
 interface SearchForms {
   readonly plain: Uint8Array;
   readonly base64: readonly string[];
