@@ -41,6 +41,8 @@ export const limits = {
   unsettledMessages: 1_000,
   /** Messages that one session sends without having been told that they arrived. */
   sessionMessagesUnderWay: 32,
+  /** How long a Message-ID is remembered at least, so that nothing is shown twice: longer than any device tries to send. */
+  rememberedMessageMilliseconds: 31 * 24 * 3_600_000,
   /** Message-IDs of one contact, and contacts, that are remembered so that nothing is shown twice. */
   rememberedMessages: 2_000,
   rememberedContacts: 500,
