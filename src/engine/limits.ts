@@ -43,9 +43,6 @@ export const limits = {
   sessionMessagesUnderWay: 32,
   /** How long a Message-ID is remembered at least, so that nothing is shown twice: longer than any device tries to send. */
   rememberedMessageMilliseconds: 31 * 24 * 3_600_000,
-  /** Message-IDs of one contact, and contacts, that are remembered so that nothing is shown twice. */
-  rememberedMessages: 2_000,
-  rememberedContacts: 500,
   sessionEndMilliseconds: 5_000,
   stopMilliseconds: 8_000,
   sessionsPerAccount: 64,
@@ -63,8 +60,6 @@ export const limits = {
   /** Files that wait for the user's answer. */
   offeredFiles: 32,
   fileTransfers: 500,
-  messagesPerConversation: 5_000,
-  conversations: 2_000,
   cachedTickets: 2_000,
   /** Of all tickets of an account as they are kept at rest. */
   cachedTicketOctets: 2 * 1024 * 1024,
@@ -88,8 +83,13 @@ export const limits = {
   prefetchedContacts: 1_500,
   prefetchesAtOnce: 2,
   prefetchGapMilliseconds: 500,
-  /** Messages that wait for the KMS, of all conversations together. */
-  waitingMessages: 500,
-  /** Conversations whose waiting messages are sent side by side once the KMS is back. */
-  waitingConversationsAtOnce: 4,
+  /** Messages of one account that wait to be sent or are under way, of all conversations together. */
+  outboxMessages: 20_000,
+  /** Conversations whose messages are sent side by side. */
+  outboxConversationsAtOnce: 16,
+  /** How long a message is tried when the account says nothing else. */
+  messageLifetimeHours: 7 * 24,
+  /** Messages of one conversation that are handed over at a time, and conversations with refusals of strangers. */
+  messagesPerPage: 200,
+  refusedConversations: 200,
 } as const;

@@ -22,6 +22,11 @@ export function judgeSending(policy: Policy, level: ProtectionLevel, agreed?: Pr
   return isAtLeast(level, floors[policy]) ? 'satisfied' : 'not-met';
 }
 
+/** What a message under a policy never leaves below; `agreed` is the weakest level the user consented to for its contact. */
+export function promisedLevel(policy: Policy, agreed?: ProtectionLevel): ProtectionLevel {
+  return policy === 'prefer-e2e' ? (agreed ?? 'e2e') : floors[policy];
+}
+
 /** Whether something that comes in at `level` is taken. Taking it is no consent to answer at that level. */
 export function acceptsIncoming(policy: Policy, level: ProtectionLevel): boolean {
   return isAtLeast(level, floors[policy]);
