@@ -90,4 +90,16 @@ export const limits = {
   waitingMessages: 500,
   /** Conversations whose waiting messages are sent side by side once the KMS is back. */
   waitingConversationsAtOnce: 4,
+  /** Keys of one account that tell copies of what came in. */
+  seenEntries: 100_000,
+  seenKeyOctets: 512,
+  /** Octets of a note of the store as JSON, and of a message that waits for its key. */
+  noteOctets: 256 * 1024,
+  sealedOctets: 64 * 1024,
+  /** UTF-16 units of the text of a search, its words, and the hits of one page. */
+  searchTextLength: 1_000,
+  searchWords: 16,
+  searchHits: 200,
+  /** Messages that are read from the store at a time for an export. */
+  exportedMessagesAtOnce: 500,
 } as const;
