@@ -53,6 +53,8 @@ export const limits = {
   /** Octets of a text that is sent as a file because it is too long for a message, and how many of these wait at a time. */
   longTextOctets: 16 * 1024 ** 2,
   longTexts: 4,
+  /** How long it is remembered that a peer answered 415 to something. */
+  peerRefusalMilliseconds: 30 * 24 * 3_600_000,
   /** Texts that came in and whose senders want to know when they are seen. */
   awaitedDisplays: 2_000,
   /** Octets of a file that is taken. */
@@ -60,6 +62,8 @@ export const limits = {
   /** Files that wait for the user's answer. */
   offeredFiles: 32,
   fileTransfers: 500,
+  messagesPerConversation: 5_000,
+  conversations: 2_000,
   cachedTickets: 2_000,
   /** Of all tickets of an account as they are kept at rest. */
   cachedTicketOctets: 2 * 1024 * 1024,
@@ -92,4 +96,16 @@ export const limits = {
   /** Messages of one conversation that are handed over at a time, and conversations with refusals of strangers. */
   messagesPerPage: 200,
   refusedConversations: 200,
+  /** Keys of one account that tell copies of what came in. */
+  seenEntries: 100_000,
+  seenKeyOctets: 512,
+  /** Octets of a note of the store as JSON, and of a message that waits for its key. */
+  noteOctets: 256 * 1024,
+  sealedOctets: 64 * 1024,
+  /** UTF-16 units of the text of a search, its words, and the hits of one page. */
+  searchTextLength: 1_000,
+  searchWords: 16,
+  searchHits: 200,
+  /** Messages that are read from the store at a time for an export. */
+  exportedMessagesAtOnce: 500,
 } as const;

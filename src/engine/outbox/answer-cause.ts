@@ -9,11 +9,11 @@ export class AnswerCause extends Error {
   /** How long we are asked to wait (RFC 3261 20.33), where we are. */
   readonly retryAfterSeconds: number | undefined;
 
-  constructor({ status, reason, local, headers }: Pick<SipReply, 'status' | 'reason' | 'local' | 'headers'>) {
+  constructor({ status, reason, local, headers }: Pick<SipReply, 'status' | 'reason' | 'local'> & Partial<SipReply>) {
     super(`${status} ${reason}`);
     this.status = status;
     this.isLocal = local !== undefined;
-    this.retryAfterSeconds = retryAfter(headers.get('Retry-After'));
+    this.retryAfterSeconds = retryAfter(headers?.get('Retry-After'));
   }
 }
 

@@ -1,7 +1,6 @@
 import type { CancelTimer, Clock } from '../../base/clock.ts';
 import type { Random } from '../../base/random.ts';
 import type { MessageWay } from '../chat-message.ts';
-import { limits } from '../limits.ts';
 import { asRefusalError, refuse, type RefusalError } from '../refusal.ts';
 import type { OutboxEntry } from '../store/index.ts';
 import { FullJitter } from '../tickets/full-jitter.ts';
@@ -161,7 +160,10 @@ export class OutboxLane {
       await this.#options.attempt(entry, (gone) => {
         run.entry = gone;
         run.hasLeft = true;
-        this.#replace(this.#queue.findIndex(({ id }) => id === gone.id), gone);
+        this.#replace(
+          this.#queue.findIndex(({ id }) => id === gone.id),
+          gone,
+        );
         this.pump();
       });
       this.#backOff.reset();
@@ -203,7 +205,10 @@ export class OutboxLane {
     const notBefore = pause === undefined ? undefined : clock.now() + pause;
     const { notBefore: _before, ...rest } = this.#queue.find(({ id }) => id === entry.id) ?? entry;
     const waiting = { ...rest, uncertain, ...(notBefore === undefined ? {} : { notBefore }) };
-    this.#replace(this.#queue.findIndex(({ id }) => id === entry.id), waiting);
+    this.#replace(
+      this.#queue.findIndex(({ id }) => id === entry.id),
+      waiting,
+    );
     this.#options.onWaits(waiting, problem);
     this.#holdFor(waiting, problem, { waitsFor: meaning.waitsFor, ...(notBefore === undefined ? {} : { notBefore }) });
   }

@@ -103,6 +103,7 @@ export class OutboxRecord {
     const { store, onChange } = this.#options;
     const changed = store.transaction(() => {
       const before = store.messages.get(id);
+      if (before === undefined) store.outbox.remove(id);
       if (before === undefined || !isOutgoingState(before.state)) return undefined;
       const state = event === undefined ? before.state : advance(before.state, event);
       // What comes after the end, or after the receipt, says nothing new.

@@ -173,8 +173,7 @@ export class Outbox {
       onHeld: (behind, problem) => this.#explain(behind, problem),
       onEnded: (entry, why, problem) => this.#ended(entry, why, problem),
       isAwaited: (id) => this.#awaited.has(id),
-      onFault: (error) =>
-        this.#options.log.log('error', 'outbox.unexpected', { reason: describeError(error) }),
+      onFault: (error) => this.#options.log.log('error', 'outbox.unexpected', { reason: describeError(error) }),
     });
     this.#lanes.set(peer, lane);
     return lane;
