@@ -3,8 +3,6 @@ import type { MessageSender } from './message-sender.ts';
 
 /** Brings texts of the outbox over as SIP MESSAGEs. */
 export class MessageCarrier implements Carrier {
-  /** Two requests may overtake each other on the way, and the later one would be shown first. */
-  readonly atOnce = 1;
   readonly #sender: MessageSender;
 
   constructor(sender: MessageSender) {

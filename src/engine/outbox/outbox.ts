@@ -160,12 +160,11 @@ export class Outbox {
   #lane(peer: string): OutboxLane {
     const known = this.#lanes.get(peer);
     if (known !== undefined) return known;
-    const { clock, random, registration, carriers } = this.#options;
+    const { clock, random, registration } = this.#options;
     const lane: OutboxLane = new OutboxLane(peer, {
       clock,
       random,
       registration,
-      atOnce: (way) => carriers[way].atOnce,
       takeSlot: (one) => this.#takeSlot(one),
       freeSlot: (one) => this.#freeSlot(one),
       attempt: (entry, left) => this.#attempt(entry, left),
@@ -188,6 +187,7 @@ export class Outbox {
       entry,
       messageId: message.messageId ?? message.id,
       isAgain: entry.uncertain,
+      isWanted: () => !this.#isStopped && store.outbox.get(entry.id)?.floor === entry.floor,
       leaving: async (protection) => {
         const now = store.outbox.get(entry.id);
         if (now === undefined || this.#isStopped) throw new TakenBack();
