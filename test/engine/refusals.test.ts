@@ -110,9 +110,7 @@ describe('the KMS fails', () => {
     async (way, fault, code) => {
       await start();
       world.kms.fault = fault;
-      expect(await send(way, 'require-e2e')).toMatchObject(
-        code === 'kms-unreachable' ? unanswered : refused(code),
-      );
+      expect(await send(way, 'require-e2e')).toMatchObject(code === 'kms-unreachable' ? unanswered : refused(code));
       expect([world.sip.messages.length, world.sip.invites.length]).toEqual([0, 0]);
     },
   );

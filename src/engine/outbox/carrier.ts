@@ -18,12 +18,12 @@ export interface Attempt {
   /** An earlier attempt may have arrived: it may go again only where the other side can tell a copy. */
   readonly isAgain: boolean;
   /** False once the message was taken back, or must be better protected than when the attempt began. */
-  isWanted(): boolean;
+  readonly isWanted: () => boolean;
   /**
    * Called before the first octet leaves; resolves when it is durable that it may have.
    * @throws StoreError, or `TakenBack` when the user took the message back meanwhile: then nothing may leave
    */
-  leaving(protection: Protected): Promise<void>;
+  readonly leaving: (protection: Protected) => Promise<void>;
 }
 
 /** The far end has it, as far as this way of sending tells. */

@@ -4,6 +4,7 @@ import { asRefusalError, refuse, type RefusalError } from '../refusal.ts';
 import type { OutboxEntry } from '../store/index.ts';
 import { FullJitter } from '../tickets/full-jitter.ts';
 import { TakenBack } from './carrier.ts';
+import { expired, withoutDelay } from './outbox-words.ts';
 import { meaningOf, type AnswerMeaning } from './what-answers-mean.ts';
 
 export interface LaneOptions {
@@ -57,6 +58,8 @@ export class OutboxLane {
   readonly #queue: OutboxEntry[] = [];
   #underWay: Run | undefined;
   #hold: Hold | undefined;
+  /** Why the last attempt was in vain. */
+  #lastProblem: RefusalError | undefined;
   #isStopped = false;
 
   constructor(peer: string, options: LaneOptions) {
@@ -119,7 +122,7 @@ export class OutboxLane {
       const { clock, registration } = this.#options;
       const now = clock.now();
       if (next.expiresAt <= now) {
-        this.#end(next, 'expired', expired());
+        this.#end(next, 'expired', expired(this.#lastProblem));
         continue;
       }
       const registered = registration();
@@ -148,6 +151,7 @@ export class OutboxLane {
         this.#replace(gone);
       });
       this.#backOff.reset();
+      this.#lastProblem = undefined;
       this.#remove(entry.id);
     } catch (error) {
       // After a stop the mark that it may have left is what the next run of the program goes by.
@@ -181,8 +185,8 @@ export class OutboxLane {
     }
     const { notBeforeMilliseconds: pause } = meaning;
     const notBefore = pause === undefined ? undefined : clock.now() + pause;
-    const { notBefore: _before, ...rest } = this.#queue.find(({ id }) => id === entry.id) ?? entry;
-    const waiting = { ...rest, uncertain, ...(notBefore === undefined ? {} : { notBefore }) };
+    const latest = this.#queue.find(({ id }) => id === entry.id) ?? entry;
+    const waiting = { ...withoutDelay(latest), uncertain, ...(notBefore === undefined ? {} : { notBefore }) };
     this.#replace(waiting);
     this.#options.onWaits(waiting, problem);
     this.#holdFor(waiting, problem, { waitsFor: meaning.waitsFor, ...(notBefore === undefined ? {} : { notBefore }) });
@@ -205,6 +209,7 @@ export class OutboxLane {
       this.pump();
     });
     this.#hold = { waitsFor, problem, notBefore, cancel };
+    this.#lastProblem = problem;
     onHeld(
       this.#queue.filter(({ id }) => !this.isUnderWay(id)),
       problem,
@@ -237,11 +242,4 @@ export class OutboxLane {
     this.#hold?.cancel();
     this.#hold = undefined;
   }
-}
-
-function expired(last?: RefusalError): RefusalError {
-  const tried = 'The message could not be sent in the time for which it is tried';
-  return refuse(last?.code ?? 'timeout', 'message', {
-    happened: last === undefined ? tried : `${tried} (${last.happened})`,
-  });
 }
