@@ -37,17 +37,11 @@ export function messageOf({ id, peer, incoming, state, at, message_id, text, det
 }
 
 export function detailOf(message: ChatMessage): string {
-  const {
-    id: _id,
-    conversation: _peer,
-    direction: _direction,
-    state: _state,
-    at: _at,
-    messageId: _messageId,
-    ...rest
-  } = message;
-  const { text, ...detail } = rest;
-  return JSON.stringify(indexedText(text) === text ? detail : { ...detail, exactText: text });
+  const { from, to, subject, sentAt, way, level, evidence, problem, fromOtherDevice, recipients, text } = message;
+  const exactText = indexedText(text) === text ? undefined : text;
+  // What is undefined is left out of JSON.
+  const detail = { from, to, subject, sentAt, way, level, evidence, problem, fromOtherDevice, recipients, exactText };
+  return JSON.stringify(detail satisfies Record<keyof Detail, unknown>);
 }
 
 /**

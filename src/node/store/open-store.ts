@@ -54,7 +54,7 @@ export async function openStore(options: StoreOptions): Promise<OpenedStore> {
       isKnownKey,
       now: options.now ?? Date.now,
     });
-    if (!isKnownKey) await writeStoreKeyFile(folder, key.key, options);
+    if (!isKnownKey) await writeStoreKeyFile(folder, key);
     const store = createSqliteStore(opened.database, path);
     return {
       store,

@@ -52,7 +52,8 @@ const keyFileSchema = z.strictObject({
 type KeyFile = z.infer<typeof keyFileSchema>;
 
 export type StoreKey =
-  | { readonly found: 'key'; readonly key: SecretBytes }
+  /** `under`: the passphrase that is to protect it in the file. */
+  | { readonly found: 'key'; readonly key: SecretBytes; readonly under?: SecretBytes }
   /** `reason`: a sentence without its full stop, for the user. */
   | { readonly found: 'none'; readonly reason: string };
 
@@ -63,22 +64,26 @@ export type StoreKey =
  */
 export async function findStoreKey(folder: string, sources: StoreKeySources, hasMessages: boolean): Promise<StoreKey> {
   const file = readKeyFile(folder);
-  if (file !== undefined && hasMessages) return { found: 'key', key: await keyOf(file, sources) };
+  if (file !== undefined) {
+    const known = await knownKey(file, sources, hasMessages);
+    if (known !== undefined) return { found: 'key', key: known };
+  }
   const made = await newKey(sources, hasMessages);
   if (made.found === 'none') {
     if (hasMessages) throw new StoreError('key-missing', `the key of the kept messages is not at hand: ${made.reason}`);
     return made;
   }
   // A database without its key file is tried with the key that there is, and the file written when that has opened it.
-  if (!hasMessages) await writeStoreKeyFile(folder, made.key, sources);
+  if (!hasMessages) await writeStoreKeyFile(folder, made);
   return made;
 }
 
 /** Writes the file that belongs to a key. */
-export async function writeStoreKeyFile(folder: string, key: SecretBytes, sources: StoreKeySources): Promise<void> {
-  const isWrapped = sources.key === undefined && !(await isUsable(sources.secrets)) && sources.passphrase !== undefined;
-  const wrapped =
-    isWrapped && sources.passphrase !== undefined ? { passphrase: await wrap(key, sources.passphrase) } : {};
+export async function writeStoreKeyFile(
+  folder: string,
+  { key, under }: Extract<StoreKey, { found: 'key' }>,
+): Promise<void> {
+  const wrapped = under === undefined ? {} : { passphrase: await wrap(key, under) };
   await replaceFile(pathIn(folder), JSON.stringify({ version: 1, check: checkOf(key), ...wrapped } satisfies KeyFile));
 }
 
@@ -97,6 +102,20 @@ export async function changeStorePassphrase(folder: string, old: SecretBytes, fr
   await replaceFile(pathIn(folder), JSON.stringify(changed));
 }
 
+/** Undefined for a lost key under which nothing is kept. */
+async function knownKey(
+  file: KeyFile,
+  sources: StoreKeySources,
+  hasMessages: boolean,
+): Promise<SecretBytes | undefined> {
+  try {
+    return await keyOf(file, sources);
+  } catch (error) {
+    if (!hasMessages && error instanceof StoreError && error.code === 'key-missing') return undefined;
+    throw error;
+  }
+}
+
 async function keyOf(file: KeyFile, { key, secrets, passphrase }: StoreKeySources): Promise<SecretBytes> {
   if (key !== undefined) return checked(file, key);
   if (file.passphrase !== undefined) {
@@ -105,9 +124,10 @@ async function keyOf(file: KeyFile, { key, secrets, passphrase }: StoreKeySource
   }
   const kept = await secrets?.get(storeKeyName);
   if (kept !== undefined) return checked(file, kept);
-  const health = (await secrets?.health()) ?? { usable: false, reason: 'no keychain was given' };
-  const why = health.usable ? 'the keychain does not have it' : `the keychain cannot be used: ${health.reason}`;
-  throw new StoreError('key-missing', `the key of the kept messages is not at hand: ${why}`);
+  throw new StoreError(
+    'key-missing',
+    `the key of the kept messages is not at hand: ${noKeyReason(await secrets?.health())}`,
+  );
 }
 
 function checked(file: KeyFile, key: SecretBytes): SecretBytes {
@@ -126,7 +146,7 @@ async function newKey({ key, secrets, passphrase }: StoreKeySources, hasMessages
     const kept = await keychainKey(secrets, hasMessages);
     if (kept !== undefined) return { found: 'key', key: kept };
   }
-  if (passphrase !== undefined && !hasMessages) return { found: 'key', key: freshKey() };
+  if (passphrase !== undefined && !hasMessages) return { found: 'key', key: freshKey(), under: passphrase };
   return { found: 'none', reason: noKeyReason(health) };
 }
 

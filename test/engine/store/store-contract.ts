@@ -221,6 +221,14 @@ export function describeStore(name: string, open: () => Store | Promise<Store>):
         expect(found(text)).toEqual(expected ? ['m2'] : []);
       });
 
+      it('finds no place by the words that tell it', () => {
+        for (const text of ['c1', 'a1', '\ue000c1', '\ue000a1', 'xa\u19b0bx', '\u0301'])
+          expect(found(text)).toEqual([]);
+        alice().messages.add(chatMessage('m4', { text: '\ue000c1 \ue000c2 \ue000c3 cafe' }));
+        expect(alice().messages.get('m4')?.text).toBe('\ue000c1 \ue000c2 \ue000c3 cafe');
+        expect(found('cafe', { peer: carol })).toEqual(['m3']);
+      });
+
       it('finds operators as the words that they are', () => {
         expect(found('or')).toEqual(['m3']);
         expect(found('not or cafe')).toEqual(['m3']);
