@@ -3,25 +3,9 @@ import { utf8 } from '../../../src/base/bytes.ts';
 import type { ChatMessage } from '../../../src/engine/chat-message.ts';
 import { limits } from '../../../src/engine/limits.ts';
 import type { OutboxEntry, Store } from '../../../src/engine/store/index.ts';
+import { bob, chatMessage } from './stored-message.ts';
 
-const bob = 'sip:bob@example.org';
 const carol = 'sip:carol@example.org';
-
-export function chatMessage(id: string, over: Partial<ChatMessage> = {}): ChatMessage {
-  return {
-    id,
-    conversation: bob,
-    direction: 'in',
-    from: bob,
-    to: 'sip:alice@example.org',
-    text: `text of ${id}`,
-    at: 1_000,
-    way: 'message',
-    level: 'e2e',
-    state: 'received',
-    ...over,
-  };
-}
 
 const owed = (id: string, sequence: number, over: Partial<OutboxEntry> = {}): OutboxEntry => ({
   id,
