@@ -307,7 +307,7 @@ export function describeStore(name: string, open: () => Store | Promise<Store>):
         expect(seen.add(key(1), 100, 49)).toBe('replayed');
         expect([seen.isFull(50), seen.add(key(limits.seenEntries), 100, 50)]).toEqual([false, 'fresh']);
         expect(seen.add(key(limits.seenEntries + 1), 100, 50)).toBe('full');
-      });
+      }, 120_000);
     });
 
     describe('what waits for its key', () => {
