@@ -1,7 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { createMemoryStore, StoreError, type Store } from '../../engine/store/index.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/log.ts';
+import { createMemoryStore, keepRetention, StoreError, type Store } from '../../engine/store/index.ts';
 import { loadSqlite, SqliteMissingError, type SqliteBinding, type SqliteDatabase } from '../sqlite/binding.ts';
+import { systemClock } from '../system-clock.ts';
 import { openSqliteFile, setAside, sizeOf } from './sqlite-file.ts';
 import { createSqliteStore } from './sqlite-store.ts';
 import { storeErrorOf } from './store-error.ts';
@@ -10,10 +13,10 @@ import { findStoreKey, hasStoreKeyFile, writeStoreKeyFile, type StoreKeySources 
 export interface StoreOptions extends StoreKeySources {
   /** Of the profile; made, readable by its owner only, when it is not there. */
   readonly folder: string;
+  readonly clock?: Clock;
+  readonly log?: Logger;
   /** Loads the native binding; for tests. */
   readonly load?: () => unknown;
-  /** Milliseconds since 1970; for the name of a damaged file. */
-  readonly now?: () => number;
 }
 
 /** What the user has to be told once. */
@@ -36,7 +39,7 @@ export const storeFileName = 'messages.db';
  * then: `key-missing` and `wrong-key` can be answered with a passphrase, `in-use`, `newer`, `full`, `read-only` and `failed` only told.
  */
 export async function openStore(options: StoreOptions): Promise<OpenedStore> {
-  const { folder } = options;
+  const { folder, clock = systemClock } = options;
   const path = join(folder, storeFileName);
   const hasMessages = (sizeOf(path) ?? 0) > 0;
   const binding = bindingOrReason(options.load);
@@ -52,17 +55,28 @@ export async function openStore(options: StoreOptions): Promise<OpenedStore> {
     const opened = openOrSetAside(() => openSqliteFile(binding, path, key.key), {
       path,
       isKnownKey,
-      now: options.now ?? Date.now,
+      now: () => clock.now(),
     });
     if (!isKnownKey) await writeStoreKeyFile(folder, key);
-    const store = createSqliteStore(opened.database, path);
     return {
-      store,
+      store: withRetention(createSqliteStore(opened.database, path), clock, options.log),
       ...(opened.aside === undefined ? {} : { notice: { kind: 'damaged-set-aside', path: opened.aside } }),
     };
   } catch (cause) {
     throw storeErrorOf(cause);
   }
+}
+
+/** Old messages go, by the user's settings, at the start and every day until the store is closed. */
+function withRetention(store: Store, clock: Clock, log: Logger | undefined): Store {
+  const stop = keepRetention(store, { clock, ...(log === undefined ? {} : { log }) });
+  return {
+    ...store,
+    close() {
+      stop();
+      return store.close();
+    },
+  };
 }
 
 function openOrSetAside(

@@ -165,7 +165,8 @@ function statements(database: SqliteDatabase) {
       `DELETE FROM message WHERE conversation = ${ownConversation}`,
     ),
     removeOld: database.prepare<[string, number]>(
-      `DELETE FROM message WHERE account = ${ownAccount} AND at < ? AND state <> 'queued'`,
+      `DELETE FROM message WHERE conversation IN (SELECT id FROM conversation WHERE account = ${ownAccount})
+       AND at < ? AND state <> 'queued'`,
     ),
     removeOldOf: database.prepare<[string, string, number]>(
       `DELETE FROM message WHERE conversation = ${ownConversation} AND at < ? AND state <> 'queued'`,

@@ -51,7 +51,7 @@ export const storeMigrations: readonly Migration[] = [
       CREATE UNIQUE INDEX message_id ON message (account, id);
       CREATE INDEX message_conversation ON message (conversation);
       CREATE INDEX message_imdn ON message (message_id, conversation) WHERE message_id IS NOT NULL;
-      CREATE INDEX message_at ON message (account, at);
+      CREATE INDEX message_at ON message (conversation, at);
       CREATE TRIGGER message_added AFTER INSERT ON message BEGIN
         UPDATE account SET messages = messages + 1 WHERE id = new.account;
         UPDATE conversation SET newest = new.seq, unread = unread + new.incoming WHERE id = new.conversation;

@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { FakeClock } from '../../../src/base/clock.ts';
 import { StoreError, type Store } from '../../../src/engine/store/index.ts';
 import { loadSqlite } from '../../../src/node/sqlite/binding.ts';
 import { openStore } from '../../../src/node/store/open-store.ts';
@@ -20,7 +21,7 @@ import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { snapshotOf, testKey } from './support/store-files.ts';
 
 const pageOctets = 4_096;
-const now = () => Date.UTC(2026, 2, 4, 5, 6, 7);
+const clock = new FakeClock(Date.UTC(2026, 2, 4, 5, 6, 7));
 const asideName = 'messages.damaged-2026-03-04T05-06-07Z.db';
 const longText = 'lorem ipsum '.repeat(200);
 
@@ -72,13 +73,13 @@ describe('A damaged store', () => {
     const path = join(folder, 'messages.db');
     damage(path);
     const damaged = readFileSync(path);
-    const { store, notice } = await openStore({ folder, key: testKey(), now });
+    const { store, notice } = await openStore({ folder, key: testKey(), clock });
     expect(notice).toEqual({ kind: 'damaged-set-aside', path: join(folder, asideName) });
     expect(readFileSync(join(folder, asideName)).equals(damaged)).toBe(true);
     expect(store.account('a').messages.count()).toBe(0);
     fill(store);
     await store.close();
-    const again = await openStore({ folder, key: testKey(), now });
+    const again = await openStore({ folder, key: testKey(), clock });
     expect(again.notice).toBeUndefined();
     expect(again.store.account('a').messages.count()).toBe(60);
     await again.store.close();
@@ -89,7 +90,7 @@ describe('A damaged store', () => {
     const path = join(folder, 'messages.db');
     for (const expected of [asideName, asideName.replace('.db', '-2.db')]) {
       writeFileSync(path, 'no database'.repeat(1_000));
-      const { store, notice } = await openStore({ folder, key: testKey(), now });
+      const { store, notice } = await openStore({ folder, key: testKey(), clock });
       expect(notice?.path).toBe(join(folder, expected));
       await store.close();
     }
@@ -99,7 +100,7 @@ describe('A damaged store', () => {
     const folder = await filled();
     writeFileSync(join(folder, 'messages.db'), 'no database'.repeat(1_000));
     const before = snapshotOf(folder);
-    await expect(openStore({ folder, key: testKey(8), now })).rejects.toMatchObject({ code: 'wrong-key' });
+    await expect(openStore({ folder, key: testKey(8), clock })).rejects.toMatchObject({ code: 'wrong-key' });
     expect(snapshotOf(folder)).toEqual(before);
   });
 
@@ -122,7 +123,7 @@ describe('A damaged store', () => {
     expect(String(failure)).not.toContain('lorem');
     expect(existsSync(`${path}.suspect`)).toBe(true);
     await store.close();
-    const { store: fresh, notice } = await openStore({ folder, key: testKey(), now });
+    const { store: fresh, notice } = await openStore({ folder, key: testKey(), clock });
     expect(notice?.kind).toBe('damaged-set-aside');
     expect(existsSync(`${path}.suspect`)).toBe(false);
     await fresh.close();
