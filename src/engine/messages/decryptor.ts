@@ -2,6 +2,7 @@ import { ProtocolError } from '../../base/errors.ts';
 import type { ProtectionLevel } from '../../base/protection-level.ts';
 import { identityText } from '../../protocol/mikey/index.ts';
 import { notProtectedBy, type MessagePskMimeEvidence } from '../evidence.ts';
+import type { MessageContent } from '../message-content.ts';
 import type { EnginePorts } from '../ports.ts';
 import { openMessage, type OpenedMessage, type ReceivedMessage } from '../psk-mime/index.ts';
 import { asRefusalError, refusal, type Refusal } from '../refusal.ts';
@@ -12,8 +13,7 @@ import type { TicketService } from '../tickets/ticket-service.ts';
 export interface Decrypted {
   readonly peer: string;
   /** Undefined when it could not be read; `problem` then says why. */
-  readonly text: string | undefined;
-  readonly messageId?: string;
+  readonly content: MessageContent | undefined;
   readonly level: ProtectionLevel;
   readonly evidence: MessagePskMimeEvidence;
   readonly problem?: Refusal;
@@ -43,7 +43,7 @@ export class Decryptor {
       const problem = this.#problemOf(error);
       return {
         peer,
-        text: undefined,
+        content: undefined,
         // Nothing was proven: the level says no more than that the octets were encrypted to somebody.
         level: 'unverified',
         evidence: this.#evidence(received, 'unproven'),
@@ -95,8 +95,7 @@ export class Decryptor {
     return {
       // Without forking anybody who holds a ticket writes any name into IDRi (RFC 6043 9): then the network's word stands.
       peer: opened.originProven ? identityText(received.transfer.initiator) : peer,
-      text: opened.text,
-      ...(opened.messageId === undefined ? {} : { messageId: opened.messageId }),
+      content: opened.content,
       // Profile 5.1: a key that others hold too, or a text that nothing binds to the ticket, has no proven other end.
       level: opened.originProven && opened.identity === 'verified' ? 'e2e' : 'unverified',
       evidence: this.#evidence(received, opened.originProven ? 'proven' : 'unproven'),

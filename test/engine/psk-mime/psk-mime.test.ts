@@ -12,6 +12,7 @@ import {
   type MessageToSeal,
   type ReceivedMessage,
 } from '../../../src/engine/psk-mime/index.ts';
+import { cpimText } from '../../../src/engine/text-content.ts';
 import { replayKey } from '../../../src/engine/tickets/replay-key.ts';
 import { createTransfer, messageTicketFlags, msrpTicketFlags, uriIdentity } from '../../../src/protocol/mikey/index.ts';
 import {
@@ -31,17 +32,10 @@ const now = Date.UTC(2026, 10, 23, 12);
 const kms = new MemoryKms([alice, bob, carol], secureRandom);
 const ticket = await kms.grant({ from: alice, to: bob, now });
 
-function seal(changes: Partial<MessageToSeal> = {}) {
-  const message = {
-    ticket,
-    self: alice,
-    recipient: bob,
-    text: 'Grüße, Bob',
-    messageId: 'm1',
-    now,
-    random: secureRandom,
-  };
-  return sealMessage({ ...message, ...changes });
+function seal({ text = 'Grüße, Bob', ...changes }: Partial<MessageToSeal> & { readonly text?: string } = {}) {
+  const message = { ticket, self: alice, recipient: bob, messageId: 'm1', now, random: secureRandom, ...changes };
+  const { self: from, recipient: to, messageId } = message;
+  return sealMessage({ content: cpimText({ from, to, at: message.now, messageId, text }), ...message });
 }
 
 function receive(sealed: { contentType: string; body: Uint8Array }, at = now): ReceivedMessage {
@@ -93,10 +87,17 @@ describe('protected MESSAGE', () => {
       const sealed = seal({ ticket: await kms.grant({ from: alice, to: bob, now, suite }) });
       const received = receive(sealed);
       expect(await open(received, alice)).toEqual({
-        text: 'Grüße, Bob',
-        from: alice,
-        to: bob,
-        messageId: 'm1',
+        content: {
+          kind: 'text',
+          text: 'Grüße, Bob',
+          from: alice,
+          to: [bob],
+          cc: [],
+          recordRoute: [],
+          messageId: 'm1',
+          sentAt: now,
+          wants: { delivery: false, failure: false, display: false, processing: false },
+        },
         originProven: true,
         identity: 'verified',
         contentEncryption,
@@ -123,7 +124,7 @@ describe('protected MESSAGE', () => {
   it('carries any text', async () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: 'grapheme', maxLength: 200 }), async (text) => {
-        expect((await open(receive(seal({ text })), alice)).text).toBe(text);
+        expect((await open(receive(seal({ text })), alice)).content).toMatchObject({ text });
       }),
       { numRuns: 20 },
     );
@@ -159,7 +160,9 @@ describe('protected MESSAGE', () => {
     const sealed = seal();
     const later = now + (profile.ticket.messageLifetimeSeconds - 60) * 1000;
     const received = receive(sealed, later);
-    expect(openMessage(received, await kms.resolve(received.transfer, bob, later)).text).toBe('Grüße, Bob');
+    expect(openMessage(received, await kms.resolve(received.transfer, bob, later)).content).toMatchObject({
+      text: 'Grüße, Bob',
+    });
     const tooLate = now + (profile.ticket.messageLifetimeSeconds + 60) * 1000;
     const error = failure(() => receive(sealed, tooLate));
     expect([error.kind, error.hint.sip]).toEqual(['expired', 493]);
@@ -229,7 +232,7 @@ describe('protected MESSAGE under attack', () => {
     expect((await open(receive(seal({ ticket: unforked })), alice)).originProven).toBe(false);
     const { contentType, body } = sealWithoutProof();
     expect(await open(receive({ contentType, body }), alice)).toMatchObject({
-      text: 'Grüße, Bob',
+      content: { text: 'Grüße, Bob' },
       originProven: false,
     });
   });
