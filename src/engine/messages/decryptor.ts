@@ -17,6 +17,8 @@ export interface Decrypted {
   readonly level: ProtectionLevel;
   readonly evidence: MessagePskMimeEvidence;
   readonly problem?: Refusal;
+  /** False when who sent it is named otherwise inside of it, or by the network. */
+  readonly isHonest: boolean;
   /** Another try may succeed: the KMS was not reached. */
   readonly retry: boolean;
 }
@@ -41,16 +43,26 @@ export class Decryptor {
       return this.#readable(received, opened, peer);
     } catch (error) {
       const problem = this.#problemOf(error);
-      return {
-        peer,
-        content: undefined,
-        // Nothing was proven: the level says no more than that the octets were encrypted to somebody.
-        level: 'unverified',
-        evidence: this.#evidence(received, 'unproven'),
-        problem,
-        retry: problem.code === 'kms-unreachable',
-      };
+      return { ...this.unread(received, peer, problem), retry: problem.code === 'kms-unreachable' };
     }
+  }
+
+  /** What stands for a message that cannot be read. */
+  unread(received: ReceivedMessage, peer: string, problem: Refusal): Decrypted {
+    return {
+      peer,
+      content: undefined,
+      // Nothing was proven: the level says no more than that the octets were encrypted to somebody.
+      level: 'unverified',
+      evidence: this.#evidence(received, 'unproven'),
+      isHonest: false,
+      problem,
+      retry: false,
+    };
+  }
+
+  get isStopped(): boolean {
+    return this.#stopped;
   }
 
   /**
@@ -99,6 +111,7 @@ export class Decryptor {
       // Profile 5.1: a key that others hold too, or a text that nothing binds to the ticket, has no proven other end.
       level: opened.originProven && opened.identity === 'verified' ? 'e2e' : 'unverified',
       evidence: this.#evidence(received, opened.originProven ? 'proven' : 'unproven'),
+      isHonest: opened.identity === 'verified',
       retry: false,
     };
   }

@@ -55,12 +55,13 @@ export function isProtectedMessage(contentType: string): boolean {
 /**
  * Reads a body as profile 5.2 writes it, with the variants a peer may choose: multipart/related, base64 parts, any order.
  * @param options.self every URI that may be addressed here
+ * @param options.acceptEnded also what its ticket has outlived, which nobody can open any more
  * @throws ProtocolError whose SIP hint is the answer: 400 malformed, 415 other contents, 493 what can never be deciphered
  */
 export function readProtectedMessage(
   contentType: string,
   body: Uint8Array,
-  options: { readonly now: number; readonly self: readonly string[] },
+  options: { readonly now: number; readonly self: readonly string[]; readonly acceptEnded?: boolean },
 ): ReceivedMessage {
   const mediaType = parseMediaType(contentType, 'sip.Content-Type');
   if (!containers.includes(mediaType.type)) throw otherContents('sip.Content-Type', 'multipart/mixed');
@@ -71,6 +72,7 @@ export function readProtectedMessage(
       now: options.now,
       self,
       acceptNamedByTicket: true,
+      acceptEnded: options.acceptEnded ?? false,
       protTypes: [profile.mikey.protTypePskMime],
       checkFreshness: 'ticket',
     }),

@@ -88,7 +88,7 @@ function checkTransfer(message: DecodedMessage, options: ReceiveOptions): Checke
   const ticket = requiredPayload(payloads, 'TICKET');
   const policy = readPolicy(ticket.policy);
   checkTicket(ticket, policy, suite, message);
-  refuseOutsideLife(policy, options.now);
+  refuseOutsideLife(options.acceptEnded === true ? { ...policy, validUntil: Infinity } : policy, options.now);
   const issuedAt = ticketIssuedAt(ticket) ?? policy.validFrom ?? options.now;
   checkRekeying(policy, issuedAt, options);
   const initiator = initiatorOf(payloads, policy);

@@ -33,6 +33,8 @@ export interface ReceiveOptions {
    * a list, or one that another device of ours has sent (profile 5.1, 5.5).
    */
   readonly acceptNamedByTicket?: boolean;
+  /** Reads also what its ticket has outlived, to be shown as that: no KMS gives its key any more. */
+  readonly acceptEnded?: boolean;
 }
 
 /** How a responder opens a ticket without the KMS (modes 2 and 4). */
