@@ -1,5 +1,6 @@
 import type { Policy } from '../base/protection-level.ts';
 import type { ChatMessage, MessageWay, SessionView } from './chat-message.ts';
+import type { OutboxView } from './outbox/outbox.ts';
 import type { FileView } from './files/file-view.ts';
 import type { RoomMessage, RoomView } from './rooms/room-view.ts';
 import type { Refusal } from './refusal.ts';
@@ -14,7 +15,7 @@ export interface AccountEvents {
   readonly messageReceived: ChatMessage;
   /** A message of this account changed or, for an own one, came to be. */
   readonly messageState: ChatMessage;
-  /** A message that waited was taken back by the user. */
+  /** A message is gone: one that waited was taken back by the user, or what stood there unread turned out to be no text. */
   readonly messageCancelled: ChatMessage;
   readonly session: SessionChange;
   /** A peer begins to write, or is not writing any more. */
@@ -36,6 +37,20 @@ export interface IncomingRefusal {
   /** Who it seemed to be from. */
   readonly peer: string;
   readonly refusal: Refusal;
+  /** What is kept of it in the history; absent for a copy. */
+  readonly message?: ChatMessage;
+}
+
+/** What is still owed to the other side, for the user. */
+export interface AccountOutbox {
+  list(): readonly OutboxView[];
+  /**
+   * Tries what waits at once, whatever it waits for; a message that failed or was refused is taken up again at the end of its
+   * conversation. Undefined when there is nothing of this id to be tried.
+   */
+  retry(id: string): Promise<ChatMessage | undefined>;
+  /** Takes back what has not left, and ends the attempts at what may have. False when nothing of this id waits. */
+  cancel(id: string): boolean;
 }
 
 export interface SendRequest {
@@ -47,6 +62,19 @@ export interface SendRequest {
   /** The user agrees, for this contact from now on, to the level that the last `consent-required` offered. */
   readonly consent?: boolean;
 }
+
+export interface SendToGroupRequest {
+  /** Addresses of all but ourselves. */
+  readonly recipients: readonly string[];
+  readonly text: string;
+  /** Instead of the strictest of its members'. */
+  readonly policy?: Policy;
+  /** The user agrees, for this group from now on, to the level that the last `consent-required` offered. */
+  readonly consent?: boolean;
+}
+
+/** `asked`: as soon as it can be told end to end. `without-id`: its sender named no id in clear by which it could be asked for. */
+export type AskResendOutcome = 'asked' | 'not-unreadable' | 'without-id' | 'asked-enough';
 
 export interface ComposingRequest {
   readonly to: string;

@@ -16,7 +16,7 @@ export type MessageState =
 export interface ChatMessage {
   /** Unique within the account. */
   readonly id: string;
-  /** Address of the peer. */
+  /** Address of the peer, or id of the group. */
   readonly conversation: string;
   readonly direction: 'in' | 'out';
   readonly from: string;
@@ -57,7 +57,8 @@ export type SendOutcome =
   | { readonly outcome: 'waiting'; readonly message: ChatMessage }
   /** Too long for a message in a session: it was offered as a file, whose fate is told as that of any file. */
   | { readonly outcome: 'offered'; readonly file: FileView }
-  | { readonly outcome: 'refused'; readonly refusal: Refusal };
+  /** `message` is what is kept of the attempt; absent where there was nothing to keep. */
+  | { readonly outcome: 'refused'; readonly refusal: Refusal; readonly message?: ChatMessage };
 
 export interface SessionView {
   readonly id: string;
@@ -73,9 +74,11 @@ export type OpenSessionOutcome =
   | { readonly outcome: 'refused'; readonly refusal: Refusal };
 
 export interface ConversationView {
-  /** Address of the peer. */
+  /** Address of the peer, or id of the group. */
   readonly peer: string;
+  /** Of a group: the addresses of all who are in it, ourselves too. */
+  readonly members?: readonly string[];
   readonly policy: Policy;
-  /** Oldest first. */
+  /** The newest ones, oldest first. */
   readonly messages: readonly ChatMessage[];
 }

@@ -41,9 +41,8 @@ export const limits = {
   unsettledMessages: 1_000,
   /** Messages that one session sends without having been told that they arrived. */
   sessionMessagesUnderWay: 32,
-  /** Message-IDs of one contact, and contacts, that are remembered so that nothing is shown twice. */
-  rememberedMessages: 2_000,
-  rememberedContacts: 500,
+  /** How long a Message-ID is remembered at least, so that nothing is shown twice: longer than any device tries to send. */
+  rememberedMessageMilliseconds: 31 * 24 * 3_600_000,
   sessionEndMilliseconds: 5_000,
   stopMilliseconds: 8_000,
   sessionsPerAccount: 64,
@@ -74,6 +73,9 @@ export const limits = {
   composingPeers: 50,
   /** Two single messages that tell one peer that the user writes are so far apart at least. */
   composingGapMilliseconds: 3_000,
+  /** What protection and envelope may add to a text: sealed for one recipient (profile 5.5), and by the signalling alone. */
+  sealedEnvelopeOctets: 2_200,
+  plainEnvelopeOctets: 700,
   /** Members of a group, ourselves included. */
   groupMembers: 50,
   /** How often a message is sent again to one recipient who could not read it, and how often we ask for one. */
@@ -113,8 +115,25 @@ export const limits = {
   prefetchedContacts: 1_500,
   prefetchesAtOnce: 2,
   prefetchGapMilliseconds: 500,
-  /** Messages that wait for the KMS, of all conversations together. */
-  waitingMessages: 500,
-  /** Conversations whose waiting messages are sent side by side once the KMS is back. */
-  waitingConversationsAtOnce: 4,
+  /** Messages of one account that wait to be sent or are under way, of all conversations together. */
+  outboxMessages: 20_000,
+  /** Conversations whose messages are sent side by side. */
+  outboxConversationsAtOnce: 16,
+  /** How long a message is tried when the account says nothing else. */
+  messageLifetimeHours: 7 * 24,
+  /** Messages of one conversation that are handed over at a time, and conversations with refusals of strangers. */
+  messagesPerPage: 200,
+  refusedConversations: 200,
+  /** Keys of one account that tell copies of what came in. */
+  seenEntries: 100_000,
+  seenKeyOctets: 512,
+  /** Octets of a note of the store as JSON, and of a message that waits for its key. */
+  noteOctets: 256 * 1024,
+  sealedOctets: 64 * 1024,
+  /** UTF-16 units of the text of a search, its words, and the hits of one page. */
+  searchTextLength: 1_000,
+  searchWords: 16,
+  searchHits: 200,
+  /** Messages that are read from the store at a time for an export. */
+  exportedMessagesAtOnce: 500,
 } as const;

@@ -75,7 +75,11 @@ export function readMessageContent(contentType: string, body: Uint8Array): Messa
   return { ...readInner(cpim), ...claimsOf(cpim) };
 }
 
-type Inner = MessageContent extends infer Each ? (Each extends unknown ? Omit<Each, keyof MessageClaims> : never) : never;
+type Inner = MessageContent extends infer Each
+  ? Each extends unknown
+    ? Omit<Each, keyof MessageClaims>
+    : never
+  : never;
 
 function readInner({ content, dispositions }: CpimMessage): Inner {
   const innerType = headerValue(content.headers, 'Content-Type') ?? '';
@@ -119,7 +123,16 @@ function wantsOf(dispositions: readonly string[]): WantedReceipts {
   };
 }
 
-function claimsOf({ from, to, cc = [], messageId, subject, dateTime, originalTo, recordRoute = [] }: CpimMessage): MessageClaims {
+function claimsOf({
+  from,
+  to,
+  cc = [],
+  messageId,
+  subject,
+  dateTime,
+  originalTo,
+  recordRoute = [],
+}: CpimMessage): MessageClaims {
   return {
     ...(from === undefined ? {} : { from: from.uri }),
     to: to.map(({ uri }) => uri),

@@ -47,5 +47,7 @@ export class Groups {
 
 function stringsOf(note: Note | undefined): readonly string[] | undefined {
   if (!Array.isArray(note)) return undefined;
-  return (note as readonly Note[]).filter((each): each is string => typeof each === 'string').slice(0, limits.groupMembers);
+  return (note as readonly Note[])
+    .filter((each): each is string => typeof each === 'string')
+    .slice(0, limits.groupMembers);
 }

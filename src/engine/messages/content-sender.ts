@@ -47,7 +47,9 @@ export class ContentSender {
   }
 
   /** End to end or not at all. @throws RefusalError, of the KMS among others; a refusal by the other side is a reply. */
-  async sealed(message: ContentToSend): Promise<{ readonly reply: SipReply; readonly evidence: MessagePskMimeEvidence }> {
+  async sealed(
+    message: ContentToSend,
+  ): Promise<{ readonly reply: SipReply; readonly evidence: MessagePskMimeEvidence }> {
     const { ports, tickets, self } = this.#options;
     const { recipient, audience = [recipient], messageId, content, otherParts = [] } = message;
     const ticket = await tickets.ticketFor(audience, 'message');

@@ -24,6 +24,8 @@ export interface ContentTakerOptions {
   readonly told: ToldReceipts;
   readonly composing: MessageComposing;
   readonly policyFor: (peer: string) => Policy;
+  /** It stood there unread, and turned out to be no text, or to belong elsewhere. */
+  readonly onRemoved: (message: ChatMessage) => void;
   /** A text of this peer came. */
   readonly onText: (peer: string) => void;
 }
@@ -117,8 +119,7 @@ export class ContentTaker {
 
   /** What stood in another conversation while nobody could tell where it belongs. */
   #instead(arrival: Arrival, { unreadId }: Keeping): Arrival {
-    if (unreadId === undefined) return arrival;
-    this.#options.store.messages.remove(unreadId);
+    if (unreadId !== undefined) this.#remove(unreadId);
     return arrival;
   }
 
@@ -146,9 +147,15 @@ export class ContentTaker {
     const { store, receipts } = this.#options;
     const [to = ''] = content.to;
     for (const { kind, status, messageId } of content.receipts) {
-      const message = kind === 'display' && status === 'displayed' ? store.messages.find(to, 'in', messageId) : undefined;
+      const message =
+        kind === 'display' && status === 'displayed' ? store.messages.find(to, 'in', messageId) : undefined;
       if (message !== undefined) receipts.displayedElsewhere(message.id);
     }
+  }
+
+  #remove(id: string): void {
+    const removed = this.#options.store.messages.remove(id);
+    if (removed !== undefined) this.#options.onRemoved(removed);
   }
 
   /** True for what came before. Notifications have no place of their own in the store. */
@@ -157,7 +164,7 @@ export class ContentTaker {
     return store.transaction(() => {
       if (id !== undefined) store.sealed.remove(id);
       // It stood there as something that could not be read.
-      if (unreadId !== undefined) store.messages.remove(unreadId);
+      if (unreadId !== undefined) this.#remove(unreadId);
       return seen !== undefined && store.seen.add(seen.key, seen.until, seen.now ?? clock.now()) === 'replayed';
     });
   }

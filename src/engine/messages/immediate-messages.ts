@@ -2,7 +2,7 @@ import type { AccountConfig, ReceiptsConfig } from '../account-config.ts';
 import type { ChatMessage } from '../chat-message.ts';
 import { MessageComposing } from '../composing/message-composing.ts';
 import { Groups } from '../groups/group.ts';
-import type { ContactPolicies } from '../policy.ts';
+import type { ContactPolicies } from '../contact-policies.ts';
 import type { EnginePorts } from '../ports.ts';
 import { MessageReceipts } from '../receipts/message-receipts.ts';
 import { OwedReceipts } from '../receipts/owed-receipts.ts';
@@ -20,6 +20,7 @@ import { MessageSender } from './message-sender.ts';
 import { PeerAbilities } from './peer-abilities.ts';
 import { Resends } from './resends.ts';
 import { SealedArrivals } from './sealed-arrivals.ts';
+import { Turns } from './turns.ts';
 
 export interface ImmediateMessagesOptions {
   readonly ports: EnginePorts;
@@ -33,6 +34,8 @@ export interface ImmediateMessagesOptions {
   readonly arrivals: Arrivals;
   readonly isContact: (peer: string) => boolean;
   readonly onChanged: (message: ChatMessage) => void;
+  /** It stood there unread, and turned out to be no text. */
+  readonly onRemoved: (message: ChatMessage) => void;
   readonly onRefused: (peer: string, problem: Refusal) => void;
   readonly onComposing: (peer: string, isWriting: boolean) => void;
   /** A text of this peer came as a message of its own. */
@@ -99,14 +102,16 @@ export class ImmediateMessages {
       owed: this.#owed,
       told,
       composing: this.#composing,
+      onRemoved: options.onRemoved,
       policyFor: (peer) => policies.policyFor(peer),
       onText: (peer) => {
         this.#composing.messageArrived(peer);
         options.onText(peer);
       },
     });
-    this.#sealed = new SealedArrivals({ ports, tickets, self, store, arrivals, taker, onRefused });
-    this.#receiver = new MessageReceiver({ ports, userAgent, taker, sealed: this.#sealed, onRefused });
+    const turns = new Turns();
+    this.#sealed = new SealedArrivals({ ports, tickets, self, store, arrivals, taker, turns, onRefused });
+    this.#receiver = new MessageReceiver({ ports, userAgent, taker, sealed: this.#sealed, turns, onRefused });
   }
 
   receive(message: IncomingMessage): void {

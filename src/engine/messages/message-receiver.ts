@@ -11,12 +11,14 @@ import { readMessageBody, type MessageBody } from './message-body.ts';
 import { claimedRecipients, type OpenedContent } from './opened-content.ts';
 import type { SealedArrivals } from './sealed-arrivals.ts';
 import { signallingProtection } from './signalling-level.ts';
+import type { Turns } from './turns.ts';
 
 export interface MessageReceiverOptions {
   readonly ports: EnginePorts;
   readonly userAgent: SipUserAgent;
   readonly taker: ContentTaker;
   readonly sealed: SealedArrivals;
+  readonly turns: Turns;
   /** Dropped or refused: it is not kept. */
   readonly onRefused: (peer: string, problem: Refusal) => void;
 }
@@ -53,15 +55,20 @@ export class MessageReceiver {
       return;
     }
     this.#underWay += 1;
-    void this.#options.taker
-      .take(opened)
+    // What came before from the same sender, and is being opened still, is shown first.
+    const turn = this.#options.turns.take(opened.peer);
+    void turn.before
+      .then(() => this.#options.taker.take(opened))
       .then((taken) => this.#answer(message, opened.peer, taken))
       .catch((error: unknown) => {
         // Not kept: whoever sent it, or the network on the way, still has it and may try again.
         ports.log.log('error', 'message.not-kept', { reason: describeError(error) });
         message.respond(503, { headers: { 'Retry-After': '60' } });
       })
-      .finally(() => (this.#underWay -= 1));
+      .finally(() => {
+        turn.end();
+        this.#underWay -= 1;
+      });
   }
 
   #open(message: IncomingMessage, { contentType, body, history }: MessageBody): OpenedContent {

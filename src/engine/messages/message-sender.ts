@@ -4,11 +4,12 @@ import type { Evidence } from '../evidence.ts';
 import { listRequestHeaders, recipientListPart, withRecipientList } from '../groups/recipient-list.ts';
 import { writeTextContent } from '../message-content.ts';
 import type { Attempt } from '../outbox/carrier.ts';
-import { aimOf, type ContactPolicies } from '../policy.ts';
+import type { ContactPolicies } from '../contact-policies.ts';
+import { aimOf } from '../policy.ts';
 import type { EnginePorts } from '../ports.ts';
 import type { ReceiptSettings } from '../receipts/receipt-settings.ts';
 import { asRefusalError, refuse, type RefusalError } from '../refusal.ts';
-import type { SipUserAgent } from '../sip/index.ts';
+import type { SipReply, SipUserAgent } from '../sip/index.ts';
 import { plainText, type TextContent } from '../text-content.ts';
 import { isAccepted, type ContentSender } from './content-sender.ts';
 import type { PeerAbilities } from './peer-abilities.ts';
@@ -95,7 +96,7 @@ export class MessageSender {
             headers: listRequestHeaders,
           }),
     });
-    if (!isAccepted(reply)) throw replyRefusal(reply);
+    if (!isAccepted(reply)) throw refusalOf(reply, list);
     return { messageId, level: 'e2e', evidence };
   }
 
@@ -124,7 +125,7 @@ export class MessageSender {
       reply = await this.#request(message, plainText(text), told);
       if (reply.status === 415) abilities.forget(peer, 'cpim');
     }
-    if (!isAccepted(reply)) throw replyRefusal(reply);
+    if (!isAccepted(reply)) throw refusalOf(reply, list);
     return { messageId, level, evidence };
   }
 
@@ -146,6 +147,14 @@ export class MessageSender {
     const wants = receipts.wanted(peer, to.length, abilities.takes(peer, 'imdn'));
     return writeTextContent({ from: self, to, at, messageId }, text, wants);
   }
+}
+
+/** RFC 5365 section 7: who serves no lists says so by 420, or does not know the address or the method. */
+function refusalOf(reply: SipReply, list: ListToReach | undefined): RefusalError {
+  if (list === undefined || ![404, 405, 420, 501].includes(reply.status)) return replyRefusal(reply);
+  return refuse('peer-incompatible', 'message', {
+    happened: `The network serves no lists at ${list.service} (${reply.status} ${reply.reason})`,
+  });
 }
 
 /** A peer that takes nothing but bare text cannot tell a copy: the user decides. */

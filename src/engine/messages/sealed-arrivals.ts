@@ -18,7 +18,7 @@ import type { ContentTaker } from './content-taker.ts';
 import { Decryptor, type Decrypted } from './decryptor.ts';
 import { tooManyToTell } from './message-receiver.ts';
 import { readersOf } from './opened-content.ts';
-import { Turns } from './turns.ts';
+import type { Turns } from './turns.ts';
 
 export interface SealedArrivalsOptions {
   readonly ports: EnginePorts;
@@ -27,6 +27,7 @@ export interface SealedArrivalsOptions {
   readonly store: AccountStore;
   readonly arrivals: Arrivals;
   readonly taker: ContentTaker;
+  readonly turns: Turns;
   readonly onRefused: (peer: string, problem: Refusal) => void;
 }
 
@@ -53,7 +54,6 @@ export class SealedArrivals {
   readonly #decryptor: Decryptor;
   /** By replay key. */
   readonly #opening = new Map<string, string>();
-  readonly #turns = new Turns();
 
   constructor(options: SealedArrivalsOptions) {
     this.#options = options;
@@ -123,7 +123,7 @@ export class SealedArrivals {
     if (validUntil !== undefined && validUntil < now) return this.#takeEnded(message, sealed);
     const hex = toHex(key);
     this.#opening.set(hex, sealed.id);
-    const turn = this.#turns.take(peer);
+    const turn = this.#options.turns.take(peer);
     try {
       const { contentType, body } = message;
       const kept = { id: sealed.id, contentType, body, asserted, receivedAt: ports.clock.now() };
@@ -159,11 +159,11 @@ export class SealedArrivals {
     const received = readProtectedMessage(contentType, body, { now: tickets.now(), self: [self] });
     const key = replayKey(received.transfer);
     const row = store.messages.get(id);
-    const peer = row?.from ?? (tryKmsUserIdentity(asserted) ?? asserted);
+    const peer = row?.from ?? tryKmsUserIdentity(asserted) ?? asserted;
     const hex = toHex(key);
     if (this.#opening.has(hex)) return;
     this.#opening.set(hex, id);
-    const turn = this.#turns.take(peer);
+    const turn = this.#options.turns.take(peer);
     void this.#open({ id, received, key, asserted, peer }, turn)
       .catch((error: unknown) => ports.log.log('error', 'message.unexpected', { reason: describeError(error) }))
       .finally(() => this.#opening.delete(hex));
@@ -256,7 +256,11 @@ export class SealedArrivals {
   }
 }
 
-function unreadArrival(id: string, { peer, level, evidence, problem }: Decrypted, { claimedId }: ReceivedMessage): Arrival {
+function unreadArrival(
+  id: string,
+  { peer, level, evidence, problem }: Decrypted,
+  { claimedId }: ReceivedMessage,
+): Arrival {
   return {
     id,
     peer,

@@ -44,7 +44,8 @@ export function receiptOfNote(note: Note | undefined): OwedReceipt | undefined {
   const kind = kinds.find((one) => one === fields['kind']);
   const status = statuses.find((one) => one === fields['status']);
   const level = protectionLevels.find((one) => one === fields['level']);
-  if (typeof peer !== 'string' || typeof messageId !== 'string' || kind === undefined || status === undefined) return undefined;
+  if (typeof peer !== 'string' || typeof messageId !== 'string' || kind === undefined || status === undefined)
+    return undefined;
   if (level === undefined || typeof sentAt !== 'number' || typeof since !== 'number') return undefined;
   const stops = Array.isArray(route) ? (route as readonly Note[]) : [];
   return {

@@ -74,7 +74,8 @@ export class ToldReceipts {
       return;
     }
     const recipients = withRecipient(message.recipients, peer, { state: 'failed', problem });
-    const isOver = recipients === undefined || recipients.every(({ state }) => state === 'failed' || state === 'refused');
+    const isOver =
+      recipients === undefined || recipients.every(({ state }) => state === 'failed' || state === 'refused');
     const changed = messages.change(message.id, {
       ...(isOver ? { state: 'failed', problem } : {}),
       ...(recipients === undefined ? {} : { recipients }),

@@ -111,11 +111,7 @@ export class TicketService {
    * @param renew asks for a new one although there is one that may still be used.
    * @throws RefusalError `no-kms`, `kms-unreachable`, `kms-refused` or `kms-answer-invalid`.
    */
-  async ticketFor(
-    recipients: string | readonly string[],
-    kind: TicketKind,
-    renew = false,
-  ): Promise<GrantedTicket> {
+  async ticketFor(recipients: string | readonly string[], kind: TicketKind, renew = false): Promise<GrantedTicket> {
     this.#require();
     const recipient = this.#nameOf(recipients, kind);
     await this.#load();
@@ -192,7 +188,13 @@ export class TicketService {
     const { kms, credential } = this.#require();
     const now = this.now();
     const key = await credential.current(now);
-    const ticket = makeOwnTicket(kms, key, { self: this.#self, recipients: namesOf(recipient), kind, now, random: this.#ports.random });
+    const ticket = makeOwnTicket(kms, key, {
+      self: this.#self,
+      recipients: namesOf(recipient),
+      kind,
+      now,
+      random: this.#ports.random,
+    });
     if (this.#cache.put(recipient, kind, ticket, now)) this.#keep();
     this.#ports.log.log('info', 'ticket.made', { kind, validUntil: ticket.validUntil });
     return ticket;

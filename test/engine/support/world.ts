@@ -12,6 +12,7 @@ import type { FileStorage } from '../../../src/engine/files/file-storage.ts';
 import { limits } from '../../../src/engine/limits.ts';
 import type { EnginePorts } from '../../../src/engine/ports.ts';
 import type { FlowFacts } from '../../../src/engine/sip/index.ts';
+import type { Store } from '../../../src/engine/store/index.ts';
 import { MemoryKms } from './memory-kms.ts';
 import { MemoryMsrpNetwork } from './memory-msrp.ts';
 import { MemorySipNetwork, type MemoryUserAgent } from './memory-sip.ts';
@@ -32,6 +33,8 @@ export type UserOptions = Partial<AccountConfig> & {
   readonly storage?: FileStorage;
   /** Address of the device. */
   readonly host?: string;
+  /** What outlives the device's program; a fresh one in memory when absent. */
+  readonly store?: Store;
 };
 
 /** Accounts of two or more engines, a network between them and a KMS, all in memory on one clock. */
@@ -55,10 +58,14 @@ export class World {
 
   /** A registered user `sip:<name>@lab.test`. */
   async user(name: string, options: UserOptions = {}): Promise<User> {
-    const { flow, noKms = false, noPskTls = false, storage, host = '192.0.2.10', ...overrides } = options;
+    const { flow, noKms = false, noPskTls = false, storage, store, host = '192.0.2.10', ...overrides } = options;
     const identity = `sip:${name}@lab.test`;
     const userAgent = this.sip.agent(identity, flow);
-    const ports = { ...this.#ports(host, !noPskTls), ...(storage === undefined ? {} : { files: storage }) };
+    const ports = {
+      ...this.#ports(host, !noPskTls),
+      ...(storage === undefined ? {} : { files: storage }),
+      ...(store === undefined ? {} : { store }),
+    };
     const config: AccountConfig = {
       id: identity,
       identity,
@@ -66,6 +73,8 @@ export class World {
       domain: 'lab.test',
       server: { host: '192.0.2.1', port: 5061, protocol: 'tls' },
       policy: 'prefer-e2e',
+      // What a test counts is what it sends: who wants notifications of single messages asks for them.
+      receipts: { askDelivery: false, askDisplay: false },
       ...(noKms ? {} : { kms: this.#kmsConfig(identity) }),
       ...overrides,
     };
@@ -84,6 +93,12 @@ export class World {
     account.events.on('incomingRefused', (refused) => user.refused.push(refused));
     await account.register();
     return user;
+  }
+
+  /** The program of a device ends as if it were killed: nothing more comes to it or from it. */
+  async kill({ userAgent, account }: User): Promise<void> {
+    this.sip.remove(userAgent);
+    await account.stop();
   }
 
   /** Lets time pass in steps that are shorter than every wait for an answer. */
