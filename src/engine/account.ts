@@ -377,6 +377,7 @@ export class Account {
       this.events.emit('registration', state);
       this.#messages.outbox.wake('registration');
       if (state.state !== 'registered') return;
+      this.#messages.resume();
       this.#prefetch.start();
       void this.files.registered();
     });

@@ -61,6 +61,8 @@ export const limits = {
   owedReceipts: 2_000,
   owedReceiptMilliseconds: 7 * 24 * 3_600_000,
   receiptsAtOnce: 4,
+  /** Receipts of messages that are not known here, kept for when they are. */
+  earlyReceipts: 100,
   /** Receipts are sent in a burst of so many at most, and then one in so many milliseconds. */
   receiptBurst: 100,
   receiptGapMilliseconds: 200,

@@ -71,7 +71,7 @@ export class ContentTaker {
     content: MessageContent & { readonly kind: 'text' },
     keeping: Keeping,
   ): Promise<Taken> {
-    const { self, store, arrivals, groups, receipts, owed, onText } = this.#options;
+    const { self, store, arrivals, groups, receipts, owed, told, onText } = this.#options;
     const { peer, level, sealed, isHonest, isSenderSure, recipients } = opened;
     const isOwnCopy = peer === self && isSenderSure && isHonest && recipients.some((recipient) => recipient !== self);
     const answered = { peer, content, level, sealed, isHonest, recipients: recipients.length };
@@ -86,7 +86,7 @@ export class ContentTaker {
     }
     // The network may copy to this device too what this device has sent.
     if (isOwnCopy && store.messages.get(content.messageId ?? '')?.direction === 'out') return { outcome: 'copy' };
-    const place = placeOf(opened, self);
+    const place = placeOf(opened, isOwnCopy);
     const arrival: Arrival = {
       ...(keeping.id === undefined ? {} : { id: keeping.id }),
       peer,
@@ -112,7 +112,8 @@ export class ContentTaker {
         ? await arrivals.keep('message', this.#instead(arrival, keeping), together)
         : await arrivals.change(keeping.unreadId, arrival, together);
     if (kept.outcome !== 'kept') return kept;
-    if (!isOwnCopy) onText(peer);
+    if (isOwnCopy) told.copyArrived(content.messageId, place.conversation);
+    else onText(peer);
     owed.release();
     return { outcome: 'taken' };
   }

@@ -43,15 +43,15 @@ export function claimedRecipients({ to, cc }: MessageContent, history: readonly 
 
 /**
  * The conversation of a message that came in: with its sender, or with all whom it names where these are several.
- * @param self of a message from another device of ours: the conversation is that with the other side.
+ * @param isOurs another device of ours sent it: the conversation is that with the other side.
  */
-export function placeOf({ peer, recipients }: Pick<OpenedContent, 'peer' | 'recipients'>, self: string): Place {
+export function placeOf({ peer, recipients }: Pick<OpenedContent, 'peer' | 'recipients'>, isOurs: boolean): Place {
   const others = recipients.filter((recipient) => recipient !== peer);
   const isGroup = others.length > 1 && others.length < limits.groupMembers;
   if (isGroup) {
     const members = [...others, peer];
     return { conversation: groupId(members), members };
   }
-  const [other] = others;
-  return { conversation: peer === self && other !== undefined ? other : peer };
+  const [other = peer] = others;
+  return { conversation: isOurs ? other : peer };
 }

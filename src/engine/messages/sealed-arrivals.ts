@@ -62,15 +62,15 @@ export class SealedArrivals {
 
   /** @throws ProtocolError whose SIP hint is the answer. */
   receive(message: IncomingMessage, peer: string): void {
-    const { tickets, onRefused, self } = this.#options;
+    const { tickets, onRefused } = this.#options;
     if (!tickets.configured) {
       // As a device that cannot do it at all: the sender may then choose another way.
       message.respond(415, { headers: { Accept: 'message/cpim, text/plain' } });
       onRefused(peer, refusal('no-kms', 'received'));
       return;
     }
-    const now = tickets.now();
-    const received = readProtectedMessage(message.contentType, message.body, { now, self: [self], acceptEnded: true });
+    const received = this.#read(message, peer);
+    if (received === undefined) return;
     const key = replayKey(received.transfer);
     const asserted = message.assertedIdentity ?? message.from;
     void this.#take(message, { id: '', received, key, asserted, peer }).catch((error: unknown) => {
@@ -99,6 +99,21 @@ export class SealedArrivals {
 
   stop(): void {
     this.#decryptor.stop();
+  }
+
+  /** Undefined for a copy of what another device of ours sent to somebody else alone: it is none of our business. */
+  #read(message: IncomingMessage, peer: string): ReceivedMessage | undefined {
+    const { tickets, self, ports } = this.#options;
+    const options = { now: tickets.now(), self: [self], acceptEnded: true };
+    try {
+      return readProtectedMessage(message.contentType, message.body, options);
+    } catch (error) {
+      const isForOthers = error instanceof ProtocolError && error.hint.sip === 493 && peer === self;
+      if (!isForOthers) throw error;
+      ports.log.log('info', 'message.copy-unreadable', { reason: describeError(error) });
+      message.respond(200);
+      return undefined;
+    }
   }
 
   async #take(message: IncomingMessage, arrived: Sealed): Promise<void> {

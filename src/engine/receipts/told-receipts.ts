@@ -2,6 +2,7 @@ import { isAtLeast, type ProtectionLevel } from '../../base/protection-level.ts'
 import type { Logger } from '../../base/log.ts';
 import type { ImdnPayload } from '../../protocol/imdn/index.ts';
 import type { ChatMessage, MessageState, RecipientState } from '../chat-message.ts';
+import { limits } from '../limits.ts';
 import { refusal, type Refusal } from '../refusal.ts';
 import type { MessageStore } from '../store/index.ts';
 
@@ -27,9 +28,22 @@ const order: readonly MessageState[] = ['queued', 'sent', 'accepted', 'delivered
 /** What the recipients' devices tell of messages of ours (RFC 5438), where they may be believed. */
 export class ToldReceipts {
   readonly #options: ToldReceiptsOptions;
+  /** Of messages that are not known here: what another device of ours sent may come after what is told of it. */
+  readonly #early: { readonly teller: Teller; readonly receipt: ImdnPayload }[] = [];
 
   constructor(options: ToldReceiptsOptions) {
     this.#options = options;
+  }
+
+  /** What another device of ours sent has come in. */
+  copyArrived(messageId: string | undefined, conversation: string): void {
+    const { messages } = this.#options;
+    if (messageId === undefined || messages.find(conversation, 'out', messageId) === undefined) return;
+    const mine = this.#early.filter(({ receipt }) => receipt.messageId === messageId);
+    for (const early of mine) {
+      this.#early.splice(this.#early.indexOf(early), 1);
+      this.#take(early.teller, early.receipt);
+    }
   }
 
   told(teller: Teller, receipts: readonly ImdnPayload[]): void {
@@ -40,6 +54,7 @@ export class ToldReceipts {
     const { log, onUnreadable } = this.#options;
     const message = this.#find(teller.peer, receipt.messageId);
     const problem = problemOf(message, teller);
+    if (message === undefined) this.#keepEarly(teller, receipt);
     if (message === undefined || problem !== undefined) {
       log.log('debug', 'receipt.ignored', { reason: problem ?? 'unknown message' });
       return;
@@ -61,6 +76,11 @@ export class ToldReceipts {
         // Of the way, not of the message.
         log.log('debug', 'receipt.noted', { status: receipt.status });
     }
+  }
+
+  #keepEarly(teller: Teller, receipt: ImdnPayload): void {
+    this.#early.push({ teller, receipt });
+    if (this.#early.length > limits.earlyReceipts) this.#early.shift();
   }
 
   /** It did not get through to this recipient, unless it did by another device. */
