@@ -17,8 +17,6 @@ export interface MessageCarrierOptions {
 
 /** Brings texts of the outbox over as SIP MESSAGEs: to one, to a group, and in a session where they turn out too large. */
 export class MessageCarrier implements Carrier {
-  /** Two requests may overtake each other on the way, and the later one would be shown first. */
-  readonly atOnce = 1;
   readonly #options: MessageCarrierOptions;
 
   constructor(options: MessageCarrierOptions) {

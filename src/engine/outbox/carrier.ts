@@ -17,11 +17,13 @@ export interface Attempt {
   readonly messageId: string;
   /** An earlier attempt may have arrived: it may go again only where the other side can tell a copy. */
   readonly isAgain: boolean;
+  /** False once the message was taken back, or must be better protected than when the attempt began. */
+  readonly isWanted: () => boolean;
   /**
    * Called before the first octet leaves; resolves when it is durable that it may have.
    * @throws StoreError, or `TakenBack` when the user took the message back meanwhile: then nothing may leave
    */
-  leaving(protection: Protected): Promise<void>;
+  readonly leaving: (protection: Protected) => Promise<void>;
 }
 
 /** The far end has it, as far as this way of sending tells. */
@@ -31,8 +33,6 @@ export interface Carried extends Protected {
 
 /** A way of sending. */
 export interface Carrier {
-  /** How many messages of one conversation may be under way at a time without losing their order. */
-  readonly atOnce: number;
   /** @throws RefusalError */
   carry(attempt: Attempt): Promise<Carried>;
 }

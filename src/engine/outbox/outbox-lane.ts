@@ -1,10 +1,10 @@
 import type { CancelTimer, Clock } from '../../base/clock.ts';
 import type { Random } from '../../base/random.ts';
-import type { MessageWay } from '../chat-message.ts';
 import { asRefusalError, refuse, type RefusalError } from '../refusal.ts';
 import type { OutboxEntry } from '../store/index.ts';
 import { FullJitter } from '../tickets/full-jitter.ts';
 import { TakenBack } from './carrier.ts';
+import { expired, withoutDelay } from './outbox-words.ts';
 import { meaningOf, type AnswerMeaning } from './what-answers-mean.ts';
 
 export interface LaneOptions {
@@ -12,7 +12,6 @@ export interface LaneOptions {
   readonly random: Random;
   /** `settling`: a registration is under way, whose outcome is awaited. */
   readonly registration: () => 'registered' | 'settling' | 'none';
-  readonly atOnce: (way: MessageWay) => number;
   /** False when as many conversations as may be are sending; the lane is pumped again when one has done. */
   readonly takeSlot: (lane: OutboxLane) => boolean;
   readonly freeSlot: (lane: OutboxLane) => void;
@@ -50,16 +49,17 @@ const longestTimer = 24 * 3_600_000;
 
 /**
  * The messages of one conversation in the order in which they were accepted: the first is tried until it is taken or ended,
- * then the next. Texts of one session may be under way together, since a session keeps their order.
+ * then the next. Never two together, by whichever way: one of them could be lost and the other not.
  */
 export class OutboxLane {
   readonly peer: string;
   readonly #options: LaneOptions;
   readonly #backOff: FullJitter;
   readonly #queue: OutboxEntry[] = [];
-  readonly #underWay = new Map<string, Run>();
+  #underWay: Run | undefined;
   #hold: Hold | undefined;
-  #hasSlot = false;
+  /** Why the last attempt was in vain. */
+  #lastProblem: RefusalError | undefined;
   #isStopped = false;
 
   constructor(peer: string, options: LaneOptions) {
@@ -82,23 +82,23 @@ export class OutboxLane {
   }
 
   isUnderWay(id: string): boolean {
-    return this.#underWay.has(id);
+    return this.#underWay?.entry.id === id;
   }
 
   hasLeft(id: string): boolean {
-    return this.#underWay.get(id)?.hasLeft === true;
+    return this.isUnderWay(id) && this.#underWay?.hasLeft === true;
   }
 
   /** It is settled, or taken back. */
   drop(id: string): void {
     const index = this.#queue.findIndex((entry) => entry.id === id);
     if (index >= 0) this.#queue.splice(index, 1);
-    if (index === 0 && !this.#underWay.has(id)) this.#release();
+    if (index === 0 && this.#underWay === undefined) this.#release();
     this.pump();
   }
 
   change(change: (entry: OutboxEntry) => OutboxEntry): void {
-    for (const [index, entry] of this.#queue.entries()) this.#replace(index, change(entry));
+    for (const entry of [...this.#queue]) this.#replace(change(entry));
   }
 
   /** Something that it may have waited for has come about; `user`: whatever it waits for is tried now. */
@@ -116,13 +116,13 @@ export class OutboxLane {
   }
 
   pump(): void {
-    while (!this.#isStopped && this.#hold === undefined) {
-      const next = this.#queue.find(({ id }) => !this.#underWay.has(id));
-      if (next === undefined || !this.#mayJoin(next)) return;
+    while (!this.#isStopped && this.#hold === undefined && this.#underWay === undefined) {
+      const [next] = this.#queue;
+      if (next === undefined) return;
       const { clock, registration } = this.#options;
       const now = clock.now();
       if (next.expiresAt <= now) {
-        this.#end(next, 'expired', expired());
+        this.#end(next, 'expired', expired(this.#lastProblem));
         continue;
       }
       const registered = registration();
@@ -136,47 +136,29 @@ export class OutboxLane {
         this.#holdFor(next, problem, { waitsFor: 'time', notBefore: next.notBefore ?? 0 });
         return;
       }
-      if (!this.#hasSlot && !this.#options.takeSlot(this)) return;
-      this.#hasSlot = true;
+      if (!this.#options.takeSlot(this)) return;
       this.#run(next).catch(this.#options.onFault);
     }
   }
 
-  /** Whether it may be under way together with what is. */
-  #mayJoin(next: OutboxEntry): boolean {
-    const runs = [...this.#underWay.values()];
-    if (runs.length === 0) return true;
-    if (runs.length >= this.#options.atOnce(next.way)) return false;
-    return runs.every(
-      ({ entry, hasLeft }) =>
-        hasLeft && entry.way === next.way && entry.policy === next.policy && entry.floor === next.floor,
-    );
-  }
-
   async #run(entry: OutboxEntry): Promise<void> {
     const run: Run = { entry, before: entry, hasLeft: false };
-    this.#underWay.set(entry.id, run);
+    this.#underWay = run;
     try {
       await this.#options.attempt(entry, (gone) => {
         run.entry = gone;
         run.hasLeft = true;
-        this.#replace(
-          this.#queue.findIndex(({ id }) => id === gone.id),
-          gone,
-        );
-        this.pump();
+        this.#replace(gone);
       });
       this.#backOff.reset();
+      this.#lastProblem = undefined;
       this.#remove(entry.id);
     } catch (error) {
       // After a stop the mark that it may have left is what the next run of the program goes by.
       if (!this.#isStopped) this.#failed(run, error);
     } finally {
-      this.#underWay.delete(entry.id);
-      if (this.#underWay.size === 0 && this.#hasSlot) {
-        this.#hasSlot = false;
-        this.#options.freeSlot(this);
-      }
+      this.#underWay = undefined;
+      this.#options.freeSlot(this);
       this.pump();
     }
   }
@@ -203,12 +185,9 @@ export class OutboxLane {
     }
     const { notBeforeMilliseconds: pause } = meaning;
     const notBefore = pause === undefined ? undefined : clock.now() + pause;
-    const { notBefore: _before, ...rest } = this.#queue.find(({ id }) => id === entry.id) ?? entry;
-    const waiting = { ...rest, uncertain, ...(notBefore === undefined ? {} : { notBefore }) };
-    this.#replace(
-      this.#queue.findIndex(({ id }) => id === entry.id),
-      waiting,
-    );
+    const latest = this.#queue.find(({ id }) => id === entry.id) ?? entry;
+    const waiting = { ...withoutDelay(latest), uncertain, ...(notBefore === undefined ? {} : { notBefore }) };
+    this.#replace(waiting);
     this.#options.onWaits(waiting, problem);
     this.#holdFor(waiting, problem, { waitsFor: meaning.waitsFor, ...(notBefore === undefined ? {} : { notBefore }) });
   }
@@ -230,8 +209,9 @@ export class OutboxLane {
       this.pump();
     });
     this.#hold = { waitsFor, problem, notBefore, cancel };
+    this.#lastProblem = problem;
     onHeld(
-      this.#queue.filter(({ id }) => !this.#underWay.has(id)),
+      this.#queue.filter(({ id }) => !this.isUnderWay(id)),
       problem,
     );
   }
@@ -253,7 +233,8 @@ export class OutboxLane {
     if (index >= 0) this.#queue.splice(index, 1);
   }
 
-  #replace(index: number, entry: OutboxEntry): void {
+  #replace(entry: OutboxEntry): void {
+    const index = this.#queue.findIndex(({ id }) => id === entry.id);
     if (index >= 0) this.#queue[index] = entry;
   }
 
@@ -261,11 +242,4 @@ export class OutboxLane {
     this.#hold?.cancel();
     this.#hold = undefined;
   }
-}
-
-function expired(last?: RefusalError): RefusalError {
-  const tried = 'The message could not be sent in the time for which it is tried';
-  return refuse(last?.code ?? 'timeout', 'message', {
-    happened: last === undefined ? tried : `${tried} (${last.happened})`,
-  });
 }

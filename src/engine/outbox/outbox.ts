@@ -11,6 +11,7 @@ import type { AccountStore, OutboxEntry } from '../store/index.ts';
 import { TakenBack, type Carrier } from './carrier.ts';
 import { OutboxLane } from './outbox-lane.ts';
 import { OutboxRecord } from './outbox-record.ts';
+import { following, stoppedHere, unstored, withoutDelay } from './outbox-words.ts';
 
 export interface OutboxOptions {
   readonly clock: Clock;
@@ -81,7 +82,7 @@ export class Outbox {
     const settled = new Promise<void>((resolve) => this.#awaited.set(message.id, resolve));
     const lane = this.#lane(message.conversation);
     lane.add(entry);
-    if (lane.heldBy !== undefined) this.#explain([entry], lane.heldBy);
+    if (lane.heldBy !== undefined && !this.#isSettling(lane.heldBy)) this.#explain([entry], lane.heldBy);
     lane.pump();
     await settled;
     await this.#keepOrRefuse(message.id);
@@ -103,7 +104,7 @@ export class Outbox {
   retry(id: string): boolean {
     const entry = this.#options.store.outbox.get(id);
     if (entry === undefined) return false;
-    const { notBefore: _later, ...now } = entry;
+    const now = withoutDelay(entry);
     const lane = this.#lane(entry.peer);
     if (!lane.isUnderWay(id)) {
       this.#options.store.outbox.put(now);
@@ -122,8 +123,7 @@ export class Outbox {
     const lane = entry === undefined ? undefined : this.#lane(entry.peer);
     if (entry === undefined || lane === undefined || lane.hasLeft(id)) return undefined;
     if (entry.uncertain) {
-      const stopped = refuse('timeout', 'uncertain', { happened: 'It was sent without an answer, then stopped here' });
-      this.#record.ended(id, 'failed', stopped.refusal());
+      this.#record.ended(id, 'failed', stoppedHere().refusal());
     }
     const message = entry.uncertain ? this.#record.message(id) : this.#record.remove(id);
     lane.drop(id);
@@ -160,12 +160,11 @@ export class Outbox {
   #lane(peer: string): OutboxLane {
     const known = this.#lanes.get(peer);
     if (known !== undefined) return known;
-    const { clock, random, registration, carriers } = this.#options;
+    const { clock, random, registration } = this.#options;
     const lane: OutboxLane = new OutboxLane(peer, {
       clock,
       random,
       registration,
-      atOnce: (way) => carriers[way].atOnce,
       takeSlot: (one) => this.#takeSlot(one),
       freeSlot: (one) => this.#freeSlot(one),
       attempt: (entry, left) => this.#attempt(entry, left),
@@ -182,27 +181,36 @@ export class Outbox {
   async #attempt(entry: OutboxEntry, left: (entry: OutboxEntry) => void): Promise<void> {
     const { carriers, store } = this.#options;
     const message = this.#record.message(entry.id);
-    if (message === undefined) throw new TakenBack();
+    if (message === undefined) {
+      this.#record.forget(entry.id);
+      throw new TakenBack();
+    }
     const carried = await carriers[entry.way].carry({
       message,
       entry,
       messageId: message.messageId ?? message.id,
       isAgain: entry.uncertain,
+      isWanted: () => !this.#isStopped && store.outbox.get(entry.id)?.floor === entry.floor,
       leaving: async (protection) => {
         const now = store.outbox.get(entry.id);
-        if (now === undefined || this.#isStopped) throw new TakenBack();
+        this.#requireRunning();
+        if (now === undefined) throw new TakenBack();
         // Whatever was decided on the way here: the policy may have become stricter meanwhile.
         if (!isAtLeast(protection.level, now.floor)) {
           throw refuse('policy-not-met', 'message', { reached: protection.level, required: now.policy });
         }
         left(this.#stored(() => this.#record.left(now, protection)));
         await this.#durable();
-        if (this.#isStopped) throw new TakenBack();
+        this.#requireRunning();
       },
     });
     // What the network took is taken, also when the account was stopped meanwhile.
     this.#record.carried(entry.id, carried);
     this.#settled(entry.id);
+  }
+
+  #requireRunning(): void {
+    if (this.#isStopped) throw new TakenBack();
   }
 
   #waits(entry: OutboxEntry, problem: RefusalError): void {
@@ -228,6 +236,11 @@ export class Outbox {
     this.#record.ended(id, event, problem.refusal(uncertain ? 'uncertain' : 'message'));
     this.#options.log.log('info', 'outbox.ended', { id, state: event, code: problem.code, attempts });
     this.#settled(id);
+  }
+
+  /** What it waits for is about to be settled: the outcome is worth waiting for. */
+  #isSettling({ code }: RefusalError): boolean {
+    return code === 'not-registered' && this.#options.registration() !== 'none';
   }
 
   #settled(id: string): void {
@@ -279,19 +292,4 @@ export class Outbox {
     this.#waitingForSlot.delete(next);
     next.pump();
   }
-}
-
-/** Why a message waits whose conversation is held up by an earlier one. */
-function following({ policy }: OutboxEntry, { code, details, happened }: RefusalError): RefusalError {
-  const { offered, required: _of, reached: _by, ...rest } = details;
-  return refuse(code, 'waiting', {
-    ...rest,
-    happened: `Earlier messages to this contact wait, and this one follows them (${happened})`,
-    ...(offered === undefined || policy !== 'prefer-e2e' ? {} : { offered, required: policy }),
-  });
-}
-
-function unstored(error: unknown): RefusalError {
-  const happened = `The message could not be kept on this machine (${describeError(error)})`;
-  return refuse('storage-failed', 'message', { happened, cause: error });
 }

@@ -1,6 +1,5 @@
-import { isAtLeast, type Policy } from '../../base/protection-level.ts';
+import { isAtLeast, type Policy, type ProtectionLevel } from '../../base/protection-level.ts';
 import type { ChatMessage } from '../chat-message.ts';
-import { limits } from '../limits.ts';
 import type { Attempt, Carried, Carrier } from '../outbox/carrier.ts';
 import type { ContactPolicies } from '../policy.ts';
 import { refuse, RefusalError } from '../refusal.ts';
@@ -18,25 +17,23 @@ export interface SessionCarrierOptions {
 
 /** Brings texts of the outbox over in MSRP sessions. What is lost with a session is first that session's own care. */
 export class SessionCarrier implements Carrier {
-  /** A session keeps the order of what is given to it. */
-  readonly atOnce = limits.sessionMessagesUnderWay;
   readonly #options: SessionCarrierOptions;
 
   constructor(options: SessionCarrierOptions) {
     this.#options = options;
   }
 
-  async carry({ message, entry, messageId, isAgain, leaving }: Attempt): Promise<Carried> {
+  async carry({ message, entry, messageId, isAgain, isWanted, leaving }: Attempt): Promise<Carried> {
     const { self, sessions, receipts } = this.#options;
     const { peer, floor } = entry;
     const policy = this.#policyOf(entry);
     const found = await sessions()
-      .sessionFor(peer, policy)
+      .sessionFor(peer, policy, isWanted)
       .catch((error: unknown) => {
         throw hasWaited(message) ? keysFirst(error) : error;
       });
     const { level, evidence } = found.view;
-    if (!isAtLeast(level, floor)) throw refuse('policy-not-met', 'message', { reached: level, required: entry.policy });
+    if (!isAtLeast(level, floor)) throw this.#below(entry, level);
     if (isAgain && !found.tellsCopies) {
       throw refuse('peer-incompatible', 'uncertain', {
         happened:
@@ -53,6 +50,12 @@ export class SessionCarrier implements Carrier {
       // What the peer's device told meanwhile counts, whatever became of the session.
       receipts.finish(messageId);
     }
+  }
+
+  #below({ peer, policy }: OutboxEntry, level: ProtectionLevel): RefusalError {
+    if (policy !== 'prefer-e2e') return refuse('policy-not-met', 'message', { reached: level, required: policy });
+    this.#options.policies.noteOffer(peer, level);
+    return refuse('consent-required', 'message', { offered: level, reached: level, required: policy });
   }
 
   /** Consent that came later lowers nothing that was promised, and a question is asked only where there was none. */

@@ -18,7 +18,7 @@ beforeEach(() => {
 afterEach(() => Promise.all(users.map(({ account }) => account.stop())));
 
 async function user(name: string, options: UserOptions = {}): Promise<User> {
-  const made = await world.user(name, { receipts: {}, ...options });
+  const made = await world.user(name, { receipts: {}, isAnotherDevice: true, ...options });
   users.push(made);
   return made;
 }

@@ -56,11 +56,14 @@ export class MemorySipNetwork {
   changeMessage: (message: OutgoingMessage) => OutgoingMessage = (message) => message;
   assertedIdentity: (from: string) => string | undefined = (from) => from;
   fault: 'none' | 'silent' | 'lost' = 'none';
+  /** What the network answers by itself; undefined lets the message go on. */
+  answers: (message: OutgoingMessage) => SipReply | undefined = () => undefined;
 
-  agent(identity: string, flow: FlowFacts = protectedFlow): MemoryUserAgent {
+  /** @param beside the devices of this identity that are there, instead of in their place */
+  agent(identity: string, flow: FlowFacts = protectedFlow, beside = false): MemoryUserAgent {
     const agent = new MemoryUserAgent(this, identity, flow);
     this.agents.set(identity, agent);
-    this.devices.set(identity, [...(this.devices.get(identity) ?? []), agent]);
+    this.devices.set(identity, [...(beside ? (this.devices.get(identity) ?? []) : []), agent]);
     return agent;
   }
 
@@ -119,6 +122,8 @@ export class MemoryUserAgent implements SipUserAgent {
     this.#network.messages.push({ from: this.identity, message });
     if (this.#network.fault === 'silent') return new Promise(() => undefined);
     if (this.#network.fault === 'lost') return reply(503, 'Service Unavailable', 'connection-lost');
+    const given = this.#network.answers(message);
+    if (given !== undefined) return given;
     const changed = this.#network.changeMessage(message);
     const answer = await this.#forward(changed);
     const others = this.#network.devices.get(this.identity)?.filter((device) => device !== this) ?? [];
@@ -260,7 +265,13 @@ export class MemorySession implements SipSession {
   }
 }
 
-function reply(status: number, reason: string, local?: 'timeout' | 'connection-lost'): SipReply {
-  const headers = { get: () => undefined } as unknown as SipReply['headers'];
+/** @param named header fields, such as Retry-After */
+export function reply(
+  status: number,
+  reason = '',
+  local?: 'timeout' | 'connection-lost',
+  named: Readonly<Record<string, string>> = {},
+): SipReply {
+  const headers = { get: (name: string) => named[name] } as unknown as SipReply['headers'];
   return { status, reason, headers, body: new Uint8Array(), ...(local === undefined ? {} : { local }) };
 }
