@@ -17,8 +17,6 @@ import type {
   SendRequest,
   SendToGroupRequest,
 } from './account-types.ts';
-import { groupId } from './groups/group.ts';
-import { strictest } from './policy.ts';
 import { withDeadline } from './deadline.ts';
 import { readIcon } from './files/file-icon.ts';
 import { FileTransfers } from './files/file-transfers.ts';
@@ -265,19 +263,9 @@ export class Account {
   }
 
   /** To several at once, who see each other; needs a list service of the network (RFC 5365). Never rejects. */
-  async sendToGroup({ recipients, text, policy, consent }: SendToGroupRequest): Promise<SendOutcome> {
+  async sendToGroup(request: SendToGroupRequest): Promise<SendOutcome> {
     try {
-      const others = recipients.map((to) => this.#peerOf(to, undefined)).filter((one) => one !== this.#self);
-      const members = [...new Set(others)];
-      if (members.length < 2 || members.length >= limits.groupMembers) {
-        throw refuse('invalid-address', 'message', {
-          happened: `A group has 2 to ${limits.groupMembers - 1} recipients beside yourself, and these are ${members.length}`,
-        });
-      }
-      const group = groupId([...members, this.#self]);
-      if (consent === true) this.#policies.consent(group);
-      const demanded = policy ?? strictest(members.map((member) => this.#policies.policyFor(member)));
-      return await this.#messages.sendToGroup(members, text, demanded);
+      return await this.#messages.sendToGroup(request);
     } catch (error) {
       return { outcome: 'refused', refusal: this.#messages.refusalFor(error, 'message') };
     }

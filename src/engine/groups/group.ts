@@ -2,6 +2,7 @@ import { toHex, utf8 } from '../../base/bytes.ts';
 import { sha256 } from '../../crypto/digest.ts';
 import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
 import { limits } from '../limits.ts';
+import { refuse } from '../refusal.ts';
 import type { Note, NoteStore } from '../store/index.ts';
 
 const kind = 'group';
@@ -21,6 +22,19 @@ export function isGroupId(conversation: string): boolean {
 /** The addresses in their one form, each once; what is no address is left out. */
 export function canonicalMembers(addresses: readonly string[]): readonly string[] {
   return [...new Set(addresses.flatMap((address) => tryKmsUserIdentity(address) ?? []))];
+}
+
+/**
+ * Those to whom a message to a group goes, ourselves not among them.
+ * @throws RefusalError `invalid-address` when one is no address, or they are too few or too many
+ */
+export function groupRecipients(addresses: readonly string[], self: string): readonly string[] {
+  if (addresses.some((address) => tryKmsUserIdentity(address) === undefined)) throw refuse('invalid-address');
+  const others = canonicalMembers(addresses).filter((address) => address !== self);
+  if (others.length >= 2 && others.length < limits.groupMembers) return others;
+  throw refuse('invalid-address', 'message', {
+    happened: `A group has 2 to ${limits.groupMembers - 1} recipients beside yourself, and these are ${others.length}`,
+  });
 }
 
 /** Who is in the groups of an account, itself included. */

@@ -7,7 +7,7 @@ import type { ReceivedMessage } from '../../protocol/msrp/index.ts';
 import { profile } from '../../protocol/profile.ts';
 import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
 import type { AccountConfig } from '../account-config.ts';
-import type { AccountEvents } from '../account-types.ts';
+import type { AccountEvents, SendToGroupRequest } from '../account-types.ts';
 import type {
   ChatMessage,
   ConversationView,
@@ -17,11 +17,11 @@ import type {
   SessionView,
 } from '../chat-message.ts';
 import type { FileTransfers } from '../files/file-transfers.ts';
-import type { Groups } from '../groups/group.ts';
+import { groupRecipients, type Groups } from '../groups/group.ts';
 import { limits } from '../limits.ts';
 import { Outbox } from '../outbox/outbox.ts';
 import type { ContactPolicies } from '../contact-policies.ts';
-import { aimOf } from '../policy.ts';
+import { aimOf, strictest } from '../policy.ts';
 import type { EnginePorts } from '../ports.ts';
 import { asRefusalError, refusal, refuse, type Refusal } from '../refusal.ts';
 import type { SessionBook } from '../sessions/session-book.ts';
@@ -183,18 +183,20 @@ export class AccountMessages {
 
   /**
    * To several at once, by the network's list service; they see each other. Resolves as `send`.
-   * @param recipients KMS user identities, ourselves not among them
    * @throws RefusalError
    */
-  async sendToGroup(recipients: readonly string[], text: string, policy: Policy): Promise<SendOutcome> {
-    const { ports, self, config } = this.#options;
+  async sendToGroup({ recipients, text, policy, consent }: SendToGroupRequest): Promise<SendOutcome> {
+    const { ports, self, config, policies } = this.#options;
     if (config.messages?.listService === undefined) throw noListService();
-    if (utf8(text).length > this.#roomForText(policy)) throw refuse('too-large');
-    const peer = this.immediate.groups.remember([...recipients, self]);
+    const others = groupRecipients(recipients, self);
+    const demanded = policy ?? strictest(others.map((one) => policies.policyFor(one)));
+    if (utf8(text).length > this.#roomForText(demanded)) throw refuse('too-large');
+    const peer = this.immediate.groups.remember([...others, self]);
+    if (consent === true) policies.consent(peer);
     const id = randomId(ports.random, 12);
-    const states = recipients.map((address) => ({ address, state: 'queued' }) as const);
-    const message = { ...this.#written({ peer, text, way: 'message', policy }), id, recipients: states };
-    return this.#send(message, policy);
+    const states = others.map((address) => ({ address, state: 'queued' }) as const);
+    const message = { ...this.#written({ peer, text, way: 'message', policy: demanded }), id, recipients: states };
+    return this.#send(message, demanded);
   }
 
   /** The registration is there, or keys can be had again: takes up what waits. */

@@ -46,7 +46,8 @@ export interface Keeping extends KeptWith {
   readonly id?: string;
 }
 
-const namesAnother = 'The message was encrypted end to end, but it names another sender than the network does';
+export const tooManyToTell = 'So many messages came that it cannot be told whether this one had come before';
+export const namesAnother = 'The message was encrypted end to end, but it names another sender than the network does';
 const originUnproven = 'The message was encrypted, but nothing proves who sent it';
 
 /** Brings what came in by a SIP MESSAGE to where it belongs: texts into the store, notifications to whom they tell something. */

@@ -6,7 +6,7 @@ import { readMessageContent } from '../message-content.ts';
 import type { EnginePorts } from '../ports.ts';
 import { refusal, type Refusal } from '../refusal.ts';
 import type { IncomingMessage, SipUserAgent } from '../sip/index.ts';
-import type { ContentTaker, Taken } from './content-taker.ts';
+import { tooManyToTell, type ContentTaker, type Taken } from './content-taker.ts';
 import { readMessageBody, type MessageBody } from './message-body.ts';
 import { claimedRecipients, type OpenedContent } from './opened-content.ts';
 import type { SealedArrivals } from './sealed-arrivals.ts';
@@ -23,7 +23,6 @@ export interface MessageReceiverOptions {
   readonly onRefused: (peer: string, problem: Refusal) => void;
 }
 
-export const tooManyToTell = 'So many messages came that it cannot be told whether this one had come before';
 const acceptTypes =
   'multipart/mixed, application/mikey, application/pkcs7-mime, message/cpim, text/plain, application/im-iscomposing+xml';
 

@@ -14,9 +14,8 @@ import type { AccountStore, SealedMessage } from '../store/index.ts';
 import { replayKey } from '../tickets/replay-key.ts';
 import type { TicketService } from '../tickets/ticket-service.ts';
 import type { Arrival, Arrivals } from './arrivals.ts';
-import type { ContentTaker } from './content-taker.ts';
+import { namesAnother, tooManyToTell, type ContentTaker } from './content-taker.ts';
 import { Decryptor, type Decrypted } from './decryptor.ts';
-import { tooManyToTell } from './message-receiver.ts';
 import { readersOf } from './opened-content.ts';
 import type { Turns } from './turns.ts';
 
@@ -43,7 +42,6 @@ interface Sealed {
 }
 
 const endedTicket = 'The key of the message had ended before it came, and no server gives it any more';
-const namesAnother = 'The message was encrypted end to end, but it names another sender than the network does';
 
 /**
  * Messages that need a key (profile 5.5): durable as they came before they are answered, then opened with the help of the KMS,

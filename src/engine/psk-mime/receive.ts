@@ -43,15 +43,6 @@ const cmsType = 'application/pkcs7-mime';
 /** RFC 8551 3.2.2 and the spelling of RFC 8591 4.2; without the parameter CMS itself says what it is. */
 const smimeTypes = ['authenveloped-data', 'auth-enveloped-data', undefined];
 
-/** True for the Content-Type of a body that `readProtectedMessage` is meant for. */
-export function isProtectedMessage(contentType: string): boolean {
-  try {
-    return containers.includes(parseMediaType(contentType).type);
-  } catch {
-    return false;
-  }
-}
-
 /**
  * Reads a body as profile 5.2 writes it, with the variants a peer may choose: multipart/related, base64 parts, any order.
  * @param options.self every URI that may be addressed here

@@ -5,7 +5,6 @@ import { equalBytes, fromUtf8, toHex, utf8 } from '../../../src/base/bytes.ts';
 import { ProtocolError } from '../../../src/base/errors.ts';
 import { secureRandom } from '../../../src/crypto/random.ts';
 import {
-  isProtectedMessage,
   openMessage,
   readProtectedMessage,
   sealMessage,
@@ -13,6 +12,7 @@ import {
   type ReceivedMessage,
 } from '../../../src/engine/psk-mime/index.ts';
 import { cpimText } from '../../../src/engine/text-content.ts';
+import { readMessageBody } from '../../../src/engine/messages/message-body.ts';
 import { replayKey } from '../../../src/engine/tickets/replay-key.ts';
 import { createTransfer, messageTicketFlags, msrpTicketFlags, uriIdentity } from '../../../src/protocol/mikey/index.ts';
 import {
@@ -110,7 +110,7 @@ describe('protected MESSAGE', () => {
   it('has the form of profile 5.2, and the text nowhere in it', () => {
     const { contentType, body, csbId, csId, keyId } = seal();
     const parts = decodeMultipart(parseMediaType(contentType), body);
-    expect(isProtectedMessage(contentType)).toBe(true);
+    expect(readMessageBody(contentType, body).isSealed).toBe(true);
     expect(parts.map((part) => headerValue(part.headers, 'Content-Type'))).toEqual([
       'application/mikey',
       'application/pkcs7-mime;smime-type=authEnveloped-data;name=smime.p7m',
@@ -301,8 +301,8 @@ describe('a body that is no protected MESSAGE', () => {
     const { contentType, body } = seal();
     expect(failure(() => receive({ contentType: 'text/plain', body })).hint.sip).toBe(415);
     expect(failure(() => receive({ contentType: 'multipart', body })).hint.sip).toBe(400);
-    expect(isProtectedMessage('text/plain')).toBe(false);
-    expect(isProtectedMessage('\u0000')).toBe(false);
+    expect(readMessageBody('text/plain', new Uint8Array()).isSealed).toBe(false);
+    expect(failure(() => readMessageBody('\u0000', new Uint8Array())).hint.sip).toBe(400);
     for (let length = 0; length < body.length - 4; length += 7) {
       const error = failure(() => receive({ contentType, body: body.subarray(0, length) }));
       expect([400, 415, 493]).toContain(error.hint.sip);
