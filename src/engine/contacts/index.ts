@@ -1,0 +1,6 @@
+export type { Contact, ContactDraft, ContactPhoto, ContactProblem, ContactReceipts } from './contact.ts';
+export { policyOf } from './contact.ts';
+export { ContactBook, type ContactChange, type Duplicates, type PutOutcome } from './contact-book.ts';
+export { ContactPolicyLink } from './contact-policies.ts';
+export { contactsToVCards, contactToVCard } from './vcard-export.ts';
+export { importVCards, type ImportedCard, type ImportReport } from './vcard-import.ts';
