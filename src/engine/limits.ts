@@ -61,6 +61,28 @@ export const limits = {
   /** Files that wait for the user's answer. */
   offeredFiles: 32,
   fileTransfers: 500,
+  contacts: 20_000,
+  contactAddresses: 32,
+  contactAddressCharacters: 400,
+  contactNameCharacters: 256,
+  contactNoteCharacters: 8 * 1024,
+  contactUidCharacters: 256,
+  contactPhotoOctets: 64 * 1024,
+  /** Peers of whom is remembered what vouched for them, and values of each kind for one of them. */
+  trustHistories: 20_000,
+  trustSightings: 16,
+  /** Contacts of one account whose presence is watched. */
+  watchedContacts: 200,
+  /** Requested life of a subscription or a publication of presence; the network decides. */
+  presenceSeconds: 3_600,
+  /** Before a subscription that was refused or ended is tried again: first, and at the longest. */
+  presenceRetryMilliseconds: 60_000,
+  presenceRetryLongestMilliseconds: 60 * 60_000,
+  /** How long a network that takes no presence is not asked again. */
+  presenceRefusedMilliseconds: 24 * 60 * 60_000,
+  /** Octets of one message of an export that is read. */
+  importedMessageOctets: 4 * 1024 * 1024,
+  importedMessages: 5_000_000,
   messagesPerConversation: 5_000,
   conversations: 2_000,
   cachedTickets: 2_000,
@@ -90,26 +112,16 @@ export const limits = {
   waitingMessages: 500,
   /** Conversations whose waiting messages are sent side by side once the KMS is back. */
   waitingConversationsAtOnce: 4,
-  contacts: 20_000,
-  contactAddresses: 32,
-  contactAddressCharacters: 400,
-  contactNameCharacters: 256,
-  contactNoteCharacters: 8 * 1024,
-  contactUidCharacters: 256,
-  contactPhotoOctets: 64 * 1024,
-  /** Peers of whom is remembered what vouched for them, and values of each kind for one of them. */
-  trustHistories: 20_000,
-  trustSightings: 16,
-  /** Contacts of one account whose presence is watched. */
-  watchedContacts: 200,
-  /** Requested life of a subscription or a publication of presence; the network decides. */
-  presenceSeconds: 3_600,
-  /** Before a subscription that was refused or ended is tried again: first, and at the longest. */
-  presenceRetryMilliseconds: 60_000,
-  presenceRetryLongestMilliseconds: 60 * 60_000,
-  /** How long a network that takes no presence is not asked again. */
-  presenceRefusedMilliseconds: 24 * 60 * 60_000,
-  /** Octets of one message of an export that is read. */
-  importedMessageOctets: 4 * 1024 * 1024,
-  importedMessages: 5_000_000,
+  /** Keys of one account that tell copies of what came in. */
+  seenEntries: 100_000,
+  seenKeyOctets: 512,
+  /** Octets of a note of the store as JSON, and of a message that waits for its key. */
+  noteOctets: 256 * 1024,
+  sealedOctets: 64 * 1024,
+  /** UTF-16 units of the text of a search, its words, and the hits of one page. */
+  searchTextLength: 1_000,
+  searchWords: 16,
+  searchHits: 200,
+  /** Messages that are read from the store at a time for an export. */
+  exportedMessagesAtOnce: 500,
 } as const;

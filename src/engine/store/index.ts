@@ -1,3 +1,4 @@
+export { createMemoryStore } from './memory-store.ts';
 export type { ConversationSummary, MessagePage, MessagePatch, MessageStore } from './message-store.ts';
 export type { Note, NoteStore } from './note-store.ts';
 export type { OutboxEntry, OutboxStore } from './outbox-store.ts';
@@ -5,6 +6,7 @@ export type { SealedMessage, SealedStore } from './sealed-store.ts';
 export type { SeenStore } from './seen-store.ts';
 export {
   StoreError,
+  type StoreErrorCode,
   type AccountStore,
   type SearchHit,
   type SearchPage,

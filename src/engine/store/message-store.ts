@@ -34,7 +34,7 @@ export interface MessageStore {
   remove(id: string): ChatMessage | undefined;
   /** The newest `limit` messages of a conversation, or those before the message `before`; none when that is not there. */
   page(peer: string, limit: number, before?: string): MessagePage;
-  /** The conversation with the newest message first. */
+  /** Those that have a message, the one with the newest first. */
   conversations(): readonly ConversationSummary[];
   summary(peer: string): ConversationSummary | undefined;
   /** The user has looked at the conversation: nothing in it is unread. */

@@ -13,6 +13,8 @@ export interface Store {
   readonly keeping: StoreKeeping;
   /** The part of one account; the same object for the same id. */
   account(id: string): AccountStore;
+  /** Ids of the accounts of which something may be kept. */
+  accounts(): readonly string[];
   /** What belongs to no account: contacts, sightings of keys, settings. */
   readonly notes: NoteStore;
   /** Full text over the messages of all accounts, newest first. */
@@ -43,7 +45,10 @@ export type StoreKeeping =
   { readonly kept: 'encrypted'; readonly octets: number } | { readonly kept: 'memory'; readonly reason: string };
 
 export interface SearchQuery {
-  /** Words, each of which a message must have: as a word or as the beginning of one, without regard to case and diacritics. */
+  /**
+   * Words, each of which a message must have: as a word or as the beginning of one, without regard to case and diacritics. Signs mean
+   * nothing; without a word there are no hits.
+   */
   readonly text: string;
   readonly accountId?: string;
   readonly peer?: string;
@@ -56,7 +61,7 @@ export interface SearchQuery {
 export interface SearchHit {
   readonly accountId: string;
   readonly message: ChatMessage;
-  /** Where the words are in `message.text`, in UTF-16 units, in order and apart. */
+  /** Where the words that were found are in `message.text`, each to its end, in UTF-16 units, in order and apart. */
   readonly matches: readonly { readonly start: number; readonly end: number }[];
 }
 
@@ -66,11 +71,18 @@ export interface SearchPage {
   readonly next?: string;
 }
 
-/** The storage failed: `full` (no room), `damaged`, or `failed` otherwise. The text names neither contents nor keys. */
-export class StoreError extends Error {
-  readonly code: 'full' | 'damaged' | 'failed';
+/**
+ * `full`: no room; `read-only`: it can be read only; `damaged`; `in-use`: by another process; `wrong-key`: the passphrase or key is not the
+ * one it was made with; `key-missing`: none was given; `newer`: made by a newer version of this program; `failed`: otherwise.
+ */
+export type StoreErrorCode =
+  'full' | 'read-only' | 'damaged' | 'in-use' | 'wrong-key' | 'key-missing' | 'newer' | 'failed';
 
-  constructor(code: StoreError['code'], message: string, options?: ErrorOptions) {
+/** The storage failed. The text names neither contents nor keys. */
+export class StoreError extends Error {
+  readonly code: StoreErrorCode;
+
+  constructor(code: StoreErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = 'StoreError';
     this.code = code;
