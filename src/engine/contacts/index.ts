@@ -4,3 +4,5 @@ export { ContactBook, type ContactChange, type Duplicates, type PutOutcome } fro
 export { ContactPolicyLink } from './contact-policies.ts';
 export { contactsToVCards, contactToVCard } from './vcard-export.ts';
 export { importVCards, type ImportedCard, type ImportReport } from './vcard-import.ts';
+export { TrustHistory, type TrustChange } from './trust-history.ts';
+export type { Sighting, TrustRecord } from './trust-record.ts';
