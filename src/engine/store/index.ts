@@ -14,3 +14,5 @@ export {
   type Store,
   type StoreKeeping,
 } from './store.ts';
+export { findWords, searchWords } from './search-words.ts';
+export { checkedHits, checkSealed, noteText, patched, seenKeyText } from './store-values.ts';
