@@ -2,6 +2,7 @@ import type { Policy } from '../base/protection-level.ts';
 import type { SecretBytes } from '../base/secret-bytes.ts';
 import type { MilenageKeys } from '../protocol/gba/index.ts';
 import type { BsfAddress, KmsAddress, SipTarget } from './ports.ts';
+import type { FlowRecoveryTimes } from './sip/index.ts';
 
 export type MikeySuite = '128' | '256';
 
@@ -102,6 +103,14 @@ export interface AccountConfig {
   /** By password when absent. */
   readonly authentication?: SipAuthenticationConfig;
   readonly server: SipTarget;
+  /** Another server of the network, for a second flow to it (RFC 5626). Without it the other places of `server` serve, where there are any. */
+  readonly secondServer?: SipTarget;
+  /** The identity, of those that the network associates, as which requests are sent (P-Preferred-Identity). */
+  readonly preferredIdentity?: string;
+  /** What is told to the network about the access (P-Access-Network-Info), over protected flows only: `IEEE-802.11`. */
+  readonly accessNetworkInfo?: string;
+  /** Instead of the pauses that RFC 5626 clause 4.5 suggests. */
+  readonly flowRecovery?: FlowRecoveryTimes;
   /** Without it nothing can be protected end to end. */
   readonly kms?: KmsConfig;
   /** Without it sessions connect directly. */

@@ -1,9 +1,10 @@
 import { Account } from './account.ts';
 import type { AccountConfig, AccountSecrets } from './account-config.ts';
 import { DeviceCertificates } from './device-certificates.ts';
+import { deviceInstance } from './device-instance.ts';
 import type { EnginePorts, TicketStorage } from './ports.ts';
 import { SoftwareSim } from './sim/index.ts';
-import { createSipUserAgent, type SipAuthentication } from './sip/index.ts';
+import { createSipUserAgent, type SipAccount, type SipAuthentication } from './sip/index.ts';
 
 /** The application without a face: its accounts, and what they share. */
 export class Engine {
@@ -35,8 +36,8 @@ export class Engine {
         authentication: sipAuthentication(config, secrets, sim),
         domain: config.domain,
         target: config.server,
-        ...(config.mediasecOptionTag === undefined ? {} : { mediasecOptionTag: config.mediasecOptionTag }),
-        ...(config.displayName === undefined ? {} : { displayName: config.displayName }),
+        instanceId: () => deviceInstance(this.#ports, config.id),
+        ...sipSettings(config),
       },
     });
     const account = new Account({
@@ -71,6 +72,19 @@ export class Engine {
     await Promise.all(this.accounts.map((account) => account.stop()));
     this.#accounts.clear();
   }
+}
+
+/** What an account may set, and most do not. */
+function sipSettings(config: AccountConfig): Partial<SipAccount> {
+  const { secondServer, mediasecOptionTag, displayName, preferredIdentity, accessNetworkInfo, flowRecovery } = config;
+  return {
+    ...(secondServer === undefined ? {} : { secondTarget: secondServer }),
+    ...(mediasecOptionTag === undefined ? {} : { mediasecOptionTag }),
+    ...(displayName === undefined ? {} : { displayName }),
+    ...(preferredIdentity === undefined ? {} : { preferredIdentity }),
+    ...(accessNetworkInfo === undefined ? {} : { accessNetworkInfo }),
+    ...(flowRecovery === undefined ? {} : { flowRecovery }),
+  };
 }
 
 function sipAuthentication(

@@ -1,8 +1,9 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { checkServerIdentity, connect as connectTls, TLSSocket } from 'node:tls';
+import { lookup } from 'node:dns/promises';
 import { ProtocolError } from '../base/errors.ts';
 import { describeCertificate } from '../crypto/certificate.ts';
-import type { SipConnection, SipTarget, SipTransport, TlsFacts } from '../engine/ports.ts';
+import type { SipConnection, SipHop, SipTarget, SipTransport, SocketAddress, TlsFacts } from '../engine/ports.ts';
 
 export interface NodeSipTransportOptions {
   /** Name look-up, connection and TLS handshake together. */
@@ -18,10 +19,24 @@ const closeGraceMilliseconds = 1000;
 export function createNodeSipTransport({
   connectTimeoutMilliseconds = 10_000,
 }: NodeSipTransportOptions = {}): SipTransport {
-  return { connect: (target) => connect(target, connectTimeoutMilliseconds) };
+  return { locate, connect: (hop) => connect(hop, connectTimeoutMilliseconds) };
 }
 
-function connect(target: SipTarget, timeout: number): Promise<SipConnection> {
+async function locate(target: SipTarget): Promise<readonly SipHop[]> {
+  const { host, protocol = 'tls', port = protocol === 'tls' ? 5061 : 5060, serverName = host, trustedCa } = target;
+  const trusted = trustedCa === undefined ? {} : { trustedCa };
+  const security = { serverName, trust: 'system-or-ca', ...trusted } as const;
+  const addresses = await lookup(host, { all: true });
+  return addresses.map(({ address }) => ({
+    protocol,
+    address,
+    port,
+    host,
+    ...(protocol === 'tls' ? { security } : {}),
+  }));
+}
+
+function connect(target: SipHop, timeout: number): Promise<SipConnection> {
   return new Promise((resolve, reject) => {
     const socket = openSocket(target);
     socket.setTimeout(timeout);
@@ -35,16 +50,17 @@ function connect(target: SipTarget, timeout: number): Promise<SipConnection> {
     socket.once(target.protocol === 'tls' ? 'secureConnect' : 'connect', () => {
       for (const event of ['error', 'timeout', 'close']) socket.removeAllListeners(event);
       socket.setTimeout(0);
-      resolve(new NodeSipConnection(socket));
+      resolve(new NodeSipConnection(socket, target));
     });
   });
 }
 
-function openSocket({ host, port, protocol, serverName, trustedCa }: SipTarget): Socket {
+function openSocket({ address: host, port, protocol, security }: SipHop): Socket {
   if (protocol === 'tcp') return connectTcp({ host, port, noDelay: true, keepAlive: true });
-  if (serverName === undefined) {
+  if (security === undefined) {
     throw new ProtocolError('local', 'missing', { field: 'sip.target.serverName', expected: 'the name to be proven' });
   }
+  const { serverName, trustedCa } = security;
   const socket = connectTls({
     host,
     port,
@@ -61,7 +77,7 @@ function openSocket({ host, port, protocol, serverName, trustedCa }: SipTarget):
 }
 
 /** The message names what failed, never what was exchanged. */
-function explain(error: Error & { readonly code?: string }, { host, port, protocol }: SipTarget): Error {
+function explain(error: Error & { readonly code?: string }, { host, port, protocol }: SipHop): Error {
   // Codes of the operating system say nothing about TLS; OpenSSL's and X.509's do.
   const isNetwork = error.code === undefined || /^E[A-Z]+$/.test(error.code);
   const isTls = protocol === 'tls' && !isNetwork;
@@ -77,6 +93,8 @@ function explain(error: Error & { readonly code?: string }, { host, port, protoc
 
 class NodeSipConnection implements SipConnection {
   readonly protocol: 'tls' | 'tcp';
+  readonly framing = 'stream';
+  readonly remote: SocketAddress;
   readonly localAddress: string;
   readonly localPort: number;
   readonly tls: TlsFacts | undefined;
@@ -86,7 +104,8 @@ class NodeSipConnection implements SipConnection {
   #isClosing = false;
   #closeListener: ((error?: Error) => void) | undefined;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, hop: SipHop) {
+    this.remote = { host: hop.address, port: hop.port };
     this.#socket = socket;
     this.tls = socket instanceof TLSSocket ? factsOf(socket) : undefined;
     this.protocol = this.tls === undefined ? 'tcp' : 'tls';

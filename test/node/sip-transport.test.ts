@@ -35,7 +35,9 @@ async function tlsEcho(options: { maxVersion?: 'TLSv1.1' | 'TLSv1.2' } = {}): Pr
 }
 
 async function open(target: SipTarget): Promise<SipConnection> {
-  const connection = await transport.connect(target);
+  const [hop] = await transport.locate(target);
+  if (hop === undefined) throw new Error('no place');
+  const connection = await transport.connect(hop);
   opened.push(connection);
   return connection;
 }
@@ -61,7 +63,8 @@ describe('node SIP transport', () => {
 
   it('refuses TLS below 1.2 and TLS without a name to prove', async () => {
     await expect(open(await tlsEcho({ maxVersion: 'TLSv1.1' }))).rejects.toThrow();
-    await expect(open({ host: '127.0.0.1', port: 1, protocol: 'tls' })).rejects.toMatchObject({ kind: 'local' });
+    const nameless = transport.connect({ host: '127.0.0.1', address: '127.0.0.1', port: 1, protocol: 'tls' });
+    await expect(nameless).rejects.toMatchObject({ kind: 'local' });
   });
 
   it('reports the close of the server as an error and our own as none', async () => {

@@ -1,4 +1,4 @@
-import type { SipConnection, SipTarget, SipTransport, TlsFacts } from '../../src/engine/ports.ts';
+import type { SipConnection, SipHop, SipTarget, SipTransport, TlsFacts } from '../../src/engine/ports.ts';
 import { parseNameAddress, parseVia } from '../../src/protocol/sip/headers.ts';
 import { parseSipMessage, serialiseSipMessage, SipMessage } from '../../src/protocol/sip/message.ts';
 import { SipStreamFramer } from '../../src/protocol/sip/stream-framer.ts';
@@ -26,8 +26,17 @@ export class ScriptedSipServer implements SipTransport {
   #closeClient: ((error?: Error) => void) | undefined;
   #branch = 0;
 
-  connect(target: SipTarget): Promise<SipConnection> {
+  /** One place: what the target says, TLS when it says nothing. */
+  locate(target: SipTarget): Promise<readonly SipHop[]> {
     this.targets.push(target);
+    const { host, port = 5061, protocol = 'tls', serverName = host } = target;
+    const security = { serverName, trust: 'system-or-ca' } as const;
+    return Promise.resolve([
+      { protocol, address: '198.51.100.1', port, host, ...(protocol === 'tls' ? { security } : {}) },
+    ]);
+  }
+
+  connect(hop: SipHop): Promise<SipConnection> {
     if (this.isDown) return Promise.reject(new Error('connection refused'));
     const framer = new SipStreamFramer({ side: 'server' });
     let isOpen = true;
@@ -39,10 +48,12 @@ export class ScriptedSipServer implements SipTransport {
     };
     this.#closeClient = close;
     return Promise.resolve({
-      protocol: target.protocol,
+      protocol: hop.protocol,
+      framing: 'stream',
+      remote: { host: hop.address, port: hop.port },
       localAddress: '192.0.2.10',
       localPort: 40000 + this.targets.length,
-      tls: target.protocol === 'tls' ? tls : undefined,
+      tls: hop.protocol === 'tls' ? tls : undefined,
       send: async (bytes) => {
         if (!isOpen) throw new Error('closed');
         for (const frame of framer.push(bytes)) {

@@ -10,7 +10,7 @@ import { acceptsIncoming } from '../policy.ts';
 import type { EnginePorts } from '../ports.ts';
 import { isProtectedMessage, readProtectedMessage, type ReceivedMessage } from '../psk-mime/index.ts';
 import { refusal, type Refusal } from '../refusal.ts';
-import type { IncomingMessage, SipUserAgent } from '../sip/index.ts';
+import type { IncomingMessage } from '../sip/index.ts';
 import { readText } from '../text-content.ts';
 import { replayKey } from '../tickets/replay-key.ts';
 import type { TicketService } from '../tickets/ticket-service.ts';
@@ -29,7 +29,6 @@ export interface Arrival {
 
 export interface MessageReceiverOptions {
   readonly ports: EnginePorts;
-  readonly userAgent: SipUserAgent;
   readonly tickets: TicketService;
   readonly self: string;
   readonly policyFor: (peer: string) => Policy;
@@ -81,10 +80,10 @@ export class MessageReceiver {
   }
 
   #receivePlain(message: IncomingMessage): void {
-    const { ports, userAgent, tickets, policyFor, onArrival, onRefused } = this.#options;
+    const { ports, tickets, policyFor, onArrival, onRefused } = this.#options;
     const read = readText(message.contentType, message.body);
     const peer = senderOf(message);
-    const flow = signallingProtection(message.onRegisteredFlow ? userAgent.flow : undefined, ports.clock.now());
+    const flow = signallingProtection(message.onRegisteredFlow ? message.flow : undefined, ports.clock.now());
     const honest = namesSender(message, read.from);
     const level = honest ? flow.level : atMost(flow.level, 'unverified');
     const policy = policyFor(peer);

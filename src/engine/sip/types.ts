@@ -1,7 +1,7 @@
 import type { Events } from '../../base/events.ts';
 import type { SecretBytes } from '../../base/secret-bytes.ts';
 import type { SipHeaders } from '../../protocol/sip/message.ts';
-import type { SipTarget, TlsFacts } from '../ports.ts';
+import type { SipProtocol, SipTarget, TlsFacts } from '../ports.ts';
 import type { SoftwareSim } from '../sim/index.ts';
 
 /** What an account proves itself with. */
@@ -20,13 +20,30 @@ export interface SipAccount {
   /** Home network domain: registrar and expected digest realm of the first REGISTER. */
   readonly domain: string;
   readonly target: SipTarget;
+  /** Another server of the same network, for a second flow (RFC 5626). */
+  readonly secondTarget?: SipTarget;
   /** Sends `Require` and `Proxy-Require: mediasec` (profile 1.6). */
   readonly mediasecOptionTag?: boolean;
   readonly displayName?: string;
   /** Requested life of the registration in seconds; the registrar decides. */
   readonly expiresSeconds?: number;
-  /** UUID of this device in `+sip.instance`; a fresh one for each user agent when absent. */
-  readonly instanceId?: string;
+  /** UUID of this device in `+sip.instance`, the same over all restarts; a fresh one for each user agent when absent. */
+  readonly instanceId?: string | (() => Promise<string>);
+  /** The public identity, of those that the network associates, as which requests are sent (P-Preferred-Identity, RFC 3325). */
+  readonly preferredIdentity?: string;
+  /** P-Access-Network-Info (RFC 7315), told over protected flows only. */
+  readonly accessNetworkInfo?: string;
+  /** Of RFC 5626 clause 4.5; its defaults when absent. */
+  readonly flowRecovery?: FlowRecoveryTimes;
+}
+
+/** Milliseconds (RFC 5626 clause 4.5). */
+export interface FlowRecoveryTimes {
+  /** Base time while no flow is left. */
+  readonly allFailed: number;
+  /** Base time while another flow works. */
+  readonly someFailed: number;
+  readonly longest: number;
 }
 
 export type RegistrationFailureCode =
@@ -62,7 +79,7 @@ export type RegistrationState =
       readonly state: 'registered';
       /** Seconds from now for which the registrar keeps the binding; it is renewed before. */
       readonly expires: number;
-      /** P-Associated-URI: the public identities that this registration serves. */
+      /** P-Associated-URI: the public identities that this registration serves; the first is the default one (TS 24.229 5.1.1.4). */
       readonly associatedIdentities: readonly string[];
     }
   | {
@@ -87,12 +104,27 @@ export interface SecurityAgreement {
 
 /** The connection to the SIP server. */
 export interface FlowFacts {
-  readonly protocol: 'tls' | 'tcp';
+  readonly protocol: SipProtocol;
   readonly tls?: TlsFacts;
   /** Our own address on it. */
   readonly localAddress?: string;
   /** Present from the end of a registration in which the server stated its list, over TLS only. */
   readonly securityAgreement?: SecurityAgreement;
+}
+
+/** One of the ways over which an account can be reached (RFC 5626). */
+export interface FlowStatus {
+  /** 1 for the server of the account, 2 for the other one. */
+  readonly regId: number;
+  readonly registration: RegistrationState;
+  /** Absent while there is no connection. */
+  readonly flow?: FlowFacts;
+}
+
+/** The globally routable URIs of this device (RFC 5627). */
+export interface Gruus {
+  readonly public?: string;
+  readonly temporary?: string;
 }
 
 /** The final answer to a request, be it the server's or, where there was none, our own 408 or 503. */
@@ -101,8 +133,10 @@ export interface SipReply {
   readonly reason: string;
   readonly headers: SipHeaders;
   readonly body: Uint8Array;
-  /** Set when no server said this. */
-  readonly local?: 'timeout' | 'connection-lost';
+  /** Set when no server said this. `not-sent`: it could not leave in any way; the status says why. */
+  readonly local?: 'timeout' | 'connection-lost' | 'not-sent';
+  /** Set when it is certain that no octet of the request left. */
+  readonly unsent?: true;
 }
 
 export interface OutgoingMessage {
@@ -181,14 +215,17 @@ export interface IncomingMessage {
   /** URIs as on the wire, tel URIs included. */
   readonly from: string;
   readonly to: string;
-  /** P-Asserted-Identity, worth as much as the flow it came on. */
+  /** P-Asserted-Identity, worth as much as the flow it came on. Absent when that is not registered: anybody could have written it. */
   readonly assertedIdentity?: string;
+  readonly callId: string;
   readonly contentType: string;
   /** Octet for octet as received. */
   readonly body: Uint8Array;
   header(name: string): string | undefined;
   /** It came over the connection on which we are registered. */
   readonly onRegisteredFlow: boolean;
+  /** The connection that it came over. */
+  readonly flow: FlowFacts | undefined;
   /** The first call counts. @param status 200 to 699. */
   respond(status: number, answer?: MessageAnswer): void;
 }
@@ -251,8 +288,12 @@ export interface SipUserAgent {
   register(): Promise<RegistrationState>;
   unregister(): Promise<RegistrationState>;
   readonly registration: RegistrationState;
-  /** Undefined while not connected. */
+  /** The connection that requests leave over now; undefined while not connected. */
   readonly flow: FlowFacts | undefined;
+  /** All that there are or should be, the preferred one first. */
+  readonly flows: readonly FlowStatus[];
+  /** Of the flow that requests leave over; absent where the network has none. */
+  readonly gruu?: Gruus | undefined;
   /** @throws ProtocolError `local` (hint SIP 413 or 416) for a body above 64 KiB or an address that is no URI. */
   sendMessage(message: OutgoingMessage): Promise<SipReply>;
   invite(invite: OutgoingInvite): Promise<InviteOutcome>;

@@ -5,6 +5,7 @@ import { constantTimeEqual } from '../../crypto/constant-time.ts';
 import { formatVia, parseCSeq, parseVia } from '../../protocol/sip/headers.ts';
 import type { SipMessage } from '../../protocol/sip/message.ts';
 import { parseSipMessage } from '../../protocol/sip/message.ts';
+import { localAnswerHeader } from './outstanding-requests.ts';
 import { hideTelUri, hideTelUris, showTelUris } from './tel-uri.ts';
 
 /** Stands for our address in Via and Contact inside SIP.js, which accepts no port in the Via of a response. */
@@ -66,7 +67,8 @@ export class WireTranslation {
     else this.#restoreVia(message);
     for (const name of ['From', 'To']) headers.set(name, hideTelUris(headers.get(name) ?? ''));
     const contentType = headers.get('Content-Type');
-    headers.remove(originalContentType);
+    // What we mark our own answers with is ours alone.
+    headers.remove(originalContentType).remove(localAnswerHeader);
     if (contentType !== undefined) {
       headers.add(originalContentType, contentType);
       // SIP.js never reads a body, so a description among other parts is a description to it.

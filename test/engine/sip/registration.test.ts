@@ -282,11 +282,20 @@ describe('connection', () => {
 
   it('keeps alive, and takes a server that stops answering for dead', async () => {
     const { server, userAgent, clock } = await registered();
-    clock.advance(95_000);
-    expect(server.pings).toBe(1);
-    server.sendBytes(Uint8Array.of(0x0d, 0x0a));
-    clock.advance(95_000);
-    expect(server.pings).toBe(2);
+    const nextPing = (): number => {
+      const [before, start] = [server.pings, clock.now()];
+      while (server.pings === before) clock.advance(100);
+      return clock.now() - start;
+    };
+    // RFC 5626 clause 4.4.1: each pause is another one between 96 and 120 s.
+    const pauses = [0, 1, 2].map(() => {
+      const pause = nextPing();
+      server.sendBytes(Uint8Array.of(0x0d, 0x0a));
+      return pause;
+    });
+    expect(pauses.every((pause) => pause >= 95_900 && pause <= 120_100)).toBe(true);
+    expect(new Set(pauses).size).toBeGreaterThan(1);
+    nextPing();
     clock.advance(10_000);
     expect(userAgent.flow).toBeUndefined();
   });

@@ -2,6 +2,7 @@ import { Events } from '../../../src/base/events.ts';
 import { utf8 } from '../../../src/base/bytes.ts';
 import type {
   FlowFacts,
+  FlowStatus,
   IncomingInvite,
   IncomingMessage,
   InviteOutcome,
@@ -74,6 +75,10 @@ export class MemoryUserAgent implements SipUserAgent {
     this.flow = flow;
   }
 
+  get flows(): readonly FlowStatus[] {
+    return [{ regId: 1, registration: this.registration, ...(this.flow === undefined ? {} : { flow: this.flow }) }];
+  }
+
   subscribe(): never {
     throw new Error('there is nothing to subscribe to here');
   }
@@ -116,6 +121,8 @@ export class MemoryUserAgent implements SipUserAgent {
         from,
         to: this.identity,
         ...(asserted === undefined ? {} : { assertedIdentity: asserted }),
+        callId: 'memory',
+        flow: this.flow,
         contentType: message.contentType,
         body: message.body,
         header: () => undefined,
