@@ -91,8 +91,18 @@ export function readTrustRecord(note: Note): TrustRecord | undefined {
   const { peer, accountId, firstAt, lastAt, count } = record;
   if (typeof peer !== 'string' || typeof accountId !== 'string') return undefined;
   if (typeof firstAt !== 'number' || typeof lastAt !== 'number' || typeof count !== 'number') return undefined;
-  const lists = sightingKinds.map((kind) => [kind, Array.isArray(record[kind]) ? record[kind].filter(isSighting) : []]);
-  return { ...newTrustRecord(accountId, peer, firstAt), lastAt, count, ...Object.fromEntries(lists) };
+  const lists = sightingKinds.map((kind) => [kind, sightingsOf(record[kind])] as const);
+  return { ...newTrustRecord(accountId, peer, firstAt), lastAt, count, ...listsOf(lists) };
+}
+
+function listsOf(
+  lists: readonly (readonly [SightingKind, readonly Sighting[]])[],
+): Partial<Record<SightingKind, readonly Sighting[]>> {
+  return Object.fromEntries(lists);
+}
+
+function sightingsOf(value: unknown): readonly Sighting[] {
+  return Array.isArray(value) ? value.filter(isSighting) : [];
 }
 
 function isSighting(value: unknown): value is Sighting {

@@ -17,6 +17,7 @@ import type {
   InviteOutcome,
   OutgoingInvite,
   OutgoingMessage,
+  OutgoingPublication,
   OutgoingSubscription,
   RegistrationState,
   SipAccount,
@@ -137,6 +138,10 @@ class OutboundUserAgent implements SipUserAgent {
 
   subscribe(subscription: OutgoingSubscription): EventSubscription {
     return this.#working().subscribe(subscription);
+  }
+
+  publish(publication: OutgoingPublication): Promise<SipReply> {
+    return this.#working().publish(publication);
   }
 
   #createFlow(regId: number, target: SipTarget, isExclusive: boolean): SipFlow {
