@@ -12,6 +12,8 @@ const numbers = {
   'no-such-message': -32002,
   'no-such-file': -32003,
   'no-such-room': -32004,
+  'no-such-contact': -32005,
+  'file-unusable': -32006,
 } as const;
 export type RpcErrorCode = keyof typeof numbers;
 

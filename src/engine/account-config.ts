@@ -128,6 +128,8 @@ export interface AccountConfig {
   readonly receipts?: ReceiptsConfig;
   /** Tells peers, in sessions that stand already, that the user is writing (RFC 3994). Default: yes. */
   readonly composing?: boolean;
+  /** How long a message is tried before it is given up; 168 when absent. */
+  readonly messageLifetimeHours?: number;
   /** Profile 1.6. */
   readonly mediasecOptionTag?: boolean;
 }

@@ -1,5 +1,6 @@
 import type { Policy } from '../base/protection-level.ts';
 import type { ChatMessage, MessageWay, SessionView } from './chat-message.ts';
+import type { OutboxView } from './outbox/outbox.ts';
 import type { FileView } from './files/file-view.ts';
 import type { RoomMessage, RoomView } from './rooms/room-view.ts';
 import type { Refusal } from './refusal.ts';
@@ -38,6 +39,20 @@ export interface IncomingRefusal {
   /** Who it seemed to be from. */
   readonly peer: string;
   readonly refusal: Refusal;
+  /** What is kept of it in the history; absent for a copy. */
+  readonly message?: ChatMessage;
+}
+
+/** What is still owed to the other side, for the user. */
+export interface AccountOutbox {
+  list(): readonly OutboxView[];
+  /**
+   * Tries what waits at once, whatever it waits for; a message that failed or was refused is taken up again at the end of its
+   * conversation. Undefined when there is nothing of this id to be tried.
+   */
+  retry(id: string): Promise<ChatMessage | undefined>;
+  /** Takes back what has not left, and ends the attempts at what may have. False when nothing of this id waits. */
+  cancel(id: string): boolean;
 }
 
 export interface SendRequest {

@@ -7,6 +7,7 @@ import type { AccountConfig, AccountSecrets } from './account-config.ts';
 import type { ConversationView, OpenSessionOutcome, SendOutcome } from './chat-message.ts';
 import type {
   AccountEvents,
+  AccountOutbox,
   AccountStatus,
   ComposingRequest,
   OpenSessionRequest,
@@ -18,17 +19,19 @@ import { withDeadline } from './deadline.ts';
 import { readIcon } from './files/file-icon.ts';
 import { FileTransfers } from './files/file-transfers.ts';
 import { limits } from './limits.ts';
+import type { AccountHistory } from './messages/account-history.ts';
 import { AccountMessages } from './messages/account-messages.ts';
 import { createRelayClient, type RelayClient } from './msrp/relay-client.ts';
 import { ContactPolicies } from './policy.ts';
 import type { DeviceCertificate, EnginePorts, TicketStorage } from './ports.ts';
-import { refusal, refuse, type Refusal } from './refusal.ts';
+import { refuse, type Refusal } from './refusal.ts';
 import { routeInvite, type InviteTakers } from './sessions/route-invite.ts';
 import { Rooms } from './rooms/rooms.ts';
 import { SessionBook } from './sessions/session-book.ts';
 import type { SessionContext } from './sessions/session-context.ts';
 import { SessionKeys } from './sessions/session-keys.ts';
 import type { RegistrationState, SipUserAgent } from './sip/index.ts';
+import { createMemoryStore } from './store/index.ts';
 import { createKmsCredential, type KmsCredential } from './tickets/kms-credential.ts';
 import type { KmsState } from './tickets/kms-state.ts';
 import { credentialBinding } from './tickets/credential-binding.ts';
@@ -81,7 +84,6 @@ export class Account {
   readonly #sessions: SessionBook;
   readonly #relay: RelayClient | undefined;
   #registering: Promise<RegistrationState> | undefined;
-  #sends = 0;
 
   constructor({ ports, config, secrets, userAgent, certificate, sim, ticketStorage, isContact }: AccountParts) {
     this.config = config;
@@ -89,10 +91,16 @@ export class Account {
     this.#userAgent = userAgent;
     this.events = new Events((error) => ports.log.log('error', 'account.listener-failed', { reason: String(error) }));
     this.#self = tryKmsUserIdentity(config.identity) ?? config.identity;
-    this.#policies = new ContactPolicies(config.policy);
-    for (const [contact, policy] of Object.entries(config.contactPolicies ?? {})) {
-      this.#policies.setPolicy(tryKmsUserIdentity(contact) ?? contact, policy);
-    }
+    const store =
+      ports.store ??
+      createMemoryStore({ reason: 'No place for messages is configured: they live as long as this program' });
+    const configured = Object.entries(config.contactPolicies ?? {}).map(
+      ([contact, policy]) => [tryKmsUserIdentity(contact) ?? contact, policy] as const,
+    );
+    this.#policies = new ContactPolicies(config.policy, {
+      configured: new Map(configured),
+      notes: store.account(config.id).notes,
+    });
     const { kms, privateIdentity, domain } = config;
     this.#credential =
       kms === undefined ? undefined : createKmsCredential(kms, secrets, { ports, privateIdentity, domain, sim });
@@ -109,11 +117,15 @@ export class Account {
     for (const contact of this.#policies.contactsWith('require-e2e')) this.#prefetch.want(contact);
     this.#messages = new AccountMessages({
       ports,
+      accountId: config.id,
+      store,
       self: this.#self,
       userAgent,
       policies: this.#policies,
       tickets: this.#tickets,
       events: this.events,
+      lifetimeHours: config.messageLifetimeHours ?? limits.messageLifetimeHours,
+      registration: () => this.#registrationForSending(),
       sessions: () => this.#sessions,
       files: () => this.files,
     });
@@ -127,8 +139,7 @@ export class Account {
       certificate,
       inferFromRegistration: config.e2aeInferFromRegistration ?? profile.accountDefaults.e2aeInferFromRegistration,
     };
-    const onRefused = (peer: string, problem: Refusal): void =>
-      this.events.emit('incomingRefused', { way: 'msrp', peer, refusal: problem });
+    const onRefused = (peer: string, problem: Refusal): void => this.#messages.keepRefused('msrp', peer, problem);
     this.#sessions = new SessionBook({
       context,
       policies: this.#policies,
@@ -142,7 +153,7 @@ export class Account {
       onComposing: ({ peer }, isWriting) => this.events.emit('composing', { peer, isWriting }),
       onChange: (change) => this.events.emit('session', change),
       onRefused,
-      onText: (session, text) => this.#messages.keepSessionText(session, text),
+      onText: (session, text, source) => this.#messages.keepSessionText(session, text, source),
     });
     this.files = new FileTransfers({
       context,
@@ -167,13 +178,15 @@ export class Account {
 
   /** Resolves with the outcome, also when it is a failure; the registration is kept alive until `unregister`. */
   register(): Promise<RegistrationState> {
-    this.#registering ??= this.#userAgent.register().finally(() => (this.#registering = undefined));
+    this.#registering ??= this.#userAgent.register().finally(() => {
+      this.#registering = undefined;
+      this.#messages.outbox.wake('registration');
+    });
     return this.#registering;
   }
 
-  /** Signs out: what waits is not sent, and no key ticket stays. */
+  /** Signs out: what waits goes on waiting, until the account registers again, and no key ticket stays. */
   async unregister(): Promise<RegistrationState> {
-    this.#messages.giveUpWaiting(refusal('not-registered'));
     await this.dropTickets();
     return this.#userAgent.unregister();
   }
@@ -189,18 +202,39 @@ export class Account {
     return this.#tickets.retry();
   }
 
-  /** Takes back a message that waits. False when there is none of this id, or it is on its way. */
+  /** What was said, over all runs of the program. */
+  get history(): AccountHistory {
+    return this.#messages.history;
+  }
+
+  /** What is still owed: messages that wait or are on their way. */
+  get outbox(): AccountOutbox {
+    const { outbox } = this.#messages;
+    return {
+      list: () => outbox.list(),
+      retry: (id) => this.#messages.retry(id),
+      cancel: (id) => this.#messages.cancel(id),
+    };
+  }
+
+  /** Contacts with a policy of their own. */
+  contactPolicies(): ReadonlyMap<string, Policy> {
+    return this.#policies.all();
+  }
+
+  /** Takes back a message that has not left. False when there is none of this id, or it has. */
   cancelMessage(id: string): boolean {
     return this.#messages.cancel(id);
   }
 
-  /** Never rejects: what could not be sent is a refusal that says why. */
+  /**
+   * Never rejects. Without a registration the message waits for one; what could not be sent is a refusal that says why.
+   */
   async sendMessage({ to, text, way, policy, consent }: SendRequest): Promise<SendOutcome> {
-    const sequence = this.#sends++;
     try {
-      const peer = await this.#prepare(to, consent);
+      const peer = this.#peerOf(to, consent);
       const demanded = policy ?? this.#policies.policyFor(peer);
-      return await this.#messages.send({ peer, text, way, policy: demanded, sequence });
+      return await this.#messages.send({ peer, text, way, policy: demanded });
     } catch (error) {
       return { outcome: 'refused', refusal: this.#messages.refusalFor(error, 'message') };
     }
@@ -281,6 +315,7 @@ export class Account {
     this.events.emit('contactPolicy', { peer, policy });
     if (policy === 'require-e2e') this.#prefetch.want(peer);
     else this.#prefetch.unwant(peer);
+    this.#messages.outbox.raise(peer, this.#policies.policyFor(peer), this.#policies.agreedLevel(peer));
     this.#sessions.enforcePolicy(peer);
   }
 
@@ -308,13 +343,13 @@ export class Account {
     };
     events.on('registration', (state) => {
       this.events.emit('registration', state);
+      this.#messages.outbox.wake('registration');
       if (state.state !== 'registered') return;
-      this.#messages.release();
       this.#prefetch.start();
       void this.files.registered();
     });
     this.#tickets.events.on('state', (state) => this.events.emit('kms', state));
-    this.#tickets.events.on('available', () => this.#messages.release());
+    this.#tickets.events.on('available', () => this.#messages.outbox.wake('keys'));
     events.on('message', (message) => this.#messages.receive(message));
     events.on('invite', (invite) => {
       const claimed = invite.assertedIdentity ?? invite.from;
@@ -324,11 +359,22 @@ export class Account {
   }
 
   async #prepare(to: string, consent: boolean | undefined): Promise<string> {
+    const peer = this.#peerOf(to, undefined);
+    await this.#requireRegistered();
+    return this.#peerOf(peer, consent);
+  }
+
+  #peerOf(to: string, consent: boolean | undefined): string {
     const peer = tryKmsUserIdentity(to);
     if (peer === undefined) throw refuse('invalid-address');
-    await this.#requireRegistered();
     if (consent === true) this.#policies.consent(peer);
     return peer;
+  }
+
+  #registrationForSending(): 'registered' | 'settling' | 'none' {
+    const { state } = this.#userAgent.registration;
+    if (state === 'registered') return state;
+    return state === 'registering' || this.#registering !== undefined ? 'settling' : 'none';
   }
 
   /** @throws RefusalError */

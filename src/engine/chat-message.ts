@@ -67,7 +67,8 @@ export type SendOutcome =
   | { readonly outcome: 'waiting'; readonly message: ChatMessage }
   /** Too long for a message in a session: it was offered as a file, whose fate is told as that of any file. */
   | { readonly outcome: 'offered'; readonly file: FileView }
-  | { readonly outcome: 'refused'; readonly refusal: Refusal };
+  /** `message` is what is kept of the attempt; absent where there was nothing to keep. */
+  | { readonly outcome: 'refused'; readonly refusal: Refusal; readonly message?: ChatMessage };
 
 export interface SessionView {
   readonly id: string;
@@ -86,6 +87,6 @@ export interface ConversationView {
   /** Address of the peer. */
   readonly peer: string;
   readonly policy: Policy;
-  /** Oldest first. */
+  /** The newest ones, oldest first. */
   readonly messages: readonly ChatMessage[];
 }

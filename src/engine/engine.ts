@@ -19,10 +19,11 @@ export class Engine {
   readonly #certificates: DeviceCertificates;
 
   constructor(ports: EnginePorts) {
-    this.#ports = ports;
-    this.#certificates = DeviceCertificates.of(ports);
     this.store = ports.store ?? createMemoryStore({ reason: 'No place to keep it is configured' });
-    this.people = new People(ports, this.store);
+    // One store for the accounts and for what belongs to none of them.
+    this.#ports = { ...ports, store: this.store };
+    this.#certificates = DeviceCertificates.of(ports);
+    this.people = new People(this.#ports, this.store);
   }
 
   get accounts(): readonly Account[] {

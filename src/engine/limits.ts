@@ -64,9 +64,8 @@ export const limits = {
   unsettledMessages: 1_000,
   /** Messages that one session sends without having been told that they arrived. */
   sessionMessagesUnderWay: 32,
-  /** Message-IDs of one contact, and contacts, that are remembered so that nothing is shown twice. */
-  rememberedMessages: 2_000,
-  rememberedContacts: 500,
+  /** How long a Message-ID is remembered at least, so that nothing is shown twice: longer than any device tries to send. */
+  rememberedMessageMilliseconds: 31 * 24 * 3_600_000,
   sessionEndMilliseconds: 5_000,
   stopMilliseconds: 8_000,
   sessionsPerAccount: 64,
@@ -77,6 +76,8 @@ export const limits = {
   /** Octets of a text that is sent as a file because it is too long for a message, and how many of these wait at a time. */
   longTextOctets: 16 * 1024 ** 2,
   longTexts: 4,
+  /** How long it is remembered that a peer answered 415 to something. */
+  peerRefusalMilliseconds: 30 * 24 * 3_600_000,
   /** Texts that came in and whose senders want to know when they are seen. */
   awaitedDisplays: 2_000,
   /** Octets of a file that is taken. */
@@ -131,10 +132,15 @@ export const limits = {
   prefetchedContacts: 1_500,
   prefetchesAtOnce: 2,
   prefetchGapMilliseconds: 500,
-  /** Messages that wait for the KMS, of all conversations together. */
-  waitingMessages: 500,
-  /** Conversations whose waiting messages are sent side by side once the KMS is back. */
-  waitingConversationsAtOnce: 4,
+  /** Messages of one account that wait to be sent or are under way, of all conversations together. */
+  outboxMessages: 20_000,
+  /** Conversations whose messages are sent side by side. */
+  outboxConversationsAtOnce: 16,
+  /** How long a message is tried when the account says nothing else. */
+  messageLifetimeHours: 7 * 24,
+  /** Messages of one conversation that are handed over at a time, and conversations with refusals of strangers. */
+  messagesPerPage: 200,
+  refusedConversations: 200,
   /** Keys of one account that tell copies of what came in. */
   seenEntries: 100_000,
   seenKeyOctets: 512,

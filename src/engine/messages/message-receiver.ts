@@ -1,47 +1,32 @@
-import { toHex, utf8 } from '../../base/bytes.ts';
+import { toHex } from '../../base/bytes.ts';
 import { describeError, ProtocolError } from '../../base/errors.ts';
 import { isAtLeast, type Policy, type ProtectionLevel } from '../../base/protection-level.ts';
-import { ReplayCache } from '../../protocol/mikey/index.ts';
 import { profile } from '../../protocol/profile.ts';
 import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
-import type { Evidence } from '../evidence.ts';
 import { limits } from '../limits.ts';
 import { acceptsIncoming } from '../policy.ts';
 import type { EnginePorts } from '../ports.ts';
 import { isProtectedMessage, readProtectedMessage, type ReceivedMessage } from '../psk-mime/index.ts';
 import { refusal, type Refusal } from '../refusal.ts';
 import type { IncomingMessage } from '../sip/index.ts';
+import type { AccountStore } from '../store/index.ts';
 import { readText } from '../text-content.ts';
 import { replayKey } from '../tickets/replay-key.ts';
 import type { TicketService } from '../tickets/ticket-service.ts';
+import type { Arrival, Arrivals, Kept, KeptWith } from './arrivals.ts';
 import { Decryptor, type Decrypted } from './decryptor.ts';
 import { signallingProtection } from './signalling-level.ts';
-
-/** A message that came in; `text` is empty unless `state` is `received`. */
-export interface Arrival {
-  /** KMS user identity of the sender, as far as known. */
-  readonly peer: string;
-  readonly text: string;
-  readonly level: ProtectionLevel;
-  readonly evidence: Evidence;
-  readonly problem?: Refusal;
-}
 
 export interface MessageReceiverOptions {
   readonly ports: EnginePorts;
   readonly tickets: TicketService;
   readonly self: string;
   readonly policyFor: (peer: string) => Policy;
-  /** Returns the id under which the message is kept. */
-  readonly onArrival: (arrival: Arrival) => string;
-  /** A kept message that could not be read at first: read now, or given up for the new reason. */
-  readonly onLateArrival: (id: string, arrival: Arrival) => void;
+  readonly store: AccountStore;
+  /** Keeps what came, once; only then is it answered. */
+  readonly arrivals: Arrivals;
   /** Dropped or refused: it is not kept. */
   readonly onRefused: (peer: string, problem: Refusal) => void;
-}
-
-interface MessageId {
-  readonly messageId?: string | undefined;
 }
 
 const namesAnother = 'The message was encrypted end to end, but it names another sender than the network does';
@@ -51,13 +36,10 @@ const acceptTypes = 'multipart/mixed, application/mikey, application/pkcs7-mime,
 /** Incoming SIP MESSAGE: answers by profile 5.5, decrypts, drops what came before. */
 export class MessageReceiver {
   readonly #options: MessageReceiverOptions;
-  /** Messages whose MAC was verified: what proves nothing must not fill this memory. */
-  readonly #seenTransfers = new ReplayCache(limits.replayEntries);
-  /** Replay keys of messages that are being opened or wait for the KMS. */
-  readonly #opening = new Set<string>();
+  /** By replay key, messages that are being opened or wait for the KMS. */
+  readonly #opening = new Map<string, SharedAnswer>();
   /** By sender, settled when the newest of its messages has been shown: they are opened side by side and shown in their order. */
   readonly #shown = new Map<string, Promise<void>>();
-  readonly #seenIds = new ReplayCache(limits.replayEntries);
   readonly #decryptor: Decryptor;
 
   constructor(options: MessageReceiverOptions) {
@@ -68,7 +50,7 @@ export class MessageReceiver {
   receive(message: IncomingMessage): void {
     try {
       if (isProtectedMessage(message.contentType)) this.#receiveProtected(message);
-      else this.#receivePlain(message);
+      else void this.#receivePlain(message);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#answerError(message, error);
@@ -79,8 +61,17 @@ export class MessageReceiver {
     this.#decryptor.stop();
   }
 
-  #receivePlain(message: IncomingMessage): void {
-    const { ports, tickets, policyFor, onArrival, onRefused } = this.#options;
+  async #receivePlain(message: IncomingMessage): Promise<void> {
+    try {
+      await this.#keepPlain(message);
+    } catch (error) {
+      if (error instanceof ProtocolError) this.#answerError(message, error);
+      else this.#answerUnkept(message, error);
+    }
+  }
+
+  async #keepPlain(message: IncomingMessage): Promise<void> {
+    const { ports, tickets, arrivals, policyFor, onRefused } = this.#options;
     const read = readText(message.contentType, message.body);
     const peer = senderOf(message);
     const flow = signallingProtection(message.onRegisteredFlow ? message.flow : undefined, ports.clock.now());
@@ -92,17 +83,30 @@ export class MessageReceiver {
       onRefused(peer, refusal('policy-not-met', 'received', { reached: level, required: policy }));
       return;
     }
-    message.respond(200);
-    const until = tickets.now() + profile.replay.messageCacheSeconds * 1000;
-    if (this.#isDuplicate({ peer, level, messageId: read.messageId }, until)) {
-      onRefused(peer, refusal('replayed', 'received'));
-      return;
-    }
-    onArrival({ peer, text: read.text, level, evidence: flow.evidence });
+    const { messageId } = read;
+    const kept = await arrivals.keep(
+      'message',
+      { peer, text: read.text, level, evidence: flow.evidence, ...(messageId === undefined ? {} : { messageId }) },
+      { rememberUntil: tickets.now() + profile.replay.messageCacheSeconds * 1000 },
+    );
+    this.#answerKept(message, peer, kept);
+  }
+
+  /** Only what survives the end of this program is answered with 200, a copy of it too. */
+  #answerKept(message: Pick<IncomingMessage, 'respond'>, peer: string, kept: Kept): void {
+    if (kept.outcome === 'full') message.respond(503, { headers: { 'Retry-After': '60' } });
+    else message.respond(200);
+    const happened = kept.outcome === 'full' ? { happened: tooManyToTell } : {};
+    if (kept.outcome !== 'kept') this.#options.onRefused(peer, refusal('replayed', 'received', happened));
+  }
+
+  #answerUnkept(message: Pick<IncomingMessage, 'respond'>, error: unknown): void {
+    this.#options.ports.log.log('error', 'message.not-kept', { reason: describeError(error) });
+    message.respond(503, { headers: { 'Retry-After': '60' } });
   }
 
   #receiveProtected(message: IncomingMessage): void {
-    const { ports, tickets, self, onRefused } = this.#options;
+    const { ports, tickets, self, store, onRefused } = this.#options;
     const peer = senderOf(message);
     if (!tickets.configured) {
       // As a device that cannot do it at all: the sender may then choose another way.
@@ -113,25 +117,32 @@ export class MessageReceiver {
     const now = tickets.now();
     const received = readProtectedMessage(message.contentType, message.body, { now, self: [self] });
     const key = replayKey(received.transfer);
-    const isCopy = this.#opening.has(toHex(key)) || this.#seenTransfers.has(key, now);
-    if (!isCopy && (this.#opening.size >= limits.undecryptableMessages || this.#seenTransfers.isFull(now))) {
+    const isCopy = store.seen.has(key, now);
+    const first = this.#opening.get(toHex(key));
+    if (
+      first === undefined &&
+      !isCopy &&
+      (this.#opening.size >= limits.undecryptableMessages || store.seen.isFull(now))
+    ) {
       message.respond(503, { headers: { 'Retry-After': '60' } });
       return;
     }
-    // A copy is answered like the first one: it may be the network's own repetition.
-    message.respond(200);
-    if (isCopy) {
+    if (first !== undefined || isCopy) {
+      // A copy is answered like the first one: it may be the network's own repetition.
+      if (first === undefined) message.respond(200);
+      else first.share(message);
       ports.log.log('warn', 'message.replayed', { keyId: received.keyId });
       onRefused(peer, refusal('replayed', 'received'));
       return;
     }
-    this.#opening.add(toHex(key));
+    const answer = new SharedAnswer(message);
+    this.#opening.set(toHex(key), answer);
     const before = this.#shown.get(peer);
     let wasShown: () => void = () => undefined;
     const shown = new Promise<void>((resolve) => (wasShown = resolve));
     this.#shown.set(peer, shown);
-    void this.#decrypt(message, received, peer, before, wasShown)
-      .catch((error: unknown) => ports.log.log('error', 'message.unexpected', { reason: describeError(error) }))
+    void this.#decrypt(message, answer, received, peer, before, wasShown)
+      .catch((error: unknown) => this.#answerUnkept(answer, error))
       .finally(() => {
         wasShown();
         this.#opening.delete(toHex(key));
@@ -142,53 +153,56 @@ export class MessageReceiver {
   /** @param before settled when it is this one's turn to be shown. */
   async #decrypt(
     message: IncomingMessage,
+    answer: SharedAnswer,
     received: ReceivedMessage,
     peer: string,
     before: Promise<void> | undefined,
     wasShown: () => void,
   ): Promise<void> {
-    const { onArrival, onLateArrival, onRefused } = this.#options;
+    const { arrivals, onRefused } = this.#options;
     const asserted = message.assertedIdentity ?? message.from;
     const first = await this.#decryptor.decrypt(received, asserted, peer);
     await before;
     const problem = this.#problemOf(first, received);
     if (problem !== undefined) {
+      answer.respond(200);
       onRefused(first.peer, problem);
       return;
     }
-    const id = onArrival(arrivalOf(first));
+    const kept = await arrivals.keep('message', arrivalOf(first), this.#together(first, received));
+    this.#answerKept(answer, first.peer, kept);
     wasShown();
-    if (!first.retry) return;
+    if (!first.retry || kept.outcome !== 'kept') return;
     const later = await this.#decryptor.decryptLater(received, asserted, peer);
     if (later === undefined) return;
+    const { id } = kept.message;
     const late = this.#problemOf(later, received) ?? misfiled(later, peer);
-    onLateArrival(id, arrivalOf(late === undefined ? later : { ...later, text: undefined, problem: late }));
+    const arrival = arrivalOf(late === undefined ? later : { ...later, text: undefined, problem: late });
+    const changed = await arrivals.change(id, arrival, late === undefined ? this.#together(later, received) : {});
+    if (changed.outcome === 'kept') return;
+    const copy = refusal('replayed', 'received', changed.outcome === 'full' ? { happened: tooManyToTell } : {});
+    await arrivals.change(id, { ...arrival, text: '', problem: copy });
   }
 
-  /** Why a message that can be read is not shown: it came before, or who sent it is in doubt where the policy allows none. */
-  #problemOf(decrypted: Decrypted, received: ReceivedMessage): Refusal | undefined {
-    const { peer, text, level, evidence } = decrypted;
+  /** What proves nothing must not fill the memory of what came: only a message that could be opened is remembered. */
+  #together({ text }: Decrypted, received: ReceivedMessage): KeptWith {
+    if (text === undefined) return {};
+    const until = received.rememberUntil;
+    return { seen: { key: replayKey(received.transfer), until }, rememberUntil: until };
+  }
+
+  /** Why a message that can be read is not shown: who sent it is in doubt where the policy allows none. */
+  #problemOf({ peer, text, level, evidence }: Decrypted, received: ReceivedMessage): Refusal | undefined {
     if (text === undefined) return undefined;
-    const seen = this.#seenTransfers.add(
-      replayKey(received.transfer),
-      received.rememberUntil,
-      this.#options.tickets.now(),
-    );
-    if (seen !== 'fresh') return refusal('replayed', 'received', seen === 'full' ? { happened: tooManyToTell } : {});
-    const policy = this.#options.policyFor(peer);
-    if (acceptsIncoming(policy, level)) {
-      return this.#isDuplicate(decrypted, received.rememberUntil) ? refusal('replayed', 'received') : undefined;
+    const { policyFor, store, tickets } = this.#options;
+    const policy = policyFor(peer);
+    if (acceptsIncoming(policy, level)) return undefined;
+    if (store.seen.add(replayKey(received.transfer), received.rememberUntil, tickets.now()) === 'replayed') {
+      return refusal('replayed', 'received');
     }
     const happened =
       evidence.origin === 'proven' ? namesAnother : 'The message was encrypted, but nothing proves who sent it';
     return refusal('policy-not-met', 'received', { happened, reached: level, required: policy });
-  }
-
-  /** By level too, so that a message which proves less cannot make one that proves more look like its copy. */
-  #isDuplicate({ peer, level, messageId }: Pick<Decrypted, 'peer' | 'level'> & MessageId, until: number): boolean {
-    if (messageId === undefined) return false;
-    const key = utf8(`${level} ${peer} ${messageId}`);
-    return this.#seenIds.add(key, until, this.#options.tickets.now()) === 'replayed';
   }
 
   #answerError(message: IncomingMessage, error: ProtocolError): void {
@@ -202,14 +216,41 @@ export class MessageReceiver {
   }
 }
 
+/** The answer to a message and to the copies of it that came before it could be answered. */
+class SharedAnswer {
+  readonly #waiting: Pick<IncomingMessage, 'respond'>[];
+  #given: Parameters<IncomingMessage['respond']> | undefined;
+
+  constructor(first: Pick<IncomingMessage, 'respond'>) {
+    this.#waiting = [first];
+  }
+
+  share(copy: Pick<IncomingMessage, 'respond'>): void {
+    if (this.#given === undefined) this.#waiting.push(copy);
+    else copy.respond(...this.#given);
+  }
+
+  respond(...answer: Parameters<IncomingMessage['respond']>): void {
+    this.#given ??= answer;
+    for (const message of this.#waiting.splice(0)) message.respond(...answer);
+  }
+}
+
 /** A message that was kept under the network's word stays unread when its ticket proves another sender. */
 function misfiled({ peer, text, level }: Decrypted, keptUnder: string): Refusal | undefined {
   if (text === undefined || peer === keptUnder) return undefined;
   return refusal('policy-not-met', 'received', { happened: namesAnother, reached: level });
 }
 
-function arrivalOf({ peer, text, level, evidence, problem }: Decrypted): Arrival {
-  return { peer, text: text ?? '', level, evidence, ...(problem === undefined ? {} : { problem }) };
+function arrivalOf({ peer, text, level, evidence, problem, messageId }: Decrypted): Arrival {
+  return {
+    peer,
+    text: text ?? '',
+    level,
+    evidence,
+    ...(problem === undefined ? {} : { problem }),
+    ...(messageId === undefined ? {} : { messageId }),
+  };
 }
 
 /** The network's word for the sender, else the sender's own. */

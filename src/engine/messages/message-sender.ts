@@ -1,12 +1,12 @@
-import type { Policy, ProtectionLevel } from '../../base/protection-level.ts';
-import { randomId } from '../../base/random.ts';
+import { isAtLeast, type Policy, type ProtectionLevel } from '../../base/protection-level.ts';
 import type { GrantedTicket } from '../../protocol/mikey/index.ts';
 import { profile } from '../../protocol/profile.ts';
 import { withDeadline } from '../deadline.ts';
 import { mayOfferLess } from '../downgrade.ts';
 import { notProtectedBy, type Evidence } from '../evidence.ts';
 import { limits } from '../limits.ts';
-import { aimOf, judgeSending, type ContactPolicies } from '../policy.ts';
+import type { Attempt } from '../outbox/carrier.ts';
+import { aimOf, type ContactPolicies } from '../policy.ts';
 import type { EnginePorts } from '../ports.ts';
 import { sealMessage } from '../psk-mime/index.ts';
 import { asRefusalError, refuse, type RefusalError } from '../refusal.ts';
@@ -14,6 +14,8 @@ import type { SipReply, SipUserAgent } from '../sip/index.ts';
 import { cpimText, plainText, type TextContent } from '../text-content.ts';
 import { ticketEvidence } from '../tickets/ticket-evidence.ts';
 import type { TicketService } from '../tickets/ticket-service.ts';
+import type { PeerAbilities } from './peer-abilities.ts';
+import { replyRefusal } from './reply-refusal.ts';
 import { signallingProtection } from './signalling-level.ts';
 
 export interface MessageSenderOptions {
@@ -21,8 +23,20 @@ export interface MessageSenderOptions {
   readonly userAgent: SipUserAgent;
   readonly tickets: TicketService;
   readonly policies: ContactPolicies;
+  readonly abilities: PeerAbilities;
   /** KMS user identity of this account. */
   readonly self: string;
+}
+
+/** One attempt at a text. */
+export interface TextToPeer extends Pick<Attempt, 'messageId' | 'isAgain' | 'leaving'> {
+  readonly peer: string;
+  readonly text: string;
+  /** When it was written, milliseconds since 1970. */
+  readonly at: number;
+  readonly policy: Policy;
+  /** It leaves at this or better, or not at all. */
+  readonly floor: ProtectionLevel;
 }
 
 export interface SentMessage {
@@ -34,8 +48,6 @@ export interface SentMessage {
 /** Immediate messages: SIP MESSAGE, end to end or protected by the signalling connection alone (profile 4 and 5). */
 export class MessageSender {
   readonly #options: MessageSenderOptions;
-  /** Peers that answered 415 to CPIM but took text/plain. */
-  readonly #plainOnly = new Set<string>();
 
   constructor(options: MessageSenderOptions) {
     this.#options = options;
@@ -43,24 +55,23 @@ export class MessageSender {
 
   /**
    * Resolves when the network or the peer took the message.
-   * @throws RefusalError `kms-unreachable` for a message that could wait; `offered` is then the level that the user may choose instead.
+   * @throws RefusalError `kms-unreachable` for a message that can wait; `offered` is then the level that the user may choose instead.
    */
-  async send(peer: string, text: string, policy: Policy): Promise<SentMessage> {
-    if (aimOf(policy) === 'e2ae') return this.#sendBySignalling(peer, text, policy);
+  async send(message: TextToPeer): Promise<SentMessage> {
+    if (message.floor !== 'e2e' && aimOf(message.policy) === 'e2ae') return this.#sendBySignalling(message);
     try {
-      return await this.sendEndToEnd(peer, text);
+      return await this.#sendEndToEnd(message);
     } catch (error) {
       const problem = asRefusalError(error, 'connection-lost');
-      if (policy !== 'prefer-e2e' || !mayOfferLess(problem.code)) throw problem;
-      return this.#sendBySignalling(peer, text, policy, problem);
+      if (message.policy !== 'prefer-e2e' || !mayOfferLess(problem.code)) throw problem;
+      return this.#sendBySignalling(message, problem);
     }
   }
 
   /** End to end or not at all. @throws RefusalError */
-  async sendEndToEnd(peer: string, text: string, id?: string): Promise<SentMessage> {
+  async #sendEndToEnd({ peer, text, messageId, leaving }: TextToPeer): Promise<SentMessage> {
     const { ports, tickets, self } = this.#options;
     const ticket = await tickets.ticketFor(peer, 'message');
-    const messageId = id ?? randomId(ports.random, 12);
     const sealed = sealMessage({
       ticket,
       self,
@@ -70,12 +81,6 @@ export class MessageSender {
       now: tickets.now(),
       random: ports.random,
     });
-    const reply = await this.#request(peer, sealed, lifeOf(ticket, tickets.now()));
-    if (!isAccepted(reply)) {
-      // The next message starts from a fresh ticket: this one may be what the peer could not read.
-      if (reply.status === 493) tickets.drop(peer, 'message');
-      throw replyRefusal(reply);
-    }
     const evidence: Evidence = {
       kind: 'message-psk-mime',
       contentEncryption: sealed.contentEncryption,
@@ -87,6 +92,14 @@ export class MessageSender {
       verifiedAt: ports.clock.now(),
       notProtected: notProtectedBy.endToEnd,
     };
+    requireRoom(sealed);
+    await leaving({ level: 'e2e', evidence });
+    const reply = await this.#request(peer, sealed, lifeOf(ticket, tickets.now()));
+    if (!isAccepted(reply)) {
+      // The next message starts from a fresh ticket: this one may be what the peer could not read.
+      if (reply.status === 493) tickets.drop(peer, 'message');
+      throw replyRefusal(reply);
+    }
     return { messageId, level: 'e2e', evidence };
   }
 
@@ -98,12 +111,12 @@ export class MessageSender {
     return level;
   }
 
-  async #sendBySignalling(peer: string, text: string, policy: Policy, why?: RefusalError): Promise<SentMessage> {
-    const { ports, userAgent, policies, self } = this.#options;
+  async #sendBySignalling(message: TextToPeer, why?: RefusalError): Promise<SentMessage> {
+    const { ports, userAgent, policies, abilities, self } = this.#options;
+    const { peer, text, at, messageId, policy, floor, isAgain, leaving } = message;
     const { level, evidence } = signallingProtection(userAgent.flow, ports.clock.now());
-    const verdict = judgeSending(policy, level, policies.agreedLevel(peer));
-    if (verdict === 'not-met') throw refuse('policy-not-met', 'message', { reached: level, required: policy });
-    if (verdict === 'consent-required') {
+    if (!isAtLeast(level, floor)) {
+      if (policy !== 'prefer-e2e') throw refuse('policy-not-met', 'message', { reached: level, required: policy });
       policies.noteOffer(peer, level);
       // Its keys may be had later: the message can wait for them instead.
       if (why?.code === 'kms-unreachable') {
@@ -112,13 +125,20 @@ export class MessageSender {
       const because = why === undefined ? {} : { happened: why.happened };
       throw refuse('consent-required', 'message', { offered: level, required: policy, ...because });
     }
-    const messageId = randomId(ports.random, 12);
-    const message = { from: self, to: peer, at: ports.clock.now(), messageId, text };
-    let reply = await this.#request(peer, this.#plainOnly.has(peer) ? plainText(text) : cpimText(message));
-    if (reply.status === 415 && !this.#plainOnly.has(peer)) {
-      // A peer without CPIM gets the bare text: the same protection, less envelope.
+    const isBare = !abilities.takes(peer, 'cpim');
+    if (isBare && isAgain) throw copyUntold();
+    const protection = { level, evidence };
+    const content = isBare ? plainText(text) : cpimText({ from: self, to: peer, at, messageId, text });
+    requireRoom(content);
+    await leaving(protection);
+    let reply = await this.#request(peer, content);
+    if (reply.status === 415 && !isBare) {
+      // A peer without CPIM gets the bare text: the same protection, less envelope. It is durable that it takes no other
+      // before the bare one leaves: after a crash that one cannot be told from a copy.
+      abilities.noteRefusal(peer, 'cpim');
+      await leaving(protection);
       reply = await this.#request(peer, plainText(text));
-      if (isAccepted(reply)) this.#plainOnly.add(peer);
+      if (reply.status === 415) abilities.forget(peer, 'cpim');
     }
     if (!isAccepted(reply)) throw replyRefusal(reply);
     return { messageId, level, evidence };
@@ -126,7 +146,6 @@ export class MessageSender {
 
   #request(peer: string, { contentType, body }: TextContent, headers?: Record<string, string>): Promise<SipReply> {
     const { ports, userAgent } = this.#options;
-    if (body.length > profile.message.maxOctets) throw refuse('too-large');
     return withDeadline(
       ports.clock,
       limits.sipMessageMilliseconds,
@@ -136,6 +155,18 @@ export class MessageSender {
   }
 }
 
+function requireRoom({ body }: TextContent): void {
+  if (body.length > profile.message.maxOctets) throw refuse('too-large');
+}
+
+/** A peer that takes nothing but bare text cannot tell a copy: the user decides. */
+function copyUntold(): RefusalError {
+  return refuse('peer-incompatible', 'uncertain', {
+    happened:
+      'It was sent before without an answer, and the other side could not tell a second copy of it from a new message',
+  });
+}
+
 /** Profile 5.5: a message that is stored beyond TRe could not be read any more (Expires of RFC 3428 4). */
 function lifeOf({ validUntil }: GrantedTicket, now: number): Record<string, string> {
   return validUntil === undefined ? {} : { Expires: `${Math.max(0, Math.floor((validUntil - now) / 1000))}` };
@@ -143,40 +174,4 @@ function lifeOf({ validUntil }: GrantedTicket, now: number): Record<string, stri
 
 function isAccepted({ status }: SipReply): boolean {
   return status >= 200 && status < 300;
-}
-
-function replyRefusal({ status, reason }: SipReply): RefusalError {
-  const said = `${status} ${reason}`;
-  switch (status) {
-    case 408:
-    case 504:
-      return refuse('timeout', 'uncertain');
-    case 503:
-      return refuse('connection-lost', 'uncertain', { happened: `The connection or the network failed (${said})` });
-    case 413:
-    case 513:
-      return refuse('too-large', 'message', {
-        happened: `The message is too large for the network or the other side (${said})`,
-      });
-    case 406:
-    case 415:
-    case 488:
-    case 606:
-      return refuse('peer-incompatible', 'message', {
-        happened: `The other side cannot or will not take it this way (${said})`,
-      });
-    case 493:
-      return refuse('decryption-failed', 'message', {
-        happened: `The other side could not decrypt the message (${said})`,
-      });
-    case 404:
-    case 410:
-    case 480:
-    case 604:
-      return refuse('peer-unreachable', 'message', { happened: `The other side could not be reached (${said})` });
-    default:
-      return refuse('peer-refused', 'message', {
-        happened: `The other side or the network refused the message (${said})`,
-      });
-  }
 }

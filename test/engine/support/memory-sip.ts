@@ -49,6 +49,8 @@ export class MemorySipNetwork {
   changeMessage: (message: OutgoingMessage) => OutgoingMessage = (message) => message;
   assertedIdentity: (from: string) => string | undefined = (from) => from;
   fault: 'none' | 'silent' | 'lost' = 'none';
+  /** What the network answers by itself; undefined lets the message go on. */
+  answers: (message: OutgoingMessage) => SipReply | undefined = () => undefined;
 
   agent(identity: string, flow: FlowFacts = protectedFlow): MemoryUserAgent {
     const agent = new MemoryUserAgent(this, identity, flow);
@@ -112,6 +114,8 @@ export class MemoryUserAgent implements SipUserAgent {
     if (this.#network.fault === 'lost') {
       return Promise.resolve(reply(503, 'Service Unavailable', 'connection-lost'));
     }
+    const answer = this.#network.answers(message);
+    if (answer !== undefined) return Promise.resolve(answer);
     const changed = this.#network.changeMessage(message);
     const callee = this.#network.agents.get(message.to);
     if (callee === undefined) return Promise.resolve(reply(404, 'Not Found'));
@@ -233,7 +237,13 @@ export class MemorySession implements SipSession {
   }
 }
 
-function reply(status: number, reason: string, local?: 'timeout' | 'connection-lost'): SipReply {
-  const headers = { get: () => undefined } as unknown as SipReply['headers'];
+/** @param named header fields, such as Retry-After */
+export function reply(
+  status: number,
+  reason = '',
+  local?: 'timeout' | 'connection-lost',
+  named: Readonly<Record<string, string>> = {},
+): SipReply {
+  const headers = { get: (name: string) => named[name] } as unknown as SipReply['headers'];
   return { status, reason, headers, body: new Uint8Array(), ...(local === undefined ? {} : { local }) };
 }

@@ -11,9 +11,11 @@ import type { ChatMessage } from '../../../src/engine/chat-message.ts';
 import type { FileStorage } from '../../../src/engine/files/file-storage.ts';
 import { limits } from '../../../src/engine/limits.ts';
 import type { EnginePorts } from '../../../src/engine/ports.ts';
+import type { Store } from '../../../src/engine/store/index.ts';
 import type { FlowFacts } from '../../../src/engine/sip/index.ts';
 import { MemoryKms } from './memory-kms.ts';
 import { MemoryMsrpNetwork } from './memory-msrp.ts';
+import type { MortalDevice } from './mortal-device.ts';
 import { MemorySipNetwork, type MemoryUserAgent } from './memory-sip.ts';
 
 export interface User {
@@ -30,6 +32,12 @@ export type UserOptions = Partial<AccountConfig> & {
   readonly noPskTls?: boolean;
   /** Files are not taken without one. */
   readonly storage?: FileStorage;
+  /** What outlives the program; each user has one of its own otherwise. */
+  readonly store?: Store;
+  /** A device whose program can be killed. */
+  readonly device?: MortalDevice;
+  /** Registers at once unless said. */
+  readonly isOffline?: boolean;
   /** Address of the device. */
   readonly host?: string;
 };
@@ -55,10 +63,18 @@ export class World {
 
   /** A registered user `sip:<name>@lab.test`. */
   async user(name: string, options: UserOptions = {}): Promise<User> {
-    const { flow, noKms = false, noPskTls = false, storage, host = '192.0.2.10', ...overrides } = options;
+    const { flow, noKms = false, noPskTls = false, storage, host = '192.0.2.10', ...more } = options;
+    const { store, device, isOffline = false, ...overrides } = more;
     const identity = `sip:${name}@lab.test`;
     const userAgent = this.sip.agent(identity, flow);
-    const ports = { ...this.#ports(host, !noPskTls), ...(storage === undefined ? {} : { files: storage }) };
+    const life = device?.start(this.clock);
+    life?.live(userAgent);
+    const ports = {
+      ...this.#ports(host, !noPskTls),
+      ...(storage === undefined ? {} : { files: storage }),
+      ...(store === undefined ? {} : { store }),
+      ...(life === undefined ? {} : { store: life.store, clock: life.clock }),
+    };
     const config: AccountConfig = {
       id: identity,
       identity,
@@ -82,7 +98,7 @@ export class World {
     account.events.on('messageReceived', (message) => user.received.push(message));
     account.events.on('messageState', (message) => user.states.push(message));
     account.events.on('incomingRefused', (refused) => user.refused.push(refused));
-    await account.register();
+    if (!isOffline) await account.register();
     return user;
   }
 
