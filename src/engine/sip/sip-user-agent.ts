@@ -1,5 +1,6 @@
 import { describeError } from '../../base/errors.ts';
 import { Events } from '../../base/events.ts';
+import type { RegistrationElement } from '../../protocol/reginfo/index.ts';
 import { limits } from '../limits.ts';
 import type { EnginePorts, NetworkChange, SipTarget } from '../ports.ts';
 import { FlowBackOff } from './flows/flow-back-off.ts';
@@ -9,6 +10,8 @@ import { randomUuid } from '../../base/uuid.ts';
 import { MergedInvites } from './flows/merged-invites.ts';
 import { MergedMessages } from './flows/merged-messages.ts';
 import { SipFlow } from './flows/sip-flow.ts';
+import { judgeContacts } from './network-decision.ts';
+import { RegistrationEvents } from './registration-events.ts';
 import type {
   EventSubscription,
   FlowFacts,
@@ -19,6 +22,7 @@ import type {
   OutgoingMessage,
   OutgoingPublication,
   OutgoingSubscription,
+  OwnDevice,
   RegistrationState,
   SipAccount,
   SipReply,
@@ -58,7 +62,10 @@ class OutboundUserAgent implements SipUserAgent {
   readonly #second: SipFlow;
   readonly #messages: MergedMessages;
   readonly #invites: MergedInvites<SipFlow>;
+  readonly #registrationEvents: RegistrationEvents;
   readonly #instanceId: () => Promise<string>;
+  /** Once it was needed. */
+  #knownInstanceId: string | undefined;
   #told: RegistrationState;
   #isWanted = false;
   #endWatch: () => void = () => undefined;
@@ -71,14 +78,28 @@ class OutboundUserAgent implements SipUserAgent {
     );
     this.#messages = new MergedMessages(ports.clock, (message) => this.events.emit('message', message));
     this.#invites = new MergedInvites(ports.clock, (invite) => this.events.emit('invite', invite));
-    this.#instanceId = instanceOf(ports, account);
-    this.#first = this.#createFlow(1, account.target, false);
-    this.#second = this.#createFlow(2, account.secondTarget ?? account.target, true);
+    const instanceId = instanceOf(ports, account);
+    this.#instanceId = async () => (this.#knownInstanceId = await instanceId());
+    this.#registrationEvents = new RegistrationEvents({
+      clock: ports.clock,
+      log: ports.log,
+      identity: account.identity,
+      isOwn: ({ uri, instanceId: instance }) =>
+        instance === `urn:uuid:${this.#knownInstanceId ?? ''}` || this.#all().some((flow) => flow.isContact(uri)),
+      onChanged: (changed, current) => this.#judge(changed, current),
+      onOwnDevices: (devices) => this.events.emit('ownDevices', devices),
+    });
+    this.#first = this.#createFlow(1, account.target);
+    this.#second = this.#createFlow(2, account.secondTarget ?? account.target);
     this.#told = this.#first.registration;
   }
 
   get registration(): RegistrationState {
     return (this.#registered() ?? this.#first).registration;
+  }
+
+  get ownDevices(): readonly OwnDevice[] {
+    return this.#registrationEvents.ownDevices;
   }
 
   get flow(): FlowFacts | undefined {
@@ -103,6 +124,7 @@ class OutboundUserAgent implements SipUserAgent {
 
   async stop(): Promise<void> {
     this.#isWanted = false;
+    this.#registrationEvents.ended();
     this.#endWatch();
     await Promise.all(this.#all().map((flow) => flow.stop()));
   }
@@ -118,7 +140,8 @@ class OutboundUserAgent implements SipUserAgent {
 
   async unregister(): Promise<RegistrationState> {
     this.#isWanted = false;
-    await Promise.all(this.#all().map((flow) => flow.unregister()));
+    this.#registrationEvents.ended();
+    await Promise.all([this.#first.unregister(), this.#second.stop()]);
     return this.registration;
   }
 
@@ -126,6 +149,7 @@ class OutboundUserAgent implements SipUserAgent {
     const flow = this.#working();
     const { facts } = flow;
     const reply = await flow.sendMessage(message);
+    if (reply.local === 'timeout') flow.check();
     if (reply.unsent !== true || reply.local !== 'connection-lost') return reply;
     // Nothing of it left, so it can leave elsewhere, but not less protected than whoever sent it was told.
     const other = this.#all().find((each) => each !== flow && each.isRegistered);
@@ -144,7 +168,7 @@ class OutboundUserAgent implements SipUserAgent {
     return this.#working().publish(publication);
   }
 
-  #createFlow(regId: number, target: SipTarget, isExclusive: boolean): SipFlow {
+  #createFlow(regId: number, target: SipTarget): SipFlow {
     const ports = this.#ports;
     const others = (): SipFlow[] => this.#all().filter((flow) => flow.regId !== regId);
     return new SipFlow({
@@ -155,7 +179,7 @@ class OutboundUserAgent implements SipUserAgent {
       hops: new HopChoice({
         ports,
         target,
-        isExclusive,
+        isExclusive: () => regId !== 1 || others().some((flow) => flow.isRegistered),
         isTaken: (hop) => others().some((flow) => flow.hop !== undefined && isSamePlace(flow.hop, hop)),
       }),
       backOff: new FlowBackOff({
@@ -174,10 +198,26 @@ class OutboundUserAgent implements SipUserAgent {
 
   #onState(flow: SipFlow): void {
     if (flow === this.#first) void this.#adjustSecond();
+    this.#watchRegistration();
     const state = this.registration;
     if (state === this.#told) return;
     this.#told = state;
     this.events.emit('registration', state);
+  }
+
+  #watchRegistration(): void {
+    const flow = this.#registered();
+    if (flow === undefined) this.#registrationEvents.ended();
+    else if (this.#isWanted && this.#account.registrationEvents !== false) this.#registrationEvents.registered(flow);
+  }
+
+  /** What the network did to the registration of each flow. */
+  #judge(changed: readonly RegistrationElement[], current: readonly RegistrationElement[]): void {
+    const { identity } = this.#account;
+    for (const flow of this.#all()) {
+      const decision = judgeContacts(changed, current, { identity, isOwn: ({ uri }) => flow.isContact(uri) });
+      if (decision !== undefined) flow.decided(decision);
+    }
   }
 
   async #adjustSecond(): Promise<void> {
@@ -214,7 +254,7 @@ class OutboundUserAgent implements SipUserAgent {
     const { network, log } = this.#ports;
     const unsubscribe = network?.onChange((change: NetworkChange) => {
       log.log('info', 'sip.network-changed', { kind: change.kind });
-      for (const flow of this.#all()) void flow.networkChanged(change);
+      for (const flow of this.#all()) flow.networkChanged(change);
     });
     this.#endWatch = () => unsubscribe?.();
   }

@@ -30,7 +30,7 @@ export class SipSubscription implements EventSubscription {
       this.#ended({ status: answer.statusCode ?? 500 });
     this.#request = core.subscribe(message, {
       onNotify: ({ request, subscription }) => this.#begin(request, subscription),
-      onNotifyTimeout: () => this.#ended({ status: 408 }),
+      onNotifyTimeout: () => this.#ended({}),
       onRedirect: refused,
       onReject: refused,
     });

@@ -2,7 +2,6 @@ import { UserAgent, UserAgentState, type Session } from 'sip.js';
 import { describeError } from '../../../base/errors.ts';
 import { randomId } from '../../../base/random.ts';
 import { profile } from '../../../protocol/profile.ts';
-import { parseCSeq } from '../../../protocol/sip/headers.ts';
 import type { SipHeaders, SipMessage } from '../../../protocol/sip/message.ts';
 import type { EnginePorts, NetworkChange, SipHop, SipTarget } from '../../ports.ts';
 import { createSipJs, toUri, type SipJs } from '../create-sipjs.ts';
@@ -11,6 +10,7 @@ import { IncomingInvites } from '../incoming-invites.ts';
 import { IncomingMessages } from '../incoming-messages.ts';
 import type { InviteContext } from '../invite-context.ts';
 import type { MsrpSessionDescriptionHandler } from '../msrp-session-description-handler.ts';
+import type { NetworkDecision } from '../network-decision.ts';
 import { sendInvite } from '../outgoing-invite.ts';
 import { Registration } from '../registration.ts';
 import { SecurityAgreementState } from '../security-agreement.ts';
@@ -33,10 +33,11 @@ import type {
   SipReply,
 } from '../types.ts';
 import { WireTranslation } from '../wire-translation.ts';
+import { contactTransport, hasAddress } from './addresses.ts';
+import { inspectAnswer } from './answer-inspection.ts';
 import type { FlowBackOff } from './flow-back-off.ts';
 import type { HopChoice } from './hop-choice.ts';
 import { IncomingRequests } from './incoming-requests.ts';
-import { localAddressTowards } from './local-address.ts';
 import { OutgoingMessages } from './outgoing-messages.ts';
 import { RegisterRequests } from './register-requests.ts';
 import { readRegisteredContact } from './registered-contact.ts';
@@ -97,7 +98,6 @@ export class SipFlow {
     this.#requests = new RegisterRequests({
       clock,
       sipJs,
-      authenticator: this.#authenticator,
       domain: account.domain,
       regId,
       callId: randomId(random, 16),
@@ -155,7 +155,9 @@ export class SipFlow {
     const connection = this.#sipJs.transport.connection;
     if (connection === undefined) return undefined;
     const { protocol, tls, localAddress } = connection;
-    const agreement = this.isRegistered ? this.#security.agreement : undefined;
+    // What a server says of itself counts when an authority proves who it is; a remembered certificate proves nothing of that.
+    const isProven = tls?.serverProof === 'authority';
+    const agreement = this.isRegistered && isProven ? this.#security.agreement : undefined;
     return {
       protocol,
       localAddress,
@@ -203,23 +205,36 @@ export class SipFlow {
     return this.#registration.unregister();
   }
 
+  /** Whether a registered contact is the one of this flow. */
+  isContact(uri: string): boolean {
+    return uri.toLowerCase().includes(`:${this.#contactUser}@`);
+  }
+
+  /** What the network did to the registration by itself (RFC 3680). */
+  decided(decision: NetworkDecision): void {
+    this.#registration.decided(decision);
+  }
+
   /** The connections of this machine may be worthless: finds out at once, instead of with the next keep-alive. */
-  async networkChanged(change: NetworkChange): Promise<void> {
-    this.#registration.retryNow();
+  networkChanged(change: NetworkChange): void {
     const { transport } = this.#sipJs;
     const { connection, link } = transport;
-    const hop = this.hop;
-    if (connection === undefined || link === undefined || hop === undefined) return;
-    link.check();
-    if (change.kind === 'woke') {
-      this.#registration.renewNow();
-      return;
+    if (
+      connection !== undefined &&
+      change.kind === 'addresses' &&
+      !hasAddress(change.present, connection.localAddress)
+    ) {
+      transport.abandon(new Error('our address is gone'));
+    } else {
+      link?.check();
     }
-    const address = await localAddressTowards(this.#options.ports.sip, hop);
-    // Another connection may stand meanwhile.
-    if (address === undefined || address === connection.localAddress || transport.link !== link) return;
-    transport.abandon(new Error('our address is not in use any more'));
+    if (change.kind === 'woke') this.#registration.renewNow();
     this.#registration.retryNow();
+  }
+
+  /** There is reason to doubt: asks the server at once whether it is there. */
+  check(): void {
+    this.#sipJs.transport.link?.check();
   }
 
   sendMessage(message: OutgoingMessage): Promise<SipReply> {
@@ -281,7 +296,12 @@ export class SipFlow {
         translation: new WireTranslation(ports.random.bytes(32)),
         secure: (request) => this.#secure(request),
         onLeaving: (request) => this.#outgoing.leaves(request),
-        inspect: (message, isAwaited) => this.#inspect(message, isAwaited),
+        inspect: (message, isAwaited) =>
+          inspectAnswer(message, isAwaited, {
+            security: this.#security,
+            authenticator: this.#authenticator,
+            registration: this.#registration,
+          }),
       },
       createAuthentication: (loggerFactory) => this.#authenticator.createAuthentication(loggerFactory),
       delegate: {
@@ -296,6 +316,7 @@ export class SipFlow {
   #secure(request: SipMessage): void {
     addRequestHeaders(request, this.#options.account, this.#sipJs.transport.connection?.tls !== undefined);
     this.#security.secure(request);
+    this.#authenticator.authorize(request);
   }
 
   #onConnect(): void {
@@ -316,20 +337,6 @@ export class SipFlow {
     );
   }
 
-  #inspect(message: SipMessage, isAwaited: boolean): void {
-    const { status, headers } = message;
-    if (status === undefined) return;
-    // Others than the registrar answer our requests too, and may call their answer one to a REGISTER.
-    const isRegister = isAwaited && parseCSeq(headers.get('CSeq') ?? '').method === 'REGISTER';
-    if (isRegister) this.#security.learn(headers);
-    if (isRegister && status === 200) this.#authenticator.learnNextNonce(message);
-    if (isRegister && this.#security.failure !== undefined) {
-      // Without a challenge SIP.js does not answer: no credentials for a server that agrees on nothing.
-      headers.remove('WWW-Authenticate').remove('Proxy-Authenticate');
-    }
-    this.#authenticator.hideChallenges(message, isRegister);
-  }
-
   #learn(headers: SipHeaders, hops: HopChoice): void {
     const { isOutbound, flowTimer, gruu } = readRegisteredContact(headers, this.#contactUser);
     const { transport, userAgent } = this.#sipJs;
@@ -348,9 +355,4 @@ export class SipFlow {
     await this.#sipJs.transport.disconnect();
     return isLeft;
   }
-}
-
-/** RFC 7118 clause 5.2: there is no `wss` in a URI. */
-function contactTransport(protocol: string): string {
-  return protocol === 'wss' ? 'ws' : protocol;
 }
