@@ -18,6 +18,8 @@ export interface KamailioNetworkOptions {
   readonly challengesMessages?: boolean;
   /** Edges in front of the registrar, as P-CSCFs that add Path with a flow token (RFC 5626); none: UEs go to the registrar itself. */
   readonly edges?: number;
+  /** What starts its programs inside another network. */
+  readonly within?: readonly string[];
 }
 
 /** Ports on 127.0.0.1 where UEs connect; WS is at the TCP port, WSS at the TLS port. */
@@ -46,11 +48,11 @@ export async function startKamailioNetwork(options: KamailioNetworkOptions): Pro
   const leaf = await authority.issue({ dnsNames: [kamailioDomain, 'localhost'], ipAddresses: ['127.0.0.1'] });
   writeFileSync(file('certificate.pem'), leaf.certificatePem);
   writeFileSync(file('key.pem'), leaf.privateKeyPem, { mode: 0o600 });
-  const home = await start(folder, 'home.cfg', (ports) => homeConfiguration(ports, file, options));
+  const home = await start(folder, 'home.cfg', options.within, (ports) => homeConfiguration(ports, file, options));
   const edges: (Started | undefined)[] = [];
   for (let index = 0; index < (options.edges ?? 0); index++) {
     const name = `edge-${index}.cfg`;
-    edges.push(await start(folder, name, (ports) => edgeConfiguration(ports, file, home.ports.udp)));
+    edges.push(await start(folder, name, options.within, (ports) => edgeConfiguration(ports, file, home.ports.udp)));
   }
   const access = edges.length === 0 ? [home.ports] : edges.flatMap((edge) => (edge === undefined ? [] : [edge.ports]));
   let past = '';
@@ -68,7 +70,12 @@ export async function startKamailioNetwork(options: KamailioNetworkOptions): Pro
     startEdge: async (index) => {
       const ports = access[index];
       if (ports === undefined || edges[index] !== undefined) throw new Error('no such edge, or it runs');
-      const process = await startKamailio({ folder, configuration: file(`edge-${index}.cfg`), port: ports.tcp });
+      const process = await startKamailio({
+        folder,
+        configuration: file(`edge-${index}.cfg`),
+        port: ports.tcp,
+        within: options.within ?? [],
+      });
       if (process === undefined) throw new Error('the edge does not start again');
       edges[index] = { ports, process };
     },
@@ -85,13 +92,18 @@ interface Started {
 }
 
 /** Kamailio cannot choose a port itself: another program may take the one that was free a moment ago. */
-async function start(folder: string, name: string, configuration: (ports: AccessPorts) => string): Promise<Started> {
+async function start(
+  folder: string,
+  name: string,
+  within: readonly string[] = [],
+  configuration: (ports: AccessPorts) => string,
+): Promise<Started> {
   const path = join(folder, name);
   for (let attempt = 1; attempt <= 3; attempt++) {
     const tcp = await freePort();
     const ports = { udp: tcp, tcp, tls: await freePort() };
     writeFileSync(path, configuration(ports));
-    const process = await startKamailio({ folder, configuration: path, port: tcp });
+    const process = await startKamailio({ folder, configuration: path, port: tcp, within });
     if (process !== undefined) return { ports, process };
   }
   throw new Error('kamailio does not start');

@@ -1,6 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 
 const folders = ['/usr/lib/x86_64-linux-gnu/kamailio/modules', '/usr/lib/aarch64-linux-gnu/kamailio/modules'];
@@ -33,19 +32,23 @@ export async function startKamailio(options: {
   /** Path of the configuration file. */
   readonly configuration: string;
   readonly port: number;
+  /** What starts it inside another network, see `network-namespace.ts`. */
+  readonly within?: readonly string[];
 }): Promise<KamailioProcess | undefined> {
   const file = (name: string): string => join(options.folder, name);
   const name = options.configuration.split('/').at(-1) ?? 'kamailio';
   const run = file(`run-${name}`);
   mkdirSync(run, { recursive: true });
   const parameters = ['-f', options.configuration, '-DD', '-E', '-P', file(`pid-${name}`), '-Y', run, '-w', run];
-  const child = spawn(program ?? '', [...parameters, '-m', '256', '-M', '32'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const within = options.within ?? [];
+  const [command, ...rest] = [...within, program ?? '', ...parameters, '-m', '256', '-M', '32'];
+  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   child.stdout.on('data', (bytes: Buffer) => (output += bytes.toString('latin1')));
   child.stderr.on('data', (bytes: Buffer) => (output += bytes.toString('latin1')));
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null;
-  while (!hasEnded() && !(await accepts(options.port))) await new Promise((resolve) => setTimeout(resolve, 50));
+  while (!hasEnded() && !(await accepts(options.port, within))) await new Promise((resolve) => setTimeout(resolve, 50));
   if (hasEnded()) {
     process.stderr.write(output.slice(-2_000));
     return undefined;
@@ -60,11 +63,10 @@ export async function startKamailio(options: {
   };
 }
 
-function accepts(port: number): Promise<boolean> {
+function accepts(port: number, within: readonly string[]): Promise<boolean> {
+  const [command, ...rest] = [...within, 'bash', '-c', `exec 3<>/dev/tcp/127.0.0.1/${port}`];
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-    socket.once('close', () => resolve(false));
-    socket.once('connect', () => socket.destroy());
+    const probe = spawn(command, rest, { stdio: 'ignore' });
+    probe.once('error', () => resolve(false)).once('close', (code) => resolve(code === 0));
   });
 }
