@@ -8,7 +8,7 @@ import { Core, NameAddrHeader, URI } from 'sip.js';
 export function installQuickGrammar(): void {
   if (isInstalled) return;
   isInstalled = true;
-  Core.Grammar.parse = (input, rule) => quickParse(input, rule) ?? grammarParse(input, rule);
+  Core.Grammar.parse = (input, rule): unknown => quickParse(input, rule) ?? grammarParse(input, rule);
 }
 
 let isInstalled = false;
@@ -74,7 +74,7 @@ function readUri(input: string): URI | undefined {
   }
   const portNumber = port === undefined ? undefined : Number(port);
   // The grammar makes them with a user that is not there and leaves its type to say otherwise.
-  return new URI(scheme, user as unknown as string, domain, portNumber, read as unknown as Record<string, string>, {});
+  return new URI(scheme, user as unknown as string, domain, portNumber, read, {});
 }
 
 function readNameAddress(input: string): NameAddrHeader | undefined {
