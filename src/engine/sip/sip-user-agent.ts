@@ -222,9 +222,13 @@ class OutboundUserAgent implements SipUserAgent {
       await this.#second.stop();
     } else if (this.#isWanted && !this.#second.isWanted) {
       const isCalledFor = isRegistered ? isOutbound : registration.state === 'failed' && hasServer;
-      if (!isCalledFor || !(hasServer || (await this.#hasOtherPlace()))) return;
-      if (this.#isWanted) await this.#second.register();
+      if (isCalledFor && (hasServer || (await this.#hasOtherPlace()))) await this.#startSecond();
     }
+  }
+
+  /** Unless the account has signed out meanwhile. */
+  async #startSecond(): Promise<void> {
+    if (this.#isWanted) await this.#second.register();
   }
 
   /** Whether the server of the account has a place beside the one of the first flow. */

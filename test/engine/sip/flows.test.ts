@@ -137,6 +137,21 @@ describe('when a flow breaks', () => {
     expect(states.at(-1)?.state).toBe('registered');
   });
 
+  it('as soon as it is registered, again and again, the pauses grow all the same', async () => {
+    const { first, pass } = await onBoth();
+    first.answersPings = false;
+    const accept = first.onRequest;
+    first.onRequest = (request) => {
+      accept(request);
+      if (request.message.method === 'REGISTER') first.newest().break(new Error('reset by peer'));
+    };
+    first.newest().break(new Error('reset by peer'));
+    const before = first.count('REGISTER');
+    await pass(600_000, 5_000);
+    expect(first.count('REGISTER') - before).toBeGreaterThan(1);
+    expect(first.count('REGISTER') - before).toBeLessThan(6);
+  });
+
   it('pauses grow up to half an hour', async () => {
     const { first, second, clock, network, pass } = await onBoth();
     first.kill();
@@ -271,7 +286,10 @@ describe('Flow-Timer', () => {
   it('is read although a widespread server ends it with a NUL', async () => {
     const { first, userAgent } = client('tcp', { target: { host: '198.51.100.1', protocol: 'tcp' } });
     first.onRequest = ({ message: request, answer, reply }) => {
-      if (request.headers.get('Contact')?.endsWith('expires=0') === true) return reply(200);
+      if (request.headers.get('Contact')?.endsWith('expires=0') === true) {
+        reply(200);
+        return;
+      }
       const { fields } = answer(200, { ...outbound, Contact: request.headers.get('Contact') ?? '' }).headers;
       const lines = fields.map(({ name, value }) => `${name}: ${value}\r\n`);
       first.newest().deliver(utf8(`SIP/2.0 200 OK\r\n${lines.join('')}Flow-Timer: 20\r\0Content-Length: 0\r\n\r\n`));
