@@ -64,6 +64,16 @@ describe('two flows', () => {
     expect(userAgent.registration).toEqual({ state: 'unregistered' });
   });
 
+  it('is not asked of the second server what the first refuses for good', async () => {
+    const { first, second, userAgent } = client('tcp', {
+      target: { host: '198.51.100.1', protocol: 'tcp' },
+      secondTarget: { host: '198.51.100.2', protocol: 'tcp' },
+    });
+    first.onRequest = ({ reply }) => reply(403);
+    await expect(userAgent.register()).resolves.toMatchObject({ state: 'failed', code: 'refused', willRetry: false });
+    expect(second.requests).toHaveLength(0);
+  });
+
   it('is one where the server has one place only', async () => {
     const { first, second, userAgent, network } = client('tcp', { target: { host: '198.51.100.1', protocol: 'tcp' } });
     first.onRequest = accepting(outbound);
