@@ -15,6 +15,7 @@ import type {
   SipAuthenticationConfig,
 } from '../engine/account-config.ts';
 import type { TicketStorage } from '../engine/ports.ts';
+import type { RealmCredential } from '../engine/sip/index.ts';
 import { createTicketStore } from '../node/ticket-store.ts';
 import { accessConfig, accessFields, accessProblem } from './access-config.ts';
 import { credentialMode, kmsConfig, kmsProblem, kmsSchema } from './kms-config.ts';
@@ -100,6 +101,13 @@ export const ueConfigSchema = z.strictObject({
   composing: z.boolean().optional(),
   e2aeInferFromRegistration: z.boolean().optional(),
   mediasecOptionTag: z.boolean().optional(),
+  digestQop: z.enum(['auth', 'auth-int']).optional(),
+  registrationEvents: z.boolean().optional(),
+  /** For realms other than the home network's. */
+  credentials: z
+    .array(z.strictObject({ realm: z.string().min(1), username: z.string().min(1), password: z.string() }))
+    .max(16)
+    .optional(),
 });
 export type UeConfig = z.infer<typeof ueConfigSchema>;
 
@@ -189,12 +197,15 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
       ? {}
       : { e2aeInferFromRegistration: config.e2aeInferFromRegistration }),
     ...(config.mediasecOptionTag === undefined ? {} : { mediasecOptionTag: config.mediasecOptionTag }),
+    ...(config.digestQop === undefined ? {} : { digestQop: config.digestQop }),
+    ...(config.registrationEvents === undefined ? {} : { registrationEvents: config.registrationEvents }),
   };
   const sim = authentication?.mode === 'aka' ? authentication : config.sim;
   const relayPassword = config.msrpRelay?.password;
   const clientKey = clientPrivateKey(server);
   const secrets: AccountSecrets = {
     ...(config.password === undefined ? {} : { password: new SecretBytes(utf8(config.password)) }),
+    ...(config.credentials === undefined ? {} : { credentials: config.credentials.map(realmCredential) }),
     ...(relayPassword === undefined ? {} : { msrpRelayPassword: new SecretBytes(utf8(relayPassword)) }),
     ...(clientKey === undefined ? {} : { clientPrivateKey: clientKey }),
     ...(sim === undefined ? {} : { sim: simKeys(sim) }),
@@ -202,6 +213,10 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
     ...(kms?.privateKey === undefined ? {} : { kmsPrivateKey: privateKeyOf(kms.privateKey) }),
   };
   return { config: account, secrets };
+}
+
+function realmCredential({ realm, username, password }: NonNullable<UeConfig['credentials']>[number]): RealmCredential {
+  return { realm, username, password: new SecretBytes(utf8(password)) };
 }
 
 function filesConfig({ maxOctets, refusedTypes, autoAccept }: NonNullable<UeConfig['files']>): FilesConfig {

@@ -1,6 +1,7 @@
 import type { Policy } from '../base/protection-level.ts';
 import type { SecretBytes } from '../base/secret-bytes.ts';
 import type { MilenageKeys } from '../protocol/gba/index.ts';
+import type { RealmCredential } from './sip/index.ts';
 import type { BsfAddress, KmsAddress, SipTarget } from './ports.ts';
 import type { FlowRecoveryTimes } from './sip/index.ts';
 
@@ -136,9 +137,15 @@ export interface AccountConfig {
   readonly composing?: boolean;
   /** Profile 1.6. */
   readonly mediasecOptionTag?: boolean;
+  /** Quality of protection of the digest where a server offers both. Default: `auth`; `auth-int` covers the body too. */
+  readonly digestQop?: 'auth' | 'auth-int';
+  /** Asks the network to tell what happens to the registration, and of the user's other devices (RFC 3680). Default: yes. */
+  readonly registrationEvents?: boolean;
 }
 
 export interface AccountSecrets {
+  /** For realms on the way other than the home network's. */
+  readonly credentials?: readonly RealmCredential[];
   /** For authentication mode `digest` and credential mode `gba-digest`. */
   readonly password?: SecretBytes;
   /** For the MSRP relay; `password` when absent. */

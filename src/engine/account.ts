@@ -246,11 +246,12 @@ export class Account {
   }
 
   status(): AccountStatus {
-    const { flow, flows, registration } = this.#userAgent;
+    const { flow, flows, registration, ownDevices } = this.#userAgent;
     return {
       identity: this.#self,
       policy: this.config.policy,
       registration,
+      ownDevices,
       ...(flow === undefined ? {} : { flow }),
       flows,
       sessions: this.#sessions.views(),
@@ -307,6 +308,7 @@ export class Account {
     });
     this.#tickets.events.on('state', (state) => this.events.emit('kms', state));
     this.#tickets.events.on('available', () => this.#messages.release());
+    events.on('ownDevices', (devices) => this.events.emit('ownDevices', devices));
     events.on('message', (message) => this.#messages.receive(message));
     events.on('invite', (invite) => {
       const claimed = invite.assertedIdentity ?? invite.from;

@@ -39,6 +39,7 @@ export class Engine {
         target: sipTarget(config.server, secrets),
         instanceId: () => deviceInstance(this.#ports, config.id),
         ...sipSettings(config, secrets),
+        ...(secrets.credentials === undefined ? {} : { credentials: secrets.credentials }),
       },
     });
     const account = new Account({
@@ -97,10 +98,13 @@ function sipTarget(
 /** What an account may set, and most do not. */
 function sipSettings(config: AccountConfig, secrets: AccountSecrets): Partial<SipAccount> {
   const { secondServer, mediasecOptionTag, displayName, preferredIdentity, accessNetworkInfo, flowRecovery } = config;
+  const { digestQop, registrationEvents } = config;
   return {
     ...(secondServer === undefined ? {} : { secondTarget: sipTarget(secondServer, secrets) }),
     ...(mediasecOptionTag === undefined ? {} : { mediasecOptionTag }),
     ...(displayName === undefined ? {} : { displayName }),
+    ...(digestQop === undefined ? {} : { digestQop }),
+    ...(registrationEvents === undefined ? {} : { registrationEvents }),
     ...(preferredIdentity === undefined ? {} : { preferredIdentity }),
     ...(accessNetworkInfo === undefined ? {} : { accessNetworkInfo }),
     ...(flowRecovery === undefined ? {} : { flowRecovery }),

@@ -59,6 +59,7 @@ export function createClientOf(
       authentication: { mode: 'digest', password: new SecretBytes(utf8(password)) },
       domain: 'lab.test',
       target: { host: '127.0.0.1', port: 5061, protocol: 'tls', serverName: 'edge.lab.test' },
+      registrationEvents: false,
       ...account,
     },
   });

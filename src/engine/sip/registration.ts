@@ -3,7 +3,9 @@ import { describeError, ProtocolError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { splitHeaderList } from '../../protocol/sip/headers.ts';
 import type { DigestAuthenticator } from './digest-authenticator.ts';
+import { EvictionPauses } from './eviction-pauses.ts';
 import { explainFailure, isPassing, readGranted, readRetryAfter, renewalSeconds } from './registration-answer.ts';
+import type { NetworkDecision } from './network-decision.ts';
 import type { SecurityAgreementState } from './security-agreement.ts';
 import type { SipHeaders } from '../../protocol/sip/message.ts';
 import type { RegistrationState, SipReply } from './types.ts';
@@ -22,7 +24,7 @@ export interface RegistrationOptions {
   /** Sends one REGISTER, answers its challenges. */
   readonly send: (expiresSeconds: number) => Promise<SipReply>;
   readonly security: SecurityAgreementState;
-  readonly authentication: Pick<DigestAuthenticator, 'beginRegistration' | 'objection'>;
+  readonly authentication: Pick<DigestAuthenticator, 'beginRegistration' | 'endRegistration' | 'objection'>;
   readonly useServiceRoute: (route: readonly string[]) => void;
   /** The place that we are connected to does not do: disconnects. Resolves with whether another one is left to be tried at once. */
   readonly moveOn: () => Promise<boolean>;
@@ -42,6 +44,7 @@ const maxRequests = 4;
  */
 export class Registration {
   readonly #options: RegistrationOptions;
+  readonly #evictions = new EvictionPauses();
   #state: RegistrationState = { state: 'unregistered' };
   #isWanted = false;
   #running: Promise<RegistrationState> | undefined;
@@ -77,8 +80,24 @@ export class Registration {
       if (reply.status >= 300) this.#options.log.log('info', 'sip.unregister-refused', { status: reply.status });
     }
     this.#options.security.forget();
+    this.#options.authentication.endRegistration();
     this.#options.useServiceRoute([]);
     return this.#change({ state: 'unregistered' });
+  }
+
+  /** What the network did to the registration by itself (RFC 3680). */
+  decided(decision: NetworkDecision): void {
+    if (this.#state.state !== 'registered' || !this.#isWanted) return;
+    if (decision.kind === 'shortened') {
+      this.#schedule(Math.max(1, renewalSeconds(decision.seconds)) * 1000, false);
+      return;
+    }
+    const { explanation, againAfter } = decision;
+    this.#stopTimer();
+    this.#options.useServiceRoute([]);
+    const willRetry = againAfter !== undefined;
+    const pause = againAfter === 0 ? this.#evictions.next(this.#options.clock.now()) : (againAfter ?? 0) * 1000;
+    this.#fail({ state: 'failed', code: 'deregistered', explanation, willRetry }, pause);
   }
 
   /** The connection broke or was closed: the binding leads nowhere. */
@@ -191,12 +210,17 @@ export class Registration {
   }
 
   #accept(reply: SipReply): RegistrationState {
+    if (!this.#options.isConnected()) {
+      const explanation = 'The connection to the server broke with its answer.';
+      return this.#fail({ state: 'failed', code: 'connection-lost', explanation, willRetry: this.#isWanted });
+    }
     const granted = readGranted(reply.headers, this.#options.contactUser);
     if (granted === undefined) {
       const explanation = 'The server said yes, but its answer does not hold our contact.';
       return this.#fail({ state: 'failed', code: 'invalid-answer', explanation, willRetry: false });
     }
     this.#options.useServiceRoute(granted.serviceRoute);
+    if (this.#state.state !== 'registered') this.#evictions.registered(this.#options.clock.now());
     this.#options.onGranted(reply.headers);
     this.#options.backOff.reset();
     const { expires, associatedIdentities } = granted;

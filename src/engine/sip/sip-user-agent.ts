@@ -1,5 +1,6 @@
 import { describeError } from '../../base/errors.ts';
 import { Events } from '../../base/events.ts';
+import type { RegistrationElement } from '../../protocol/reginfo/index.ts';
 import { limits } from '../limits.ts';
 import type { EnginePorts, NetworkChange, SipTarget } from '../ports.ts';
 import { FlowBackOff } from './flows/flow-back-off.ts';
@@ -9,6 +10,8 @@ import { randomUuid } from '../../base/uuid.ts';
 import { MergedInvites } from './flows/merged-invites.ts';
 import { MergedMessages } from './flows/merged-messages.ts';
 import { SipFlow } from './flows/sip-flow.ts';
+import { judgeContacts } from './network-decision.ts';
+import { RegistrationEvents } from './registration-events.ts';
 import type {
   EventSubscription,
   FlowFacts,
@@ -18,6 +21,7 @@ import type {
   OutgoingInvite,
   OutgoingMessage,
   OutgoingSubscription,
+  OwnDevice,
   RegistrationState,
   SipAccount,
   SipReply,
@@ -57,7 +61,10 @@ class OutboundUserAgent implements SipUserAgent {
   readonly #second: SipFlow;
   readonly #messages: MergedMessages;
   readonly #invites: MergedInvites<SipFlow>;
+  readonly #registrationEvents: RegistrationEvents;
   readonly #instanceId: () => Promise<string>;
+  /** Once it was needed. */
+  #knownInstanceId: string | undefined;
   #told: RegistrationState;
   #isWanted = false;
   #endWatch: () => void = () => undefined;
@@ -70,7 +77,17 @@ class OutboundUserAgent implements SipUserAgent {
     );
     this.#messages = new MergedMessages(ports.clock, (message) => this.events.emit('message', message));
     this.#invites = new MergedInvites(ports.clock, (invite) => this.events.emit('invite', invite));
-    this.#instanceId = instanceOf(ports, account);
+    const instanceId = instanceOf(ports, account);
+    this.#instanceId = async () => (this.#knownInstanceId = await instanceId());
+    this.#registrationEvents = new RegistrationEvents({
+      clock: ports.clock,
+      log: ports.log,
+      identity: account.identity,
+      isOwn: ({ uri, instanceId: instance }) =>
+        instance === `urn:uuid:${this.#knownInstanceId ?? ''}` || this.#all().some((flow) => flow.isContact(uri)),
+      onChanged: (changed, current) => this.#judge(changed, current),
+      onOwnDevices: (devices) => this.events.emit('ownDevices', devices),
+    });
     this.#first = this.#createFlow(1, account.target);
     this.#second = this.#createFlow(2, account.secondTarget ?? account.target);
     this.#told = this.#first.registration;
@@ -78,6 +95,10 @@ class OutboundUserAgent implements SipUserAgent {
 
   get registration(): RegistrationState {
     return (this.#registered() ?? this.#first).registration;
+  }
+
+  get ownDevices(): readonly OwnDevice[] {
+    return this.#registrationEvents.ownDevices;
   }
 
   get flow(): FlowFacts | undefined {
@@ -102,6 +123,7 @@ class OutboundUserAgent implements SipUserAgent {
 
   async stop(): Promise<void> {
     this.#isWanted = false;
+    this.#registrationEvents.ended();
     this.#endWatch();
     await Promise.all(this.#all().map((flow) => flow.stop()));
   }
@@ -117,7 +139,8 @@ class OutboundUserAgent implements SipUserAgent {
 
   async unregister(): Promise<RegistrationState> {
     this.#isWanted = false;
-    await Promise.all(this.#all().map((flow) => flow.unregister()));
+    this.#registrationEvents.ended();
+    await Promise.all([this.#first.unregister(), this.#second.stop()]);
     return this.registration;
   }
 
@@ -125,6 +148,7 @@ class OutboundUserAgent implements SipUserAgent {
     const flow = this.#working();
     const { facts } = flow;
     const reply = await flow.sendMessage(message);
+    if (reply.local === 'timeout') flow.check();
     if (reply.unsent !== true || reply.local !== 'connection-lost') return reply;
     // Nothing of it left, so it can leave elsewhere, but not less protected than whoever sent it was told.
     const other = this.#all().find((each) => each !== flow && each.isRegistered);
@@ -169,10 +193,26 @@ class OutboundUserAgent implements SipUserAgent {
 
   #onState(flow: SipFlow): void {
     if (flow === this.#first) void this.#adjustSecond();
+    this.#watchRegistration();
     const state = this.registration;
     if (state === this.#told) return;
     this.#told = state;
     this.events.emit('registration', state);
+  }
+
+  #watchRegistration(): void {
+    const flow = this.#registered();
+    if (flow === undefined) this.#registrationEvents.ended();
+    else if (this.#isWanted && this.#account.registrationEvents !== false) this.#registrationEvents.registered(flow);
+  }
+
+  /** What the network did to the registration of each flow. */
+  #judge(changed: readonly RegistrationElement[], current: readonly RegistrationElement[]): void {
+    const { identity } = this.#account;
+    for (const flow of this.#all()) {
+      const decision = judgeContacts(changed, current, { identity, isOwn: ({ uri }) => flow.isContact(uri) });
+      if (decision !== undefined) flow.decided(decision);
+    }
   }
 
   async #adjustSecond(): Promise<void> {
@@ -181,10 +221,14 @@ class OutboundUserAgent implements SipUserAgent {
     if (isRegistered && !isOutbound && this.#second.isWanted) {
       await this.#second.stop();
     } else if (this.#isWanted && !this.#second.isWanted) {
-      const isCalledFor = isRegistered ? isOutbound : registration.state === 'failed' && hasServer;
-      if (!isCalledFor || !(hasServer || (await this.#hasOtherPlace()))) return;
-      if (this.#isWanted) await this.#second.register();
+      const isCalledFor = isRegistered ? isOutbound : hasServer && isPassing(registration);
+      if (isCalledFor && (hasServer || (await this.#hasOtherPlace()))) await this.#startSecond();
     }
+  }
+
+  /** Unless the account has signed out meanwhile. */
+  async #startSecond(): Promise<void> {
+    if (this.#isWanted) await this.#second.register();
   }
 
   /** Whether the server of the account has a place beside the one of the first flow. */
@@ -229,6 +273,11 @@ class OutboundUserAgent implements SipUserAgent {
   #working(): SipFlow {
     return this.#registered() ?? this.#all().find((flow) => flow.isConnected) ?? this.#first;
   }
+}
+
+/** Another server may do what this one cannot do now; what it refuses for good, as a wrong password, is not asked of two. */
+function isPassing(registration: RegistrationState): boolean {
+  return registration.state === 'failed' && registration.willRetry;
 }
 
 /** One for all flows, and for as long as the user agent lives where nobody keeps another. */

@@ -2,12 +2,11 @@ import { Core, EmitterImpl, StateTransitionError, TransportState, type Emitter, 
 import { fromUtf8, utf8 } from '../../base/bytes.ts';
 import { describeError, ProtocolError } from '../../base/errors.ts';
 import { checkMandatoryHeaders, headerList } from '../../protocol/sip/headers.ts';
+import type { SipMessage } from '../../protocol/sip/message.ts';
 import {
   answerableHeaders,
-  copiedHeaders,
   parseSipMessage,
   serialiseSipMessage,
-  SipMessage,
   type SipHeaders,
 } from '../../protocol/sip/message.ts';
 import { withDeadline } from '../deadline.ts';
@@ -16,6 +15,7 @@ import type { EnginePorts, SipConnection, SipHop, SipProtocol } from '../ports.t
 import { openLink } from './links/open-link.ts';
 import type { SipLink } from './links/sip-link.ts';
 import { OutstandingRequests } from './outstanding-requests.ts';
+import { checkRequest, refusalOf } from './request-check.ts';
 import type { WireTranslation } from './wire-translation.ts';
 
 /** A connection with the place that it leads to. */
@@ -206,6 +206,7 @@ export class SipJsTransport implements Transport {
       message = parseSipMessage(bytes);
       log.log('debug', 'sip.received', summary(message));
       checkMandatoryHeaders(message);
+      checkRequest(message);
       const translated = this.#options.translation.incoming(message);
       this.#options.inspect(translated, this.#outstanding.awaits(translated));
       const text = fromUtf8(serialiseSipMessage(translated));
@@ -221,14 +222,8 @@ export class SipJsTransport implements Transport {
     }
   }
 
-  /** RFC 3261 clause 8.2: a request that cannot be processed is answered all the same, if it says whom to answer. */
   #refuse(request: SipHeaders | undefined, error: ProtocolError): void {
-    if (request === undefined) return;
-    const answer = SipMessage.response(error.hint.sip ?? 400, 'Bad Request');
-    for (const name of copiedHeaders) {
-      for (const value of request.getAll(name)) answer.headers.add(name, value);
-    }
-    this.#link?.sendOnce(serialiseSipMessage(answer));
+    if (request !== undefined) this.#link?.sendOnce(serialiseSipMessage(refusalOf(request, error)));
   }
 
   #lose(link: SipLink, error: Error): void {

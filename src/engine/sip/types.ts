@@ -1,14 +1,25 @@
 import type { Events } from '../../base/events.ts';
 import type { SecretBytes } from '../../base/secret-bytes.ts';
 import type { SipHeaders } from '../../protocol/sip/message.ts';
-import type { SipProtocol, SipTarget, TlsFacts } from '../ports.ts';
+import type { SipTarget } from '../ports.ts';
 import type { SoftwareSim } from '../sim/index.ts';
+import type { FlowFacts, FlowRecoveryTimes, FlowStatus, Gruus, OwnDevice, RegistrationState } from './flow-types.ts';
+
+export type * from './flow-types.ts';
 
 /** What an account proves itself with. */
 export type SipAuthentication =
   | { readonly mode: 'digest'; readonly password: SecretBytes }
   /** Only challenges of AKA are answered, and only to REGISTER: no password leaves, and the network proves itself too. */
   | { readonly mode: 'aka'; readonly sim: SoftwareSim };
+
+/** Who we are to a realm other than the account's own, for example to a proxy on the way. */
+export interface RealmCredential {
+  /** As the challenge writes it. */
+  readonly realm: string;
+  readonly username: string;
+  readonly password: SecretBytes;
+}
 
 /** Who registers, and where. */
 export interface SipAccount {
@@ -20,6 +31,12 @@ export interface SipAccount {
   /** Home network domain: registrar and expected digest realm of the first REGISTER. */
   readonly domain: string;
   readonly target: SipTarget;
+  /** For realms other than the home network's, which gets `authentication`. */
+  readonly credentials?: readonly RealmCredential[];
+  /** Quality of protection where a server offers both; `auth` when absent. `auth-int` covers the body too. */
+  readonly digestQop?: 'auth' | 'auth-int';
+  /** Subscribes to the state of the registration (RFC 3680). Default: yes. */
+  readonly registrationEvents?: boolean;
   /** Another server of the same network, for a second flow (RFC 5626). */
   readonly secondTarget?: SipTarget;
   /** Sends `Require` and `Proxy-Require: mediasec` (profile 1.6). */
@@ -35,96 +52,6 @@ export interface SipAccount {
   readonly accessNetworkInfo?: string;
   /** Of RFC 5626 clause 4.5; its defaults when absent. */
   readonly flowRecovery?: FlowRecoveryTimes;
-}
-
-/** Milliseconds (RFC 5626 clause 4.5). */
-export interface FlowRecoveryTimes {
-  /** Base time while no flow is left. */
-  readonly allFailed: number;
-  /** Base time while another flow works. */
-  readonly someFailed: number;
-  readonly longest: number;
-}
-
-export type RegistrationFailureCode =
-  | 'authentication-failed'
-  /** AKA: the network does not know the SIM's key, or did not show that it does. */
-  | 'network-not-authentic'
-  /** AKA: its sequence numbers do not fit, also after one resynchronisation. */
-  | 'sequence-out-of-step'
-  /** AKA: sequence numbers cannot be read or kept on this device. */
-  | 'sim-unusable'
-  | 'refused'
-  | 'security-agreement-failed'
-  | 'extension-required'
-  | 'timeout'
-  | 'unreachable'
-  | 'tls-failed'
-  | 'connection-lost'
-  | 'server-error'
-  | 'invalid-answer'
-  | 'stopped';
-
-/** Why we do not accept the network, whatever it answers. */
-export interface AuthenticationFailure {
-  readonly code: 'network-not-authentic' | 'sequence-out-of-step' | 'sim-unusable';
-  /** For people. */
-  readonly explanation: string;
-}
-
-export type RegistrationState =
-  | { readonly state: 'unregistered' }
-  | { readonly state: 'registering' }
-  | {
-      readonly state: 'registered';
-      /** Seconds from now for which the registrar keeps the binding; it is renewed before. */
-      readonly expires: number;
-      /** P-Associated-URI: the public identities that this registration serves; the first is the default one (TS 24.229 5.1.1.4). */
-      readonly associatedIdentities: readonly string[];
-    }
-  | {
-      readonly state: 'failed';
-      readonly code: RegistrationFailureCode;
-      readonly status?: number;
-      /** For people: what happened. */
-      readonly explanation: string;
-      /** True when another attempt follows by itself. */
-      readonly willRetry: boolean;
-    };
-
-/** What sec-agree settled (RFC 3329, profile 1); every entry as written on the wire. */
-export interface SecurityAgreement {
-  readonly client: readonly string[];
-  readonly server: readonly string[];
-  /** TLS is the agreed mechanism of the signalling plane. */
-  readonly tls: boolean;
-  /** Both sides announced `msrp-tls;mediasec`: e2ae may be asked for (profile 1.8). */
-  readonly msrpTls: boolean;
-}
-
-/** The connection to the SIP server. */
-export interface FlowFacts {
-  readonly protocol: SipProtocol;
-  readonly tls?: TlsFacts;
-  /** Our own address on it. */
-  readonly localAddress?: string;
-  /** Present from the end of a registration in which the server stated its list, over TLS to a server that an authority proves. */
-  readonly securityAgreement?: SecurityAgreement;
-}
-
-/** One of the ways over which an account can be reached (RFC 5626). */
-export interface FlowStatus {
-  /** 1 for the server of the account, 2 for the other one. */
-  readonly regId: number;
-  readonly registration: RegistrationState;
-  /** Absent while there is no connection. */
-  readonly flow?: FlowFacts;
-}
-
-/** The globally routable URIs of this device (RFC 5627). */
-export interface Gruus {
-  readonly public?: string;
-  readonly temporary?: string;
 }
 
 /** The final answer to a request, be it the server's or, where there was none, our own 408 or 503. */
@@ -263,7 +190,13 @@ export interface OutgoingSubscription {
   readonly expires?: number;
   readonly onNotify: (notification: { readonly contentType: string; readonly body: Uint8Array }) => void;
   /** Called once when the notifier ended or refused it. */
-  readonly onEnded: () => void;
+  readonly onEnded: (end: SubscriptionEnd) => void;
+}
+
+/** Why a subscription is over. */
+export interface SubscriptionEnd {
+  /** Of the refusal; absent when it had begun, or nobody answered. */
+  readonly status?: number;
 }
 
 export interface EventSubscription {
@@ -276,6 +209,8 @@ export interface SipUserAgentEvents {
   readonly message: IncomingMessage;
   readonly invite: IncomingInvite;
   readonly flow: { readonly connected: boolean; readonly error?: string };
+  /** Devices of the same user came or went; all of them. */
+  readonly ownDevices: readonly OwnDevice[];
 }
 
 export interface SipUserAgent {
@@ -290,6 +225,8 @@ export interface SipUserAgent {
   readonly registration: RegistrationState;
   /** The connection that requests leave over now; undefined while not connected. */
   readonly flow: FlowFacts | undefined;
+  /** Other devices of the same user, as far as the network tells; empty where it does not. */
+  readonly ownDevices: readonly OwnDevice[];
   /** All that there are or should be, the preferred one first. */
   readonly flows: readonly FlowStatus[];
   /** Of the flow that requests leave over; absent where the network has none. */

@@ -65,6 +65,7 @@ export class MemoryUserAgent implements SipUserAgent {
   readonly sessions: MemorySession[] = [];
   flow: FlowFacts | undefined;
   registration: RegistrationState = { state: 'unregistered' };
+  readonly ownDevices = [];
   /** False: answers INVITEs with more than an SDP by 415. */
   takesMultipart = true;
   readonly #network: MemorySipNetwork;

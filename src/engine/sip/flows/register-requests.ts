@@ -1,5 +1,4 @@
 import type { Clock } from '../../../base/clock.ts';
-import type { DigestAuthenticator } from '../digest-authenticator.ts';
 import { toUri, type SipJs } from '../create-sipjs.ts';
 import { awaitReply } from '../sip-reply.ts';
 import type { SipReply } from '../types.ts';
@@ -7,7 +6,6 @@ import type { SipReply } from '../types.ts';
 export interface RegisterRequestsOptions {
   readonly clock: Clock;
   readonly sipJs: SipJs;
-  readonly authenticator: DigestAuthenticator;
   /** Home network domain. */
   readonly domain: string;
   readonly regId: number;
@@ -40,7 +38,7 @@ export class RegisterRequests {
   }
 
   async send(expires: number): Promise<SipReply> {
-    const { clock, sipJs, authenticator, regId, callId } = this.#options;
+    const { clock, sipJs, regId, callId } = this.#options;
     const instanceId = await this.#options.instanceId();
     const { core, userAgent } = sipJs;
     const contact = userAgent.contact.toString({ register: true });
@@ -52,7 +50,6 @@ export class RegisterRequests {
     const options = { callId, cseq: ++this.#sequence, routeSet: [] };
     const aor = core.configuration.aor;
     const request = core.makeOutgoingRequestMessage('REGISTER', this.#registrar, aor, aor, options, lines);
-    request.setHeader('authorization', authenticator.registerAuthorization('REGISTER', request.ruri.toRaw()));
     const reply = await awaitReply(clock, (delegate) => core.register(request, delegate));
     // SIP.js counts on when it answers a challenge.
     this.#sequence = Math.max(this.#sequence, request.cseq);

@@ -1,66 +1,50 @@
-import { UserAgent, UserAgentState, type Session } from 'sip.js';
+import { UserAgentState, type Session } from 'sip.js';
 import { describeError } from '../../../base/errors.ts';
 import { randomId } from '../../../base/random.ts';
 import { profile } from '../../../protocol/profile.ts';
-import { parseCSeq } from '../../../protocol/sip/headers.ts';
-import type { SipHeaders, SipMessage } from '../../../protocol/sip/message.ts';
-import type { EnginePorts, NetworkChange, SipHop, SipTarget } from '../../ports.ts';
+import type { SipMessage } from '../../../protocol/sip/message.ts';
+import type { NetworkChange, SipHop } from '../../ports.ts';
 import { createSipJs, toUri, type SipJs } from '../create-sipjs.ts';
 import { DigestAuthenticator } from '../digest-authenticator.ts';
 import { IncomingInvites } from '../incoming-invites.ts';
 import { IncomingMessages } from '../incoming-messages.ts';
 import type { InviteContext } from '../invite-context.ts';
 import type { MsrpSessionDescriptionHandler } from '../msrp-session-description-handler.ts';
+import type { NetworkDecision } from '../network-decision.ts';
 import { sendInvite } from '../outgoing-invite.ts';
 import { Registration } from '../registration.ts';
 import { SecurityAgreementState } from '../security-agreement.ts';
-import { settleWithin } from '../settle-within.ts';
 import { SipSubscription } from '../subscription.ts';
 import type {
   EventSubscription,
   FlowFacts,
   Gruus,
-  IncomingInvite,
-  IncomingMessage,
   InviteOutcome,
   OutgoingInvite,
   OutgoingMessage,
   OutgoingSubscription,
   RegistrationState,
-  SipAccount,
   SipReply,
 } from '../types.ts';
 import { WireTranslation } from '../wire-translation.ts';
-import type { FlowBackOff } from './flow-back-off.ts';
+import { contactTransport, isGone } from './addresses.ts';
+import { inspectAnswer } from './answer-inspection.ts';
+import { endFlow } from './end-flow.ts';
+import { flowFacts } from './flow-facts.ts';
+import { FlowGrant } from './flow-grant.ts';
 import type { HopChoice } from './hop-choice.ts';
 import { IncomingRequests } from './incoming-requests.ts';
 import { OutgoingMessages } from './outgoing-messages.ts';
 import { RegisterRequests } from './register-requests.ts';
-import { readRegisteredContact } from './registered-contact.ts';
 import { addRequestHeaders } from './request-headers.ts';
-
-export interface SipFlowOptions {
-  readonly ports: EnginePorts;
-  readonly account: SipAccount;
-  readonly regId: number;
-  readonly target: SipTarget;
-  readonly hops: HopChoice;
-  readonly backOff: FlowBackOff;
-  /** UUID of this device. */
-  readonly instanceId: () => Promise<string>;
-  readonly onState: (flow: SipFlow) => void;
-  readonly onConnection: (flow: SipFlow, change: { readonly connected: boolean; readonly error?: string }) => void;
-  readonly onMessage: (message: IncomingMessage, flow: SipFlow) => void;
-  readonly onInvite: (invite: IncomingInvite, flow: SipFlow) => void;
-}
+import type { SipFlowOptions } from './sip-flow-options.ts';
 
 const defaultExpiresSeconds = 3600;
-const stopMilliseconds = 4_000;
 
 /** One flow of an account (RFC 5626): a connection to one server at a time, with a registration of its own. */
 export class SipFlow {
   readonly regId: number;
-  readonly #options: SipFlowOptions;
+  readonly #options: SipFlowOptions<SipFlow>;
   readonly #sipJs: SipJs;
   readonly #authenticator: DigestAuthenticator;
   readonly #security: SecurityAgreementState;
@@ -70,12 +54,11 @@ export class SipFlow {
   readonly #requests: RegisterRequests;
   readonly #inviteContext: InviteContext;
   readonly #contactUser: string;
-  #isOutbound = false;
-  #gruu: Gruus | undefined;
+  readonly #grant: FlowGrant;
   #connecting: Promise<void> | undefined;
   #isStopping = false;
 
-  constructor(options: SipFlowOptions) {
+  constructor(options: SipFlowOptions<SipFlow>) {
     const { ports, account, regId } = options;
     const { clock, random } = ports;
     this.#options = options;
@@ -85,6 +68,7 @@ export class SipFlow {
     const handlers = new WeakMap<Session, MsrpSessionDescriptionHandler>();
     const sipJs = this.#createSipJs(handlers);
     this.#sipJs = sipJs;
+    this.#grant = new FlowGrant(sipJs, this.#contactUser);
     this.#security = new SecurityAgreementState({
       get overTls() {
         return sipJs.transport.connection?.tls !== undefined;
@@ -94,7 +78,6 @@ export class SipFlow {
     this.#requests = new RegisterRequests({
       clock,
       sipJs,
-      authenticator: this.#authenticator,
       domain: account.domain,
       regId,
       callId: randomId(random, 16),
@@ -131,7 +114,7 @@ export class SipFlow {
 
   /** The network keeps this flow; known since it registered us. */
   get isOutbound(): boolean {
-    return this.#isOutbound;
+    return this.#grant.isOutbound;
   }
 
   /** Registration is kept up, or tried again. */
@@ -145,22 +128,13 @@ export class SipFlow {
   }
 
   get gruu(): Gruus | undefined {
-    return this.isRegistered ? this.#gruu : undefined;
+    return this.isRegistered ? this.#grant.gruu : undefined;
   }
 
   get facts(): FlowFacts | undefined {
     const connection = this.#sipJs.transport.connection;
-    if (connection === undefined) return undefined;
-    const { protocol, tls, localAddress } = connection;
-    // What a server says of itself counts when an authority proves who it is; a remembered certificate proves nothing of that.
-    const isProven = tls?.serverProof === 'authority';
-    const agreement = this.isRegistered && isProven ? this.#security.agreement : undefined;
-    return {
-      protocol,
-      localAddress,
-      ...(tls === undefined ? {} : { tls }),
-      ...(agreement === undefined ? {} : { securityAgreement: agreement }),
-    };
+    const agreement = this.isRegistered ? this.#security.agreement : undefined;
+    return connection === undefined ? undefined : flowFacts(connection, agreement);
   }
 
   connect(): Promise<void> {
@@ -179,18 +153,7 @@ export class SipFlow {
     this.#isStopping = true;
     this.#registration.stop();
     this.#incoming.stop();
-    const { transport, userAgent } = this.#sipJs;
-    const { clock, log } = this.#options.ports;
-    for (const giveUp of this.#inviteContext.pending) giveUp();
-    const ends = [...this.#inviteContext.sessions].map((session) => session.end('the user agent stops'));
-    await settleWithin(clock, stopMilliseconds, Promise.all([...ends, this.#registration.unregister()]));
-    try {
-      // First the connection, which answers what is still open; then the transactions with their timers.
-      await transport.disconnect();
-      await userAgent.stop();
-    } catch (error) {
-      log.log('warn', 'sip.stop', { reason: describeError(error) });
-    }
+    await endFlow(this.#options.ports, this.#sipJs, this.#inviteContext, () => this.#registration.unregister());
     this.#isStopping = false;
   }
 
@@ -202,21 +165,32 @@ export class SipFlow {
     return this.#registration.unregister();
   }
 
+  /** Whether a registered contact is the one of this flow. */
+  isContact(uri: string): boolean {
+    return uri.toLowerCase().includes(`:${this.#contactUser}@`);
+  }
+
+  /** What the network did to the registration by itself (RFC 3680). */
+  decided(decision: NetworkDecision): void {
+    this.#registration.decided(decision);
+  }
+
   /** The connections of this machine may be worthless: finds out at once, instead of with the next keep-alive. */
   networkChanged(change: NetworkChange): void {
     const { transport } = this.#sipJs;
     const { connection, link } = transport;
-    if (
-      connection !== undefined &&
-      change.kind === 'addresses' &&
-      !hasAddress(change.present, connection.localAddress)
-    ) {
+    if (connection !== undefined && isGone(connection.localAddress, change)) {
       transport.abandon(new Error('our address is gone'));
     } else {
       link?.check();
     }
     if (change.kind === 'woke') this.#registration.renewNow();
     this.#registration.retryNow();
+  }
+
+  /** There is reason to doubt: asks the server at once whether it is there. */
+  check(): void {
+    this.#sipJs.transport.link?.check();
   }
 
   sendMessage(message: OutgoingMessage): Promise<SipReply> {
@@ -243,7 +217,7 @@ export class SipFlow {
     return new Registration({
       clock: ports.clock,
       log: ports.log,
-      backOff,
+      backOff: { next: () => backOff.next(), reset: () => this.isOutbound || backOff.reset() },
       expiresSeconds: account.expiresSeconds ?? defaultExpiresSeconds,
       contactUser: this.#contactUser,
       connect: () => this.connect(),
@@ -254,7 +228,10 @@ export class SipFlow {
       useServiceRoute: (route) => (this.#sipJs.core.configuration.routeSet = [...route]),
       moveOn: () => this.#moveOn(hops),
       dropOutbound: () => this.#requests.dropOutbound(),
-      onGranted: (headers) => this.#learn(headers, hops),
+      onGranted: (headers) => {
+        this.#grant.learn(headers, this.#requests.asksForOutbound);
+        hops.succeeded();
+      },
       onState: () => onState(this),
     });
   }
@@ -273,7 +250,12 @@ export class SipFlow {
         translation: new WireTranslation(ports.random.bytes(32)),
         secure: (request) => this.#secure(request),
         onLeaving: (request) => this.#outgoing.leaves(request),
-        inspect: (message, isAwaited) => this.#inspect(message, isAwaited),
+        inspect: (message, isAwaited) =>
+          inspectAnswer(message, isAwaited, {
+            security: this.#security,
+            authenticator: this.#authenticator,
+            registration: this.#registration,
+          }),
       },
       createAuthentication: (loggerFactory) => this.#authenticator.createAuthentication(loggerFactory),
       delegate: {
@@ -288,6 +270,7 @@ export class SipFlow {
   #secure(request: SipMessage): void {
     addRequestHeaders(request, this.#options.account, this.#sipJs.transport.connection?.tls !== undefined);
     this.#security.secure(request);
+    this.#authenticator.authorize(request);
   }
 
   #onConnect(): void {
@@ -300,7 +283,7 @@ export class SipFlow {
   #onDisconnect(error: Error | undefined): void {
     const reason = error === undefined ? undefined : describeError(error);
     const { transport } = this.#sipJs;
-    // RFC 5626 clause 4.5: only then was the flow successful, and its failures are counted from nothing.
+    // RFC 5626 clause 4.5: a flow that the network keeps was successful only then, and its failures are counted from nothing.
     if (this.isRegistered && !transport.endedUndecided) this.#options.backOff.reset();
     this.#options.onConnection(this, { connected: false, ...(reason === undefined ? {} : { error: reason }) });
     this.#registration.connectionLost(
@@ -308,51 +291,9 @@ export class SipFlow {
     );
   }
 
-  #inspect(message: SipMessage, isAwaited: boolean): void {
-    const { status, headers } = message;
-    if (status === undefined) return;
-    // Others than the registrar answer our requests too, and may call their answer one to a REGISTER.
-    const isRegister = isAwaited && parseCSeq(headers.get('CSeq') ?? '').method === 'REGISTER';
-    if (isRegister) this.#security.learn(headers);
-    if (isRegister && status === 200) this.#authenticator.learnNextNonce(message);
-    if (isRegister && this.#security.failure !== undefined) {
-      // Without a challenge SIP.js does not answer: no credentials for a server that agrees on nothing.
-      headers.remove('WWW-Authenticate').remove('Proxy-Authenticate');
-    }
-    this.#authenticator.hideChallenges(message, isRegister);
-  }
-
-  #learn(headers: SipHeaders, hops: HopChoice): void {
-    const { isOutbound, flowTimer, gruu } = readRegisteredContact(headers, this.#contactUser);
-    const { transport, userAgent } = this.#sipJs;
-    this.#isOutbound = isOutbound && this.#requests.asksForOutbound;
-    this.#gruu = gruu;
-    // Of dialogs (RFC 5627 clause 3.3); a MESSAGE carries none (RFC 3428 clause 4).
-    userAgent.contact.pubGruu = gruu?.public === undefined ? undefined : UserAgent.makeURI(gruu.public);
-    hops.succeeded();
-    if (!this.#isOutbound) return;
-    if (flowTimer !== undefined) transport.link?.useFlowTimer(flowTimer);
-    transport.link?.check();
-  }
-
   async #moveOn(hops: HopChoice): Promise<boolean> {
     const isLeft = hops.giveUpCurrent();
     await this.#sipJs.transport.disconnect();
     return isLeft;
   }
-}
-
-/** RFC 7118 clause 5.2: there is no `wss` in a URI. */
-function contactTransport(protocol: string): string {
-  return protocol === 'wss' ? 'ws' : protocol;
-}
-
-/** Addresses as systems write them: with a zone, or an IPv4 one in the form of IPv6. */
-function hasAddress(present: readonly string[], address: string): boolean {
-  const plain = (text: string): string =>
-    text
-      .replace(/%.*$/, '')
-      .replace(/^::ffff:/i, '')
-      .toLowerCase();
-  return present.some((each) => plain(each) === plain(address));
 }
