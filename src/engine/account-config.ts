@@ -85,6 +85,12 @@ export interface MsrpRelayConfig {
   readonly expires?: number;
 }
 
+/** Where the SIP server is, and how it proves itself and we to it; the private key is in `AccountSecrets`. */
+export type SipServerConfig = Omit<SipTarget, 'clientCertificate'> & {
+  /** Certificates for a server that asks for one (mutual TLS): DER, our own first, each next one certifies the one before. */
+  readonly clientCertificates?: readonly Uint8Array[];
+};
+
 /** Where the sessions of an account are listened for. */
 export interface MediaConfig {
   /** An address of this machine, instead of the one from which the SIP server is reached. */
@@ -103,9 +109,9 @@ export interface AccountConfig {
   readonly domain: string;
   /** By password when absent. */
   readonly authentication?: SipAuthenticationConfig;
-  readonly server: SipTarget;
+  readonly server: SipServerConfig;
   /** Another server of the network, for a second flow to it (RFC 5626). Without it the other places of `server` serve, where there are any. */
-  readonly secondServer?: SipTarget;
+  readonly secondServer?: SipServerConfig;
   /** The identity, of those that the network associates, as which requests are sent (P-Preferred-Identity). */
   readonly preferredIdentity?: string;
   /** What is told to the network about the access (P-Access-Network-Info), over protected flows only: `IEEE-802.11`. */
@@ -144,6 +150,8 @@ export interface AccountSecrets {
   readonly password?: SecretBytes;
   /** For the MSRP relay; `password` when absent. */
   readonly msrpRelayPassword?: SecretBytes;
+  /** Of `server.clientCertificates`: DER of PKCS #8. */
+  readonly clientPrivateKey?: SecretBytes;
   /** For authentication mode `aka` and credential mode `gba-aka`: K and OPc. */
   readonly sim?: MilenageKeys;
   /** 32 octets shared with the KMS, for credential mode `static-psk`. */

@@ -6,7 +6,7 @@ import type { Refusal } from './refusal.ts';
 import type { SessionChange } from './sessions/session-book.ts';
 import type { TicketKeeping } from './tickets/ticket-archive.ts';
 import type { KmsState } from './tickets/kms-state.ts';
-import type { FlowFacts, OwnDevice, RegistrationState } from './sip/index.ts';
+import type { FlowFacts, FlowStatus, OwnDevice, RegistrationState } from './sip/index.ts';
 
 export interface AccountEvents {
   readonly registration: RegistrationState;
@@ -83,6 +83,8 @@ export interface AccountStatus {
   readonly ownDevices: readonly OwnDevice[];
   /** The connection to the SIP server; absent while there is none. */
   readonly flow?: FlowFacts;
+  /** All flows of the account (RFC 5626), the first one first. */
+  readonly flows: readonly FlowStatus[];
   readonly sessions: readonly SessionView[];
   readonly kms: KmsState;
   /** Where key tickets are kept. */

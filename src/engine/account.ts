@@ -246,13 +246,14 @@ export class Account {
   }
 
   status(): AccountStatus {
-    const { flow, registration, ownDevices } = this.#userAgent;
+    const { flow, flows, registration, ownDevices } = this.#userAgent;
     return {
       identity: this.#self,
       policy: this.config.policy,
       registration,
       ownDevices,
       ...(flow === undefined ? {} : { flow }),
+      flows,
       sessions: this.#sessions.views(),
       kms: this.#tickets.state,
       tickets: this.#archive.keeping,

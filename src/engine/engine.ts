@@ -1,8 +1,9 @@
 import { Account } from './account.ts';
-import type { AccountConfig, AccountSecrets } from './account-config.ts';
+import type { AccountConfig, AccountSecrets, SipServerConfig } from './account-config.ts';
 import { DeviceCertificates } from './device-certificates.ts';
 import { deviceInstance } from './device-instance.ts';
-import type { EnginePorts, TicketStorage } from './ports.ts';
+import type { EnginePorts, SipTarget, TicketStorage } from './ports.ts';
+import { acceptServerCertificate } from './server-trust.ts';
 import { SoftwareSim } from './sim/index.ts';
 import { createSipUserAgent, type SipAccount, type SipAuthentication } from './sip/index.ts';
 
@@ -35,10 +36,9 @@ export class Engine {
         privateIdentity: config.privateIdentity,
         authentication: sipAuthentication(config, secrets, sim),
         domain: config.domain,
-        target: config.server,
+        target: sipTarget(config.server, secrets),
         instanceId: () => deviceInstance(this.#ports, config.id),
-        ...sipSettings(config),
-        ...(secrets.credentials === undefined ? {} : { credentials: secrets.credentials }),
+        ...sipSettings(config, secrets),
       },
     });
     const account = new Account({
@@ -61,6 +61,16 @@ export class Engine {
     return new SoftwareSim({ keys, state: this.#ports.simState, options: amf === undefined ? {} : { amf } });
   }
 
+  /**
+   * The user takes the certificate that the account's SIP server shows for the right one; the next connection does.
+   * @param sha256 as in `CertificateFacts.sha256`. @throws ProtocolError `local` where certificates are not remembered.
+   */
+  async acceptServerCertificate(id: string, sha256: string): Promise<void> {
+    const account = this.#accounts.get(id);
+    if (account === undefined) throw new Error('there is no such account');
+    await acceptServerCertificate(account.config.server, this.#ports.serverPins, sha256);
+  }
+
   async removeAccount(id: string): Promise<void> {
     const account = this.#accounts.get(id);
     this.#accounts.delete(id);
@@ -75,14 +85,24 @@ export class Engine {
   }
 }
 
+function sipTarget(
+  { clientCertificates: certificates, ...target }: SipServerConfig,
+  { clientPrivateKey: privateKey }: AccountSecrets,
+): SipTarget {
+  if (certificates === undefined) return target;
+  if (privateKey === undefined) throw new Error('the private key of the client certificate is missing');
+  return { ...target, clientCertificate: { certificates, privateKey } };
+}
+
 /** What an account may set, and most do not. */
-function sipSettings(config: AccountConfig): Partial<SipAccount> {
+function sipSettings(config: AccountConfig, secrets: AccountSecrets): Partial<SipAccount> {
   const { secondServer, mediasecOptionTag, displayName, preferredIdentity, accessNetworkInfo, flowRecovery } = config;
   const { digestQop, registrationEvents } = config;
   return {
-    ...(secondServer === undefined ? {} : { secondTarget: secondServer }),
+    ...(secondServer === undefined ? {} : { secondTarget: sipTarget(secondServer, secrets) }),
     ...(mediasecOptionTag === undefined ? {} : { mediasecOptionTag }),
     ...(displayName === undefined ? {} : { displayName }),
+    ...(secrets.credentials === undefined ? {} : { credentials: secrets.credentials }),
     ...(digestQop === undefined ? {} : { digestQop }),
     ...(registrationEvents === undefined ? {} : { registrationEvents }),
     ...(preferredIdentity === undefined ? {} : { preferredIdentity }),

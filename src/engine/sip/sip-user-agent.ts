@@ -88,8 +88,8 @@ class OutboundUserAgent implements SipUserAgent {
       onChanged: (changed, current) => this.#judge(changed, current),
       onOwnDevices: (devices) => this.events.emit('ownDevices', devices),
     });
-    this.#first = this.#createFlow(1, account.target, false);
-    this.#second = this.#createFlow(2, account.secondTarget ?? account.target, true);
+    this.#first = this.#createFlow(1, account.target);
+    this.#second = this.#createFlow(2, account.secondTarget ?? account.target);
     this.#told = this.#first.registration;
   }
 
@@ -140,7 +140,7 @@ class OutboundUserAgent implements SipUserAgent {
   async unregister(): Promise<RegistrationState> {
     this.#isWanted = false;
     this.#registrationEvents.ended();
-    await Promise.all(this.#all().map((flow) => flow.unregister()));
+    await Promise.all([this.#first.unregister(), this.#second.stop()]);
     return this.registration;
   }
 
@@ -148,6 +148,7 @@ class OutboundUserAgent implements SipUserAgent {
     const flow = this.#working();
     const { facts } = flow;
     const reply = await flow.sendMessage(message);
+    if (reply.local === 'timeout') flow.check();
     if (reply.unsent !== true || reply.local !== 'connection-lost') return reply;
     // Nothing of it left, so it can leave elsewhere, but not less protected than whoever sent it was told.
     const other = this.#all().find((each) => each !== flow && each.isRegistered);
@@ -162,7 +163,7 @@ class OutboundUserAgent implements SipUserAgent {
     return this.#working().subscribe(subscription);
   }
 
-  #createFlow(regId: number, target: SipTarget, isExclusive: boolean): SipFlow {
+  #createFlow(regId: number, target: SipTarget): SipFlow {
     const ports = this.#ports;
     const others = (): SipFlow[] => this.#all().filter((flow) => flow.regId !== regId);
     return new SipFlow({
@@ -173,7 +174,7 @@ class OutboundUserAgent implements SipUserAgent {
       hops: new HopChoice({
         ports,
         target,
-        isExclusive,
+        isExclusive: () => regId !== 1 || others().some((flow) => flow.isRegistered),
         isTaken: (hop) => others().some((flow) => flow.hop !== undefined && isSamePlace(flow.hop, hop)),
       }),
       backOff: new FlowBackOff({
@@ -248,7 +249,7 @@ class OutboundUserAgent implements SipUserAgent {
     const { network, log } = this.#ports;
     const unsubscribe = network?.onChange((change: NetworkChange) => {
       log.log('info', 'sip.network-changed', { kind: change.kind });
-      for (const flow of this.#all()) void flow.networkChanged(change);
+      for (const flow of this.#all()) flow.networkChanged(change);
     });
     this.#endWatch = () => unsubscribe?.();
   }

@@ -151,9 +151,9 @@ export class SipJsTransport implements Transport {
     try {
       await link.send(message);
     } catch (error) {
-      if (!isRequest || !(error instanceof ProtocolError)) throw error;
+      if (!isRequest || !(error instanceof ProtocolError) || error.hint.sip === undefined) throw error;
       // SIP.js would make a 503 of it, as if the connection were at fault.
-      this.#answerLocally(this.#outstanding.notSent(original, error.hint.sip ?? 500));
+      this.#answerLocally(this.#outstanding.notSent(original, error.hint.sip));
     }
   }
 

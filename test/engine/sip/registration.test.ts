@@ -196,6 +196,18 @@ describe('security agreement', () => {
     expect(message.headers.getAll('Route')).toEqual(['<sip:orig@scscf.lab.test;lr>']);
   });
 
+  it.each(['pin', 'first-use'] as const)(
+    'believes nothing of a server whose certificate is only remembered (%s)',
+    async (proof) => {
+      const { server, userAgent } = client();
+      server.serverProof = proof;
+      server.onRequest = (received) => registrar(received);
+      expect(await userAgent.register()).toMatchObject({ state: 'registered' });
+      expect(userAgent.flow).toMatchObject({ protocol: 'tls', tls: { serverProof: proof } });
+      expect(userAgent.flow?.securityAgreement).toBeUndefined();
+    },
+  );
+
   it('announces nothing over TCP and believes nothing there', async () => {
     const { server, userAgent } = await registered({ target: { host: '127.0.0.1', port: 5060, protocol: 'tcp' } });
     expect(server.requests.some(({ headers }) => headers.has('Security-Client') || headers.has('Require'))).toBe(false);

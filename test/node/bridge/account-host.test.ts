@@ -100,6 +100,7 @@ class FakeAccount implements HostedAccount {
       policy: this.config.policy,
       registration: { state: 'unregistered' as const },
       ownDevices: [],
+      flows: [],
       sessions: this.sessions,
       kms: this.kms,
       tickets: { kept: 'memory' as const, explanation: 'In memory.' },

@@ -7,8 +7,8 @@ export interface HopChoiceOptions {
   readonly target: SipTarget;
   /** Places that another flow leads to: two flows to one place fail together. */
   readonly isTaken: (hop: SipHop) => boolean;
-  /** A place that is taken is of no use, instead of the last choice. */
-  readonly isExclusive: boolean;
+  /** Now a place that is taken is of no use, instead of the last choice. */
+  readonly isExclusive: () => boolean;
 }
 
 /** The places of a server in their order, without those that failed in this round (RFC 3263 clause 4.3). */
@@ -29,9 +29,9 @@ export class HopChoice {
 
   /** Connects to the best that is left and answers. Rejects with the reason of the best one. */
   async connect(): Promise<ConnectedHop> {
-    const { ports, isExclusive } = this.#options;
+    const { ports } = this.#options;
     const hops = await this.#locate();
-    if (isExclusive && hops.length === 0) throw new Error('there is no other place of the server');
+    if (hops.length === 0) throw new Error('there is no other place of the server');
     const fresh = hops.filter((hop) => !this.#failed.has(keyOf(hop)));
     if (fresh.length === 0) this.#failed.clear();
     let failure: unknown;
@@ -67,7 +67,7 @@ export class HopChoice {
     const { ports, target, isTaken, isExclusive } = this.#options;
     const hops = await ports.sip.locate(target);
     const free = hops.filter((hop) => !isTaken(hop));
-    this.#known = isExclusive ? free : [...free, ...hops.filter(isTaken)];
+    this.#known = isExclusive() ? free : [...free, ...hops.filter(isTaken)];
     return this.#known;
   }
 }

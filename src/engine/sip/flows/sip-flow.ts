@@ -2,7 +2,6 @@ import { UserAgent, UserAgentState, type Session } from 'sip.js';
 import { describeError } from '../../../base/errors.ts';
 import { randomId } from '../../../base/random.ts';
 import { profile } from '../../../protocol/profile.ts';
-import { parseCSeq } from '../../../protocol/sip/headers.ts';
 import type { SipHeaders, SipMessage } from '../../../protocol/sip/message.ts';
 import type { EnginePorts, NetworkChange, SipHop, SipTarget } from '../../ports.ts';
 import { createSipJs, toUri, type SipJs } from '../create-sipjs.ts';
@@ -14,7 +13,7 @@ import type { MsrpSessionDescriptionHandler } from '../msrp-session-description-
 import type { NetworkDecision } from '../network-decision.ts';
 import { sendInvite } from '../outgoing-invite.ts';
 import { Registration } from '../registration.ts';
-import { asksForAgreement, SecurityAgreementState } from '../security-agreement.ts';
+import { SecurityAgreementState } from '../security-agreement.ts';
 import { settleWithin } from '../settle-within.ts';
 import { SipSubscription } from '../subscription.ts';
 import type {
@@ -32,10 +31,11 @@ import type {
   SipReply,
 } from '../types.ts';
 import { WireTranslation } from '../wire-translation.ts';
+import { contactTransport, hasAddress } from './addresses.ts';
+import { inspectAnswer } from './answer-inspection.ts';
 import type { FlowBackOff } from './flow-back-off.ts';
 import type { HopChoice } from './hop-choice.ts';
 import { IncomingRequests } from './incoming-requests.ts';
-import { localAddressTowards } from './local-address.ts';
 import { OutgoingMessages } from './outgoing-messages.ts';
 import { RegisterRequests } from './register-requests.ts';
 import { readRegisteredContact } from './registered-contact.ts';
@@ -153,7 +153,9 @@ export class SipFlow {
     const connection = this.#sipJs.transport.connection;
     if (connection === undefined) return undefined;
     const { protocol, tls, localAddress } = connection;
-    const agreement = this.isRegistered ? this.#security.agreement : undefined;
+    // What a server says of itself counts when an authority proves who it is; a remembered certificate proves nothing of that.
+    const isProven = tls?.serverProof === 'authority';
+    const agreement = this.isRegistered && isProven ? this.#security.agreement : undefined;
     return {
       protocol,
       localAddress,
@@ -212,22 +214,25 @@ export class SipFlow {
   }
 
   /** The connections of this machine may be worthless: finds out at once, instead of with the next keep-alive. */
-  async networkChanged(change: NetworkChange): Promise<void> {
-    this.#registration.retryNow();
+  networkChanged(change: NetworkChange): void {
     const { transport } = this.#sipJs;
     const { connection, link } = transport;
-    const hop = this.hop;
-    if (connection === undefined || link === undefined || hop === undefined) return;
-    link.check();
-    if (change.kind === 'woke') {
-      this.#registration.renewNow();
-      return;
+    if (
+      connection !== undefined &&
+      change.kind === 'addresses' &&
+      !hasAddress(change.present, connection.localAddress)
+    ) {
+      transport.abandon(new Error('our address is gone'));
+    } else {
+      link?.check();
     }
-    const address = await localAddressTowards(this.#options.ports.sip, hop);
-    // Another connection may stand meanwhile.
-    if (address === undefined || address === connection.localAddress || transport.link !== link) return;
-    transport.abandon(new Error('our address is not in use any more'));
+    if (change.kind === 'woke') this.#registration.renewNow();
     this.#registration.retryNow();
+  }
+
+  /** There is reason to doubt: asks the server at once whether it is there. */
+  check(): void {
+    this.#sipJs.transport.link?.check();
   }
 
   sendMessage(message: OutgoingMessage): Promise<SipReply> {
@@ -284,7 +289,12 @@ export class SipFlow {
         translation: new WireTranslation(ports.random.bytes(32)),
         secure: (request) => this.#secure(request),
         onLeaving: (request) => this.#outgoing.leaves(request),
-        inspect: (message, isAwaited) => this.#inspect(message, isAwaited),
+        inspect: (message, isAwaited) =>
+          inspectAnswer(message, isAwaited, {
+            security: this.#security,
+            authenticator: this.#authenticator,
+            registration: this.#registration,
+          }),
       },
       createAuthentication: (loggerFactory) => this.#authenticator.createAuthentication(loggerFactory),
       delegate: {
@@ -320,21 +330,6 @@ export class SipFlow {
     );
   }
 
-  #inspect(message: SipMessage, isAwaited: boolean): void {
-    const { headers } = message;
-    if (message.status === undefined) return;
-    // Others than the registrar answer our requests too, and may call their answer one to a REGISTER.
-    const isRegister = isAwaited && parseCSeq(headers.get('CSeq') ?? '').method === 'REGISTER';
-    if (isRegister) this.#security.learn(headers);
-    // Anybody on the way can answer so: the registrar is asked, and only what it says counts.
-    else if (isAwaited && asksForAgreement(message)) this.#registration.renewNow();
-    if (isRegister && this.#security.failure !== undefined) {
-      // Without a challenge SIP.js does not answer: no credentials for a server that agrees on nothing.
-      headers.remove('WWW-Authenticate').remove('Proxy-Authenticate');
-    }
-    this.#authenticator.inspect(message, isRegister);
-  }
-
   #learn(headers: SipHeaders, hops: HopChoice): void {
     const { isOutbound, flowTimer, gruu } = readRegisteredContact(headers, this.#contactUser);
     const { transport, userAgent } = this.#sipJs;
@@ -353,9 +348,4 @@ export class SipFlow {
     await this.#sipJs.transport.disconnect();
     return isLeft;
   }
-}
-
-/** RFC 7118 clause 5.2: there is no `wss` in a URI. */
-function contactTransport(protocol: string): string {
-  return protocol === 'wss' ? 'ws' : protocol;
 }
