@@ -77,6 +77,16 @@ export interface FlowFacts {
   readonly securityAgreement?: SecurityAgreement;
 }
 
+/** Another device that is registered under the same identity (RFC 3680). */
+export interface OwnDevice {
+  /** What it calls itself; its address where it says nothing. */
+  readonly name: string;
+  /** Where it is registered from. */
+  readonly uri: string;
+  /** Its `+sip.instance`, without brackets. */
+  readonly instanceId?: string;
+}
+
 /** One of the ways over which an account can be reached (RFC 5626). */
 export interface FlowStatus {
   /** 1 for the server of the account, 2 for the other one. */

@@ -2,11 +2,11 @@ import { Core, EmitterImpl, StateTransitionError, TransportState, type Emitter, 
 import { fromUtf8, utf8 } from '../../base/bytes.ts';
 import { describeError, ProtocolError } from '../../base/errors.ts';
 import { checkMandatoryHeaders, headerList } from '../../protocol/sip/headers.ts';
+import type { SipMessage } from '../../protocol/sip/message.ts';
 import {
   answerableHeaders,
   parseSipMessage,
   serialiseSipMessage,
-  type SipMessage,
   type SipHeaders,
 } from '../../protocol/sip/message.ts';
 import { withDeadline } from '../deadline.ts';

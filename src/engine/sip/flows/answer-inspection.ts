@@ -4,6 +4,12 @@ import type { DigestAuthenticator } from '../digest-authenticator.ts';
 import type { Registration } from '../registration.ts';
 import { asksForAgreement, type SecurityAgreementState } from '../security-agreement.ts';
 
+export interface AnswerReaders {
+  readonly security: SecurityAgreementState;
+  readonly authenticator: DigestAuthenticator;
+  readonly registration: Pick<Registration, 'renewNow'>;
+}
+
 /**
  * First look at an answer: what the registrar says of the security agreement, which challenges are answered, and whether the server
  * proves itself where it says that it does.
@@ -12,13 +18,8 @@ import { asksForAgreement, type SecurityAgreementState } from '../security-agree
 export function inspectAnswer(
   message: SipMessage,
   isAwaited: boolean,
-  flow: {
-    readonly security: SecurityAgreementState;
-    readonly authenticator: DigestAuthenticator;
-    readonly registration: Registration;
-  },
+  { security, authenticator, registration }: AnswerReaders,
 ): void {
-  const { security, authenticator, registration } = flow;
   const { headers } = message;
   if (message.status === undefined) return;
   // Others than the registrar answer our requests too, and may call their answer one to a REGISTER.
