@@ -6,7 +6,6 @@ import {
   answerableHeaders,
   parseSipMessage,
   serialiseSipMessage,
-  type SipMessage,
   type SipHeaders,
 } from '../../protocol/sip/message.ts';
 import { withDeadline } from '../deadline.ts';
