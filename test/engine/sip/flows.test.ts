@@ -233,6 +233,18 @@ describe('other places of the server', () => {
     expect(second.count('REGISTER')).toBe(1);
   });
 
+  it('are tried when the first says nothing at all', async () => {
+    const { network, first, second, userAgent, pass } = client();
+    const connect = network.connect.bind(network);
+    network.connect = (hop) => (hop.address === first.address ? new Promise(() => undefined) : connect(hop));
+    second.onRequest = accepting();
+    const state = userAgent.register();
+    await settled();
+    await pass(15_000);
+    await expect(state).resolves.toMatchObject({ state: 'registered' });
+    expect(second.count('REGISTER')).toBe(1);
+  });
+
   it('are tried when the first answers 503', async () => {
     const { first, second, userAgent } = client();
     first.onRequest = ({ reply }) => reply(503, { 'Retry-After': '600' });
