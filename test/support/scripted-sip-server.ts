@@ -51,13 +51,17 @@ export class ScriptedSipServer implements SipTransport {
     this.#closeClient = close;
     return Promise.resolve({
       protocol: hop.protocol,
-      framing: 'stream',
+      framing: hop.protocol === 'udp' ? 'message' : 'stream',
       remote: { host: hop.address, port: hop.port },
       localAddress: '192.0.2.10',
       localPort: 40000 + this.targets.length,
       tls: hop.protocol === 'tls' ? { ...handshake, serverProof: this.serverProof } : undefined,
       send: async (bytes) => {
         if (!isOpen) throw new Error('closed');
+        if (hop.protocol === 'udp') {
+          this.#receiveDatagram(bytes);
+          return;
+        }
         for (const frame of framer.push(bytes)) {
           if (frame.kind === 'ping') this.pings++;
           if (frame.kind === 'message') this.#receive(parseSipMessage(frame.bytes));
@@ -118,6 +122,11 @@ export class ScriptedSipServer implements SipTransport {
 
   contactUri(): string {
     return parseNameAddress(this.last('REGISTER').headers.get('Contact') ?? '').uri;
+  }
+
+  /** Keep-alives are no messages. */
+  #receiveDatagram(bytes: Uint8Array): void {
+    if (bytes.length > 20) this.#receive(parseSipMessage(bytes));
   }
 
   #receive(message: SipMessage): void {

@@ -1,4 +1,5 @@
 import { ProtocolError } from '../../base/errors.ts';
+import { splitHeaderList } from '../../protocol/sip/headers.ts';
 import { copiedHeaders, SipMessage, type SipHeaders } from '../../protocol/sip/message.ts';
 
 /** Methods of RFC 3261, 3262, 3311, 3428, 3515, 3903, 6086 and 6665; SIP.js answers those that it does not take with 405. */
@@ -9,14 +10,32 @@ const knownMethods: readonly string[] = [
 /** For the Allow of a refusal. */
 const allowedMethods = 'ACK, BYE, CANCEL, INFO, INVITE, MESSAGE, NOTIFY, OPTIONS, PRACK, REFER';
 
-/** What SIP.js would answer wrongly or not at all: methods and addresses that nobody knows (RFC 3261 clauses 8.2.1 and 8.2.2.1). */
-export function checkRequest({ start }: SipMessage): void {
+/** Option tags that a request to us may require (RFC 3261 clause 8.2.2.3); the first two are the network's to remove. */
+const understood: readonly string[] = ['sec-agree', 'mediasec', 'path', 'outbound', 'gruu'];
+
+/** What SIP.js would answer wrongly or not at all: what nobody knows, or we do not (RFC 3261 clauses 8.2.1 to 8.2.3). */
+export function checkRequest({ start, headers }: SipMessage): void {
   if (start.kind !== 'request') return;
   const { method, uri } = start;
   if (!knownMethods.includes(method)) refuse('unsupported', 'sip.method', knownMethods.join(', '), 501);
   if (!/^(sips?|tel):/i.test(uri)) refuse('unsupported', 'sip.requestUri', 'a sip, sips or tel URI', 416);
   // RFC 3261 clause 19.1.1: headers have no place in a Request-URI. A question mark before the @ belongs to the user part.
   if (/^sips?:(?:[^@]*@)?[^?@]*\?/i.test(uri)) refuse('malformed', 'sip.requestUri', 'no headers', 400);
+  if (method === 'ACK' || method === 'CANCEL') return;
+  if (notUnderstood(headers).length > 0) refuse('unsupported', 'sip.Require', understood.join(', '), 420);
+  if (method === 'INVITE' && !takesSdp(headers)) refuse('unsupported', 'sip.Accept', 'application/sdp', 406);
+}
+
+function notUnderstood(headers: SipHeaders): string[] {
+  const required = headers.getAll('Require').flatMap(splitHeaderList);
+  return required.filter((tag) => !understood.includes(tag.toLowerCase()));
+}
+
+/** Whether an answer may hold a session description (RFC 3261 clause 20.1: it may where nothing is said). */
+function takesSdp(headers: SipHeaders): boolean {
+  const ranges = headers.getAll('Accept').flatMap(splitHeaderList);
+  if (!headers.has('Accept')) return true;
+  return ranges.some((range) => /^(application\/sdp|application\/\*|\*\/\*)\s*(;|$)/i.test(range));
 }
 
 /**
@@ -31,13 +50,16 @@ export function refusalOf(request: SipHeaders, error: ProtocolError): SipMessage
     // What stands there more than once is what is wrong; an answer has one.
     for (const value of name === 'Via' ? values : values.slice(0, 1)) answer.headers.add(name, value);
   }
+  if (status === 420) answer.headers.add('Unsupported', notUnderstood(request).join(', '));
   if (status === 501) answer.headers.add('Allow', allowedMethods);
   return answer;
 }
 
 const reasons: Readonly<Record<number, string>> = {
+  406: 'Not Acceptable',
   413: 'Request Entity Too Large',
   416: 'Unsupported URI Scheme',
+  420: 'Bad Extension',
   501: 'Not Implemented',
   505: 'Version Not Supported',
 };

@@ -213,7 +213,11 @@ export class SipJsTransport implements Transport {
   }
 
   #refuse(request: SipHeaders | undefined, error: ProtocolError): void {
-    if (request !== undefined) this.#link?.sendOnce(serialiseSipMessage(refusalOf(request, error)));
+    const link = this.#link;
+    if (request === undefined || link === undefined) return;
+    const answer = refusalOf(request, error);
+    // Where there is no transaction to remember it with, it is sent once.
+    link.send(answer).catch(() => link.sendOnce(serialiseSipMessage(answer)));
   }
 
   #lose(link: SipLink, error: Error): void {

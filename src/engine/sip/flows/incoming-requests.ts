@@ -1,11 +1,7 @@
-import type { Core, Invitation, Message, SessionDelegate } from 'sip.js';
-import { splitHeaderList } from '../../../protocol/sip/headers.ts';
+import type { Invitation, Message, SessionDelegate } from 'sip.js';
 import type { IncomingInvites } from '../incoming-invites.ts';
 import type { IncomingMessages } from '../incoming-messages.ts';
 import type { FlowFacts } from '../types.ts';
-
-/** Option tags that a request to us may require (RFC 3261 clause 8.2.2.3); the first two are the network's to remove. */
-const understood: readonly string[] = ['sec-agree', 'mediasec', 'path', 'outbound', 'gruu'];
 
 export interface IncomingRequestsOptions {
   readonly messages: IncomingMessages;
@@ -14,7 +10,7 @@ export interface IncomingRequestsOptions {
   readonly facts: () => FlowFacts | undefined;
 }
 
-/** What SIP.js hands over of one flow, without what requires more than we know. */
+/** What SIP.js hands over of one flow; what requires more than we know has been refused before. */
 export class IncomingRequests {
   readonly #options: IncomingRequestsOptions;
 
@@ -24,16 +20,12 @@ export class IncomingRequests {
 
   message(message: Message): void {
     const { messages, isRegistered, facts } = this.#options;
-    const unsupported = unsupportedBy(message.request);
-    if (unsupported.length === 0) messages.receive(message, isRegistered(), facts());
-    else void message.reject(badExtension(unsupported));
+    messages.receive(message, isRegistered(), facts());
   }
 
   invite(invitation: Invitation): void {
     const { invites, isRegistered } = this.#options;
-    const unsupported = unsupportedBy(invitation.request);
-    if (unsupported.length === 0) invites.receive(invitation, isRegistered());
-    else void invitation.reject(badExtension(unsupported));
+    invites.receive(invitation, isRegistered());
   }
 
   /** Inside a dialog SIP.js would follow a REFER by itself, wherever it leads. */
@@ -49,13 +41,4 @@ export class IncomingRequests {
     this.#options.messages.stop();
     this.#options.invites.stop();
   }
-}
-
-function unsupportedBy(request: Core.IncomingRequestMessage): string[] {
-  const required = request.getHeaders('require').flatMap(splitHeaderList);
-  return required.filter((tag) => !understood.includes(tag.toLowerCase()));
-}
-
-function badExtension(unsupported: readonly string[]): { statusCode: number; extraHeaders: string[] } {
-  return { statusCode: 420, extraHeaders: [`Unsupported: ${unsupported.join(', ')}`] };
 }
