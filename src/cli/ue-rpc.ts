@@ -15,6 +15,7 @@ import {
   RpcError,
   type RpcId,
 } from './json-rpc.ts';
+import { historyParams, isHistoryMethod, runHistoryMethod } from './history-rpc.ts';
 import { isRoomMethod, roomParams, runRoomMethod } from './room-rpc.ts';
 import type { Line } from './bounded-lines.ts';
 
@@ -29,7 +30,8 @@ export type UeAccount = Pick<
   | 'openSession'
   | 'closeSession'
   | 'composing'
-  | 'conversations'
+  | 'history'
+  | 'outbox'
   | 'markDisplayed'
   | 'rooms'
   | 'status'
@@ -86,6 +88,7 @@ const params = {
   'file.cancel': file,
   'file.list': nothing,
   ...roomParams,
+  ...historyParams,
 } as const;
 type Method = keyof typeof params;
 
@@ -164,6 +167,7 @@ export class UeRpc {
   async #run(method: Method, given: unknown): Promise<unknown> {
     const { account } = this.#options;
     if (isRoomMethod(method)) return runRoomMethod(account.rooms, method, given);
+    if (isHistoryMethod(method)) return runHistoryMethod(account, method, given);
     switch (method) {
       case 'message.send': {
         const outcome = await account.sendMessage(withoutUndefined(checkParams(params[method], given)));
@@ -178,9 +182,9 @@ export class UeRpc {
       }
       case 'message.displayed': {
         const { id } = checkParams(params[method], given);
-        const conversation = account.conversations().find(({ messages }) => messages.some((one) => one.id === id));
-        if (conversation === undefined) throw new RpcError('no-such-message', 'There is no such message.', 'id');
-        account.markDisplayed(conversation.peer, id);
+        const message = account.history.get(id);
+        if (message === undefined) throw new RpcError('no-such-message', 'There is no such message.', 'id');
+        account.markDisplayed(message.conversation, id);
         return {};
       }
       case 'composing':
