@@ -106,6 +106,8 @@ export const limits = {
   searchTextLength: 1_000,
   searchWords: 16,
   searchHits: 200,
+  /** Longest time for which messages are kept when it is not for ever. */
+  retentionDays: 36_500,
   /** Messages that are read from the store at a time for an export. */
   exportedMessagesAtOnce: 500,
 } as const;

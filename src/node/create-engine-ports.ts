@@ -1,6 +1,7 @@
 import type { Logger } from '../base/log.ts';
 import { secureRandom } from '../crypto/random.ts';
 import type { EnginePorts, SecretStore } from '../engine/ports.ts';
+import type { Store } from '../engine/store/index.ts';
 import { createFileStorage } from './files/file-storage.ts';
 import { createHttpsBootstrapping } from './bootstrapping.ts';
 import { createHttpsKeyManagement } from './key-management.ts';
@@ -20,6 +21,8 @@ export interface EnginePortsOptions {
   readonly secrets?: SecretStore;
   /** Where the sequence numbers of software SIMs are kept; without it there are no accounts with a SIM. */
   readonly simDirectory?: string;
+  /** Where messages outlive the program (src/node/store); in memory without it. Whoever opened it closes it. */
+  readonly store?: Store;
 }
 
 /** What the engine needs from a real machine: the same for the desktop app, the scriptable UE and the lab. */
@@ -30,6 +33,7 @@ export async function createEnginePorts({
   receivedFolder,
   simDirectory,
   secrets,
+  store,
 }: EnginePortsOptions): Promise<EnginePorts> {
   return {
     clock: systemClock,
@@ -41,6 +45,7 @@ export async function createEnginePorts({
     ...(receivedFolder === undefined ? {} : { files: createFileStorage(receivedFolder) }),
     ...(secrets === undefined ? {} : { secrets }),
     bootstrapping: createHttpsBootstrapping(),
+    ...(store === undefined ? {} : { store }),
     ...(simDirectory === undefined ? {} : { simState: createSimStateFiles(simDirectory) }),
   };
 }
