@@ -59,12 +59,32 @@ export interface FilesConfig {
   readonly autoAccept?: 'never' | 'contacts';
 }
 
-/** What an account tells its peers about their messages in sessions (RFC 5438). */
+/** What an account tells its peers about their messages, and what it asks them to tell about its own (RFC 5438). */
 export interface ReceiptsConfig {
-  /** That a message has arrived on this device. Default: yes. */
+  /** Tells that a message has arrived on this device, or could not be shown. Default: yes. */
   readonly delivery?: boolean;
-  /** That the user has seen it. Default: yes. */
+  /** Tells that the user has seen it. Default: yes. */
   readonly display?: boolean;
+  /** Asks to be told that a message arrived, or did not; of single messages. Default: yes. */
+  readonly askDelivery?: boolean;
+  /** Asks to be told that it was seen; of single messages. Default: yes. */
+  readonly askDisplay?: boolean;
+  /** Asks servers on the way to tell what they did with it. Default: no. */
+  readonly askProcessing?: boolean;
+  /** Answers a wish that these settings deny with `forbidden` instead of silence. Default: no. */
+  readonly sayForbidden?: boolean;
+}
+
+/** Single messages of an account (SIP MESSAGE). */
+export interface MessagesConfig {
+  /** Octets of a message, all protection included, above which it goes in a session; the profile's 8 KiB when absent (5.5). */
+  readonly maxOctets?: number;
+  /** Makes what this device sends readable to the other devices of the account, where the network copies it to them. Default: no. */
+  readonly syncSent?: boolean;
+  /** URI of the network's list service (RFC 5365), for messages to groups; there are none without it. */
+  readonly listService?: string;
+  /** Who is sent a message again when their device says that it could not read it. Default: `contacts`. */
+  readonly resend?: 'contacts' | 'never';
 }
 
 /** The MSRP relay of the account (RFC 4976); the password is in `AccountSecrets`. */
@@ -117,7 +137,8 @@ export interface AccountConfig {
    */
   readonly e2aeInferFromRegistration?: boolean;
   readonly receipts?: ReceiptsConfig;
-  /** Tells peers, in sessions that stand already, that the user is writing (RFC 3994). Default: yes. */
+  readonly messages?: MessagesConfig;
+  /** Tells peers that the user is writing (RFC 3994). Default: yes. */
   readonly composing?: boolean;
   /** How long a message is tried before it is given up; 168 when absent. */
   readonly messageLifetimeHours?: number;

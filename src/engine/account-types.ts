@@ -15,7 +15,7 @@ export interface AccountEvents {
   readonly messageReceived: ChatMessage;
   /** A message of this account changed or, for an own one, came to be. */
   readonly messageState: ChatMessage;
-  /** A message that waited was taken back by the user. */
+  /** A message is gone: one that waited was taken back by the user, or what stood there unread turned out to be no text. */
   readonly messageCancelled: ChatMessage;
   readonly session: SessionChange;
   /** A peer begins to write, or is not writing any more. */
@@ -62,6 +62,19 @@ export interface SendRequest {
   /** The user agrees, for this contact from now on, to the level that the last `consent-required` offered. */
   readonly consent?: boolean;
 }
+
+export interface SendToGroupRequest {
+  /** Addresses of all but ourselves. */
+  readonly recipients: readonly string[];
+  readonly text: string;
+  /** Instead of the strictest of its members'. */
+  readonly policy?: Policy;
+  /** The user agrees, for this group from now on, to the level that the last `consent-required` offered. */
+  readonly consent?: boolean;
+}
+
+/** `asked`: as soon as it can be told end to end. `without-id`: its sender named no id in clear by which it could be asked for. */
+export type AskResendOutcome = 'asked' | 'not-unreadable' | 'without-id' | 'asked-enough';
 
 export interface ComposingRequest {
   readonly to: string;

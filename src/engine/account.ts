@@ -3,17 +3,19 @@ import type { Policy } from '../base/protection-level.ts';
 import { profile } from '../protocol/profile.ts';
 import { tryKmsUserIdentity } from '../protocol/sip/identities.ts';
 import type { AkaCard } from './bootstrapping/bootstrap-method.ts';
-import type { AccountConfig, AccountSecrets } from './account-config.ts';
+import type { AccountConfig, AccountSecrets, ReceiptsConfig } from './account-config.ts';
 import type { ConversationView, OpenSessionOutcome, SendOutcome } from './chat-message.ts';
 import type {
   AccountEvents,
   AccountOutbox,
   AccountStatus,
+  AskResendOutcome,
   ComposingRequest,
   OpenSessionRequest,
   SendFileOutcome,
   SendFileRequest,
   SendRequest,
+  SendToGroupRequest,
 } from './account-types.ts';
 import { withDeadline } from './deadline.ts';
 import { readIcon } from './files/file-icon.ts';
@@ -42,12 +44,14 @@ import { TicketService } from './tickets/ticket-service.ts';
 export type {
   AccountEvents,
   AccountStatus,
+  AskResendOutcome,
   ComposingRequest,
   IncomingRefusal,
   OpenSessionRequest,
   SendFileOutcome,
   SendFileRequest,
   SendRequest,
+  SendToGroupRequest,
 } from './account-types.ts';
 
 export interface AccountParts {
@@ -110,12 +114,13 @@ export class Account {
       kms,
       credential: this.#credential,
       archive: this.#archive,
+      isForOwnDevices: config.messages?.syncSent ?? false,
     });
     this.#prefetch = new TicketPrefetch(ports, this.#tickets);
     for (const contact of this.#policies.contactsWith('require-e2e')) this.#prefetch.want(contact);
     this.#messages = new AccountMessages({
       ports,
-      accountId: config.id,
+      config,
       store,
       self: this.#self,
       userAgent,
@@ -238,18 +243,42 @@ export class Account {
     }
   }
 
-  /** The user writes, or writes no more. False when the peer is not told: there is no session, or the account does not tell. */
+  /**
+   * The user writes, or writes no more: told in a session that stands, else by a message of its own. False when the peer is not
+   * told: the account does not tell, the peer does not take it, or it could not go as protected as a text would.
+   */
   composing({ to, isWriting }: ComposingRequest): boolean {
     const peer = tryKmsUserIdentity(to);
-    return peer !== undefined && this.#sessions.composing(peer, this.#policies.policyFor(peer), isWriting);
+    if (peer === undefined) return false;
+    const isTold = this.#sessions.composing(peer, this.#policies.policyFor(peer), isWriting);
+    return isTold || this.#messages.immediate.composing(peer, isWriting);
   }
 
   /**
-   * The user has seen the conversation with `peer` up to the message `upTo`: senders who asked are told, where the account
-   * allows and a session stands.
+   * The user has seen the conversation with `peer` up to the message `upTo`: senders who asked are told, where account and
+   * contact allow; of messages in sessions, while a session stands.
    */
   markDisplayed(peer: string, upTo: string): void {
     this.#messages.markDisplayed(peer, upTo);
+  }
+
+  /** To several at once, who see each other; needs a list service of the network (RFC 5365). Never rejects. */
+  async sendToGroup(request: SendToGroupRequest): Promise<SendOutcome> {
+    try {
+      return await this.#messages.sendToGroup(request);
+    } catch (error) {
+      return { outcome: 'refused', refusal: this.#messages.refusalFor(error, 'message') };
+    }
+  }
+
+  /** Asks the sender of a message that could not be read to send it again, end to end. */
+  askResend(id: string): AskResendOutcome {
+    return this.#messages.immediate.askResend(id);
+  }
+
+  /** What this contact is told and asked to tell, where that differs from the account. Undefined: nothing differs. */
+  setContactReceipts(contact: string, receipts: ReceiptsConfig | undefined): void {
+    this.#messages.immediate.setContactReceipts(tryKmsUserIdentity(contact) ?? contact, receipts);
   }
 
   async openSession({ to, policy, consent }: OpenSessionRequest): Promise<OpenSessionOutcome> {
@@ -336,11 +365,15 @@ export class Account {
       this.events.emit('registration', state);
       this.#messages.outbox.wake('registration');
       if (state.state !== 'registered') return;
+      this.#messages.resume();
       this.#prefetch.start();
       void this.files.registered();
     });
     this.#tickets.events.on('state', (state) => this.events.emit('kms', state));
-    this.#tickets.events.on('available', () => this.#messages.outbox.wake('keys'));
+    this.#tickets.events.on('available', () => {
+      this.#messages.outbox.wake('keys');
+      this.#messages.resume();
+    });
     events.on('message', (message) => this.#messages.receive(message));
     events.on('invite', (invite) => {
       const claimed = invite.assertedIdentity ?? invite.from;

@@ -16,7 +16,7 @@ export type MessageState =
 export interface ChatMessage {
   /** Unique within the account. */
   readonly id: string;
-  /** Address of the peer. */
+  /** Address of the peer, or id of the group. */
   readonly conversation: string;
   readonly direction: 'in' | 'out';
   readonly from: string;
@@ -74,8 +74,10 @@ export type OpenSessionOutcome =
   | { readonly outcome: 'refused'; readonly refusal: Refusal };
 
 export interface ConversationView {
-  /** Address of the peer. */
+  /** Address of the peer, or id of the group. */
   readonly peer: string;
+  /** Of a group: the addresses of all who are in it, ourselves too. */
+  readonly members?: readonly string[];
   readonly policy: Policy;
   /** The newest ones, oldest first. */
   readonly messages: readonly ChatMessage[];

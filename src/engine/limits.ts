@@ -55,6 +55,36 @@ export const limits = {
   longTexts: 4,
   /** How long it is remembered that a peer answered 415 to something. */
   peerRefusalMilliseconds: 30 * 24 * 3_600_000,
+  /** Recipients of one message above which no receipts are asked for, and none are told. */
+  receiptRecipients: 20,
+  /** Receipts that wait to be sent, how long each may wait, and how many are sent at a time. */
+  owedReceipts: 2_000,
+  owedReceiptMilliseconds: 7 * 24 * 3_600_000,
+  receiptsAtOnce: 4,
+  /** Receipts of messages that are not known here, kept for when they are. */
+  earlyReceipts: 100,
+  /** Receipts are sent in a burst of so many at most, and then one in so many milliseconds. */
+  receiptBurst: 100,
+  receiptGapMilliseconds: 200,
+  /** Before a receipt that did not go is tried again; doubled each time, up to the longest. */
+  receiptRetryMilliseconds: 30_000,
+  receiptRetryLongestMilliseconds: 3_600_000,
+  /** Displays that the user has not seen yet are forgotten after so long. */
+  awaitedDisplayMilliseconds: 30 * 24 * 3_600_000,
+  /** Peers to whom is told by single messages that the user writes, or who tell so, at a time. */
+  composingPeers: 50,
+  /** Two single messages that tell one peer that the user writes are so far apart at least. */
+  composingGapMilliseconds: 3_000,
+  /** What protection and envelope may add to a text: sealed for one recipient (profile 5.5), and by the signalling alone. */
+  sealedEnvelopeOctets: 2_200,
+  plainEnvelopeOctets: 700,
+  /** Members of a group, ourselves included. */
+  groupMembers: 50,
+  /** How often a message is sent again to one recipient who could not read it, and how often we ask for one. */
+  resends: 3,
+  resendAsks: 3,
+  /** Messages that came in and are being judged, of single messages. */
+  incomingAtOnce: 200,
   /** Texts that came in and whose senders want to know when they are seen. */
   awaitedDisplays: 2_000,
   /** Octets of a file that is taken. */

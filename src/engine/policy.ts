@@ -32,3 +32,12 @@ export function promisedLevel(policy: Policy, agreed?: ProtectionLevel): Protect
 export function acceptsIncoming(policy: Policy, level: ProtectionLevel): boolean {
   return isAtLeast(level, floors[policy]);
 }
+
+/** The one policy that keeps what each of several demands. */
+export function strictest(policies: readonly Policy[]): Policy {
+  const demanded = new Set(policies);
+  if (demanded.has('require-e2e')) return 'require-e2e';
+  // The one never goes below the edge, the other asks before anything below the ends: together only the ends are left.
+  if (demanded.has('require-e2ae')) return demanded.has('prefer-e2e') ? 'require-e2e' : 'require-e2ae';
+  return demanded.has('prefer-e2e') ? 'prefer-e2e' : 'any';
+}

@@ -111,8 +111,9 @@ describe('the memory against replay', () => {
     const statuses: number[] = [];
     for (const message of messages) void receive(message).then((status) => statuses.push(status));
     await settle();
-    // The others are answered once they are kept.
-    expect(statuses).toEqual([503, 503]);
+    // What is kept as it came is answered, whether or not it can be opened yet.
+    const answered = Array<number>(limits.undecryptableMessages).fill(200);
+    expect(statuses.sort()).toEqual([...answered, 503, 503]);
     expect(world.kms.resolves).toBe(limits.kmsExchangesAtOnce);
   });
 

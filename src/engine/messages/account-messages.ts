@@ -6,12 +6,22 @@ import { sha256 } from '../../crypto/digest.ts';
 import type { ReceivedMessage } from '../../protocol/msrp/index.ts';
 import { profile } from '../../protocol/profile.ts';
 import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
-import type { AccountEvents } from '../account-types.ts';
-import type { ChatMessage, ConversationView, MessageWay, SendOutcome, SessionView } from '../chat-message.ts';
+import type { AccountConfig } from '../account-config.ts';
+import type { AccountEvents, SendToGroupRequest } from '../account-types.ts';
+import type {
+  ChatMessage,
+  ConversationView,
+  MessageWay,
+  RecipientState,
+  SendOutcome,
+  SessionView,
+} from '../chat-message.ts';
 import type { FileTransfers } from '../files/file-transfers.ts';
+import { groupRecipients, type Groups } from '../groups/group.ts';
 import { limits } from '../limits.ts';
 import { Outbox } from '../outbox/outbox.ts';
-import type { ContactPolicies } from '../policy.ts';
+import type { ContactPolicies } from '../contact-policies.ts';
+import { aimOf, strictest } from '../policy.ts';
 import type { EnginePorts } from '../ports.ts';
 import { asRefusalError, refusal, refuse, type Refusal } from '../refusal.ts';
 import type { SessionBook } from '../sessions/session-book.ts';
@@ -23,14 +33,12 @@ import type { AccountStore, Store } from '../store/index.ts';
 import type { TicketService } from '../tickets/ticket-service.ts';
 import { AccountHistory } from './account-history.ts';
 import { Arrivals } from './arrivals.ts';
-import { MessageCarrier } from './message-carrier.ts';
-import { MessageReceiver } from './message-receiver.ts';
-import { MessageSender } from './message-sender.ts';
-import { PeerAbilities } from './peer-abilities.ts';
+import { ImmediateMessages } from './immediate-messages.ts';
+import { MessageCarrier, noListService } from './message-carrier.ts';
 
 export interface AccountMessagesOptions {
   readonly ports: EnginePorts;
-  readonly accountId: string;
+  readonly config: AccountConfig;
   readonly store: Store;
   /** KMS user identity of the account. */
   readonly self: string;
@@ -64,12 +72,13 @@ export class AccountMessages {
   readonly #options: AccountMessagesOptions;
   readonly #account: AccountStore;
   readonly #arrivals: Arrivals;
-  readonly #receiver: MessageReceiver;
+  readonly immediate: ImmediateMessages;
   readonly #awaitedDisplays = new AwaitedDisplays();
 
   constructor(options: AccountMessagesOptions) {
     this.#options = options;
-    const { ports, store, accountId, self, userAgent, policies, tickets, events } = options;
+    const { ports, store, config, self, userAgent, policies, tickets, events } = options;
+    const accountId = config.id;
     const account = store.account(accountId);
     this.#account = account;
     const onChanged = (message: ChatMessage): void => events.emit('messageState', message);
@@ -77,16 +86,26 @@ export class AccountMessages {
       ports,
       store: account,
       self,
-      onReceived: (message) => events.emit('messageReceived', message),
+      onReceived: (message) =>
+        events.emit(message.fromOtherDevice === true ? 'messageState' : 'messageReceived', message),
       onChanged,
     });
-    const shared = { ports, userAgent, tickets, self };
-    this.#receiver = new MessageReceiver({
-      ...shared,
+    this.immediate = new ImmediateMessages({
+      ports,
+      config,
+      self,
+      userAgent,
+      tickets,
+      policies,
       store: account,
       arrivals: this.#arrivals,
-      policyFor: (peer) => policies.policyFor(peer),
+      isContact: (peer) => policies.isKnown(peer),
+      onChanged,
+      onRemoved: (message) => events.emit('messageCancelled', message),
       onRefused: (peer, problem) => this.keepRefused('message', peer, problem),
+      onComposing: (peer, isWriting) => events.emit('composing', { peer, isWriting }),
+      onText: (peer) => options.sessions().textArrived(peer),
+      advance: (id, state, problem) => this.outbox.told(id, state, problem),
     });
     this.receipts = new SentReceipts({
       log: ports.log,
@@ -95,10 +114,18 @@ export class AccountMessages {
         if (state === 'delivered' || state === 'displayed') this.outbox.told(id, state);
       },
     });
-    const abilities = new PeerAbilities(ports.clock, account.notes);
+    const session = new SessionCarrier({ self, policies, sessions: options.sessions, receipts: this.receipts });
+    const { sender, groups } = this.immediate;
     const carriers = {
-      message: new MessageCarrier(new MessageSender({ ...shared, policies, abilities })),
-      msrp: new SessionCarrier({ self, policies, sessions: options.sessions, receipts: this.receipts }),
+      message: new MessageCarrier({
+        self,
+        sender,
+        groups,
+        listService: config.messages?.listService,
+        session,
+        onTooLarge: (id) => account.messages.change(id, { way: 'msrp' }),
+      }),
+      msrp: session,
     };
     this.outbox = new Outbox({
       clock: ports.clock,
@@ -108,7 +135,7 @@ export class AccountMessages {
       carriers,
       registration: options.registration,
       lifetimeMilliseconds: options.lifetimeHours * 3_600_000,
-      onChange: onChanged,
+      onChange: (message) => onChanged(this.#withRecipients(message)),
     });
     this.history = new AccountHistory({
       accountId,
@@ -122,15 +149,15 @@ export class AccountMessages {
    * Resolves when the first attempt is over or it is clear that the message waits.
    * @throws RefusalError when it could not even be kept
    */
-  async send({ peer, text, way, policy }: TextOrder): Promise<SendOutcome> {
+  async send({ peer, text, way: wanted, policy }: TextOrder): Promise<SendOutcome> {
     const { ports, files } = this.#options;
     const octets = utf8(text);
+    const way = wanted === 'message' && octets.length > this.#roomForText(policy) ? 'msrp' : wanted;
     if (way === 'msrp' && octets.length > limits.sessionTextOctets - limits.sessionEnvelopeOctets) {
       if (octets.length > limits.longTextOctets) throw refuse('too-large');
       if (this.#options.registration() !== 'registered') throw refuse('not-registered');
       return { outcome: 'offered', file: files().sendText(peer, octets, ports.clock.now(), policy) };
     }
-    if (way === 'message' && octets.length > profile.message.maxOctets) throw refuse('too-large');
     const id = randomId(ports.random, 12);
     return this.#send({ ...this.#written({ peer, text, way, policy }), id }, policy);
   }
@@ -154,8 +181,31 @@ export class AccountMessages {
     return outcome.outcome === 'offered' ? undefined : (outcome.message ?? again);
   }
 
+  /**
+   * To several at once, by the network's list service; they see each other. Resolves as `send`.
+   * @throws RefusalError
+   */
+  async sendToGroup({ recipients, text, policy, consent }: SendToGroupRequest): Promise<SendOutcome> {
+    const { ports, self, config, policies } = this.#options;
+    if (config.messages?.listService === undefined) throw noListService();
+    const others = groupRecipients(recipients, self);
+    const demanded = policy ?? strictest(others.map((one) => policies.policyFor(one)));
+    if (utf8(text).length > this.#roomForText(demanded)) throw refuse('too-large');
+    const peer = this.immediate.groups.remember([...others, self]);
+    if (consent === true) policies.consent(peer);
+    const id = randomId(ports.random, 12);
+    const states = others.map((address) => ({ address, state: 'queued' }) as const);
+    const message = { ...this.#written({ peer, text, way: 'message', policy: demanded }), id, recipients: states };
+    return this.#send(message, demanded);
+  }
+
+  /** The registration is there, or keys can be had again: takes up what waits. */
+  resume(): void {
+    this.immediate.resume();
+  }
+
   receive(message: IncomingMessage): void {
-    this.#receiver.receive(message);
+    this.immediate.receive(message);
   }
 
   /**
@@ -183,6 +233,7 @@ export class AccountMessages {
       },
       messageId === undefined ? { seen: { key: bareKey(peer, source), until } } : {},
     );
+    if (kept.outcome === 'kept') this.immediate.textArrived(peer);
     if (kept.outcome === 'full') throw new Error('it cannot be told any more what is a copy');
     if (kept.outcome === 'copy' || messageId === undefined || !wants.display) return;
     this.#awaitedDisplays.add({ id: kept.message.id, peer, sessionId: session.id, level: session.level, messageId });
@@ -200,6 +251,7 @@ export class AccountMessages {
     if (this.history.get(upTo)?.conversation !== peer) return;
     const { messages } = this.history.page(peer, limits.messagesPerPage, upTo);
     const seen = [...messages.map(({ id }) => id), upTo];
+    this.immediate.displayed(seen);
     for (const display of this.#awaitedDisplays.take(peer, seen)) this.#options.sessions().tellDisplayed(display);
   }
 
@@ -216,6 +268,7 @@ export class AccountMessages {
       peer,
       policy: this.#options.policies.policyFor(peer),
       messages: this.history.page(peer).messages,
+      ...membersOf(this.immediate.groups, peer),
     }));
   }
 
@@ -230,12 +283,13 @@ export class AccountMessages {
   }
 
   stop(): void {
-    this.#receiver.stop();
+    this.immediate.stop();
     this.outbox.stop();
   }
 
   async #send(message: ChatMessage, policy: Policy): Promise<SendOutcome> {
     const { policies } = this.#options;
+    this.immediate.textSent(message.conversation);
     const kept = await this.outbox.accept(message, policy, policies.agreedLevel(message.conversation));
     const latest = this.history.get(kept.id) ?? kept;
     if (latest.state === 'failed' || latest.state === 'refused') {
@@ -262,6 +316,22 @@ export class AccountMessages {
       level: 'none',
       state: 'queued',
     };
+  }
+
+  /** What a text may have, so that with everything around it the message is no larger than it may be. */
+  #roomForText(policy: Policy): number {
+    const { maxOctets = profile.message.maxOctets } = this.#options.config.messages ?? {};
+    const around = aimOf(policy) === 'e2e' ? limits.sealedEnvelopeOctets : limits.plainEnvelopeOctets;
+    return Math.max(0, maxOctets - around);
+  }
+
+  /** What happens to a message to several as a whole happens to each who has not spoken for himself. */
+  #withRecipients(message: ChatMessage): ChatMessage {
+    const { id, state, recipients } = message;
+    const isWaiting = (one: RecipientState): boolean => one.state === 'queued' || one.state === 'sent';
+    if (recipients?.some((one) => isWaiting(one) && one.state !== state) !== true) return message;
+    const followed = recipients.map((one) => (isWaiting(one) ? { ...one, state } : one));
+    return this.#account.messages.change(id, { recipients: followed }) ?? message;
   }
 
   #keepRefused(way: MessageWay, peer: string, problem: Refusal): ChatMessage | undefined {
@@ -291,6 +361,11 @@ export class AccountMessages {
       return undefined;
     }
   }
+}
+
+function membersOf(groups: Groups, conversation: string): Pick<ConversationView, 'members'> {
+  const members = groups.membersOf(conversation);
+  return members === undefined ? {} : { members };
 }
 
 function bareKey(peer: string, { messageId, contentType, bytes }: ReceivedMessage): Uint8Array {

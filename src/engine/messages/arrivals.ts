@@ -22,16 +22,24 @@ export interface Arrival {
   readonly subject?: string;
   /** By the sender's word, milliseconds since 1970. */
   readonly sentAt?: number;
+  /** Id under which it is kept; a fresh one when absent. */
+  readonly id?: string;
+  /** Where it is shown when that is not the conversation with `peer`: a group. */
+  readonly conversation?: string;
+  /** Another device of ours sent it: to whom, and each of them where they are several. */
+  readonly sentTo?: { readonly to: string; readonly recipients?: readonly string[] };
 }
 
 /** What is kept together with an arrival, all or nothing. */
 export interface KeptWith {
   /** A key whose first use this has to be, such as the replay key of a ticket. */
-  readonly seen?: { readonly key: Uint8Array; readonly until: number };
+  readonly seen?: { readonly key: Uint8Array; readonly until: number; readonly now?: number };
   /** The message as it came, for when its key can be had. */
   readonly sealed?: Omit<SealedMessage, 'id'>;
   /** Until when copies of it can be told by the Message-ID, milliseconds since 1970. */
   readonly rememberUntil?: number;
+  /** More to write, in the same transaction. */
+  readonly also?: (message: ChatMessage) => void;
 }
 
 export type Kept =
@@ -92,11 +100,22 @@ export class Arrivals {
         problem,
         ...(messageId === undefined ? {} : { messageId }),
       });
-      return changed === undefined ? { outcome: 'copy' } : { outcome: 'kept', message: changed };
+      if (changed === undefined) return { outcome: 'copy' };
+      together.also?.(changed);
+      return { outcome: 'kept', message: changed };
     });
     await store.durable();
     if (kept.outcome === 'kept') onChanged(kept.message);
     return kept;
+  }
+
+  /** What cannot be read stays so, for this reason. */
+  giveUp(id: string, problem: Refusal): void {
+    const { store, onChanged } = this.#options;
+    const before = store.messages.get(id);
+    if (before?.state !== 'undecryptable' || before.problem?.explanation === problem.explanation) return;
+    const changed = store.messages.change(id, { problem });
+    if (changed !== undefined) onChanged(changed);
   }
 
   #keep(way: MessageWay, arrival: Arrival, together: KeptWith) {
@@ -106,6 +125,17 @@ export class Arrivals {
     const now = ports.clock.now();
     if (store.seen.isFull(now)) return { outcome: 'full' } as const;
     this.#remember(arrival, together);
+    const unreadable = this.#unreadableCopyOf(arrival);
+    if (unreadable !== undefined) {
+      const { text, level, evidence } = arrival;
+      const state = 'received';
+      const read = store.messages.change(unreadable.id, { text, level, evidence, state, problem: undefined });
+      if (read !== undefined) {
+        store.sealed.remove(read.id);
+        together.also?.(read);
+        return { outcome: 'raised', message: read } as const;
+      }
+    }
     if (weaker !== undefined) {
       const { level, evidence } = arrival;
       const raised = store.messages.change(weaker.id, { level, evidence });
@@ -113,6 +143,7 @@ export class Arrivals {
     }
     const message = this.#message(way, arrival);
     store.messages.add(message);
+    together.also?.(message);
     if (together.sealed !== undefined) store.sealed.put({ ...together.sealed, id: message.id });
     return { outcome: 'kept', message } as const;
   }
@@ -131,10 +162,23 @@ export class Arrivals {
     );
   }
 
+  /** What stands there as unreadable, by the id that its sender gave it in clear: it was sent again. */
+  #unreadableCopyOf({ peer, conversation = peer, messageId, problem, sentTo }: Arrival): ChatMessage | undefined {
+    if (messageId === undefined || problem !== undefined || sentTo !== undefined) return undefined;
+    const { messages } = this.#options.store;
+    // Nobody could tell that it was for a group before it could be read.
+    for (const place of new Set([conversation, peer])) {
+      const found = messages.find(place, 'in', messageId);
+      if (found?.state === 'undecryptable' && found.from === peer && place === conversation) return found;
+      if (found?.state === 'undecryptable' && found.from === peer) messages.remove(found.id);
+    }
+    return undefined;
+  }
+
   /** What is shown already as less protected, word for word: it is not shown again but for what it now proves to be. */
-  #weakerCopyOf({ peer, text, level, messageId, problem }: Arrival): ChatMessage | undefined {
+  #weakerCopyOf({ peer, conversation = peer, text, level, messageId, problem }: Arrival): ChatMessage | undefined {
     if (messageId === undefined || problem !== undefined) return undefined;
-    const shown = this.#options.store.messages.find(peer, 'in', messageId);
+    const shown = this.#options.store.messages.find(conversation, 'in', messageId);
     if (shown?.state !== 'received' || shown.text !== text || isAtLeast(shown.level, level)) return undefined;
     return shown;
   }
@@ -150,13 +194,15 @@ export class Arrivals {
 
   #message(way: MessageWay, arrival: Arrival): ChatMessage {
     const { ports, self } = this.#options;
-    const { peer, text, level, evidence, problem, messageId, subject, sentAt } = arrival;
+    const { peer, text, level, evidence, problem, messageId, subject, sentAt, sentTo } = arrival;
+    const recipients = sentTo?.recipients?.map((address) => ({ address, state: 'accepted' }) as const);
+    const readable = sentTo === undefined ? 'received' : 'accepted';
     return {
-      id: randomId(ports.random, 12),
-      conversation: peer,
-      direction: 'in',
+      id: arrival.id ?? randomId(ports.random, 12),
+      conversation: arrival.conversation ?? peer,
+      direction: sentTo === undefined ? 'in' : 'out',
       from: peer,
-      to: self,
+      to: sentTo?.to ?? self,
       text,
       ...(subject === undefined ? {} : { subject }),
       ...(sentAt === undefined ? {} : { sentAt }),
@@ -164,9 +210,11 @@ export class Arrivals {
       way,
       level,
       evidence,
-      state: problem === undefined ? 'received' : 'undecryptable',
+      state: problem === undefined ? readable : 'undecryptable',
       ...(problem === undefined ? {} : { problem }),
       ...(messageId === undefined ? {} : { messageId }),
+      ...(sentTo === undefined ? {} : { fromOtherDevice: true }),
+      ...(recipients === undefined ? {} : { recipients }),
     };
   }
 }

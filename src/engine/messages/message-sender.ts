@@ -1,19 +1,17 @@
 import { isAtLeast, type Policy, type ProtectionLevel } from '../../base/protection-level.ts';
-import type { GrantedTicket } from '../../protocol/mikey/index.ts';
-import { profile } from '../../protocol/profile.ts';
-import { withDeadline } from '../deadline.ts';
 import { mayOfferLess } from '../downgrade.ts';
-import { notProtectedBy, type Evidence } from '../evidence.ts';
-import { limits } from '../limits.ts';
+import type { Evidence } from '../evidence.ts';
+import { listRequestHeaders, recipientListPart, withRecipientList } from '../groups/recipient-list.ts';
+import { writeTextContent } from '../message-content.ts';
 import type { Attempt } from '../outbox/carrier.ts';
-import { aimOf, type ContactPolicies } from '../policy.ts';
+import type { ContactPolicies } from '../contact-policies.ts';
+import { aimOf } from '../policy.ts';
 import type { EnginePorts } from '../ports.ts';
-import { sealMessage } from '../psk-mime/index.ts';
+import type { ReceiptSettings } from '../receipts/receipt-settings.ts';
 import { asRefusalError, refuse, type RefusalError } from '../refusal.ts';
 import type { SipReply, SipUserAgent } from '../sip/index.ts';
-import { cpimText, plainText, type TextContent } from '../text-content.ts';
-import { ticketEvidence } from '../tickets/ticket-evidence.ts';
-import type { TicketService } from '../tickets/ticket-service.ts';
+import { plainText, type TextContent } from '../text-content.ts';
+import { isAccepted, type ContentSender } from './content-sender.ts';
 import type { PeerAbilities } from './peer-abilities.ts';
 import { replyRefusal } from './reply-refusal.ts';
 import { signallingProtection } from './signalling-level.ts';
@@ -21,15 +19,17 @@ import { signallingProtection } from './signalling-level.ts';
 export interface MessageSenderOptions {
   readonly ports: EnginePorts;
   readonly userAgent: SipUserAgent;
-  readonly tickets: TicketService;
+  readonly contents: ContentSender;
   readonly policies: ContactPolicies;
   readonly abilities: PeerAbilities;
+  readonly receipts: ReceiptSettings;
   /** KMS user identity of this account. */
   readonly self: string;
 }
 
 /** One attempt at a text. */
 export interface TextToPeer extends Pick<Attempt, 'messageId' | 'isAgain' | 'leaving'> {
+  /** Whose consent counts: the recipient or, of a message to several, their group. */
   readonly peer: string;
   readonly text: string;
   /** When it was written, milliseconds since 1970. */
@@ -37,6 +37,18 @@ export interface TextToPeer extends Pick<Attempt, 'messageId' | 'isAgain' | 'lea
   readonly policy: Policy;
   /** It leaves at this or better, or not at all. */
   readonly floor: ProtectionLevel;
+  /** Of a message to several. */
+  readonly list?: ListToReach;
+  /** Of a message to several that goes to one of them alone: to whom it went. */
+  readonly audience?: readonly string[];
+}
+
+/** Several recipients that one request reaches (RFC 5365). */
+export interface ListToReach {
+  /** KMS user identities. */
+  readonly recipients: readonly string[];
+  /** URI of the list service. */
+  readonly service: string;
 }
 
 export interface SentMessage {
@@ -68,52 +80,29 @@ export class MessageSender {
     }
   }
 
-  /** End to end or not at all. @throws RefusalError */
-  async #sendEndToEnd({ peer, text, messageId, leaving }: TextToPeer): Promise<SentMessage> {
-    const { ports, tickets, self } = this.#options;
-    const ticket = await tickets.ticketFor(peer, 'message');
-    const sealed = sealMessage({
-      ticket,
-      self,
-      recipient: peer,
-      text,
+  /** End to end or not at all. */
+  async #sendEndToEnd(message: TextToPeer): Promise<SentMessage> {
+    const { peer, messageId, list, audience = [peer], leaving } = message;
+    const { reply, evidence } = await this.#options.contents.sealed({
       messageId,
-      now: tickets.now(),
-      random: ports.random,
+      content: this.#envelope(message),
+      leaving: (proof) => (proof === undefined ? Promise.resolve() : leaving({ level: 'e2e', evidence: proof })),
+      ...(list === undefined
+        ? { recipient: peer, audience }
+        : {
+            recipient: list.service,
+            audience: list.recipients,
+            otherParts: [recipientListPart(list.recipients)],
+            headers: listRequestHeaders,
+          }),
     });
-    const evidence: Evidence = {
-      kind: 'message-psk-mime',
-      contentEncryption: sealed.contentEncryption,
-      kms: tickets.kmsIdentity,
-      ticket: ticketEvidence(ticket, tickets.credentialMode),
-      keyId: sealed.keyId,
-      origin: 'proven',
-      vouchedBy: 'kms',
-      verifiedAt: ports.clock.now(),
-      notProtected: notProtectedBy.endToEnd,
-    };
-    requireRoom(sealed);
-    await leaving({ level: 'e2e', evidence });
-    const reply = await this.#request(peer, sealed, lifeOf(ticket, tickets.now()));
-    if (!isAccepted(reply)) {
-      // The next message starts from a fresh ticket: this one may be what the peer could not read.
-      if (reply.status === 493) tickets.drop(peer, 'message');
-      throw replyRefusal(reply);
-    }
+    if (!isAccepted(reply)) throw refusalOf(reply, list);
     return { messageId, level: 'e2e', evidence };
   }
 
-  /** The level that the user may agree to instead of end-to-end; from now on consent means this one. */
-  offerLess(peer: string): ProtectionLevel {
-    const { ports, userAgent, policies } = this.#options;
-    const { level } = signallingProtection(userAgent.flow, ports.clock.now());
-    policies.noteOffer(peer, level);
-    return level;
-  }
-
   async #sendBySignalling(message: TextToPeer, why?: RefusalError): Promise<SentMessage> {
-    const { ports, userAgent, policies, abilities, self } = this.#options;
-    const { peer, text, at, messageId, policy, floor, isAgain, leaving } = message;
+    const { ports, userAgent, policies, abilities } = this.#options;
+    const { peer, text, messageId, policy, floor, isAgain, list, leaving } = message;
     const { level, evidence } = signallingProtection(userAgent.flow, ports.clock.now());
     if (!isAtLeast(level, floor)) {
       if (policy !== 'prefer-e2e') throw refuse('policy-not-met', 'message', { reached: level, required: policy });
@@ -125,38 +114,47 @@ export class MessageSender {
       const because = why === undefined ? {} : { happened: why.happened };
       throw refuse('consent-required', 'message', { offered: level, required: policy, ...because });
     }
-    const isBare = !abilities.takes(peer, 'cpim');
+    const isBare = list === undefined && !abilities.takes(peer, 'cpim');
     if (isBare && isAgain) throw copyUntold();
-    const protection = { level, evidence };
-    const content = isBare ? plainText(text) : cpimText({ from: self, to: peer, at, messageId, text });
-    requireRoom(content);
-    await leaving(protection);
-    let reply = await this.#request(peer, content);
-    if (reply.status === 415 && !isBare) {
+    const told = (): Promise<void> => leaving({ level, evidence });
+    let reply = await this.#request(message, isBare ? plainText(text) : this.#envelope(message), told);
+    if (reply.status === 415 && !isBare && list === undefined) {
       // A peer without CPIM gets the bare text: the same protection, less envelope. It is durable that it takes no other
       // before the bare one leaves: after a crash that one cannot be told from a copy.
       abilities.noteRefusal(peer, 'cpim');
-      await leaving(protection);
-      reply = await this.#request(peer, plainText(text));
+      reply = await this.#request(message, plainText(text), told);
       if (reply.status === 415) abilities.forget(peer, 'cpim');
     }
-    if (!isAccepted(reply)) throw replyRefusal(reply);
+    if (!isAccepted(reply)) throw refusalOf(reply, list);
     return { messageId, level, evidence };
   }
 
-  #request(peer: string, { contentType, body }: TextContent, headers?: Record<string, string>): Promise<SipReply> {
-    const { ports, userAgent } = this.#options;
-    return withDeadline(
-      ports.clock,
-      limits.sipMessageMilliseconds,
-      userAgent.sendMessage({ to: peer, contentType, body, ...(headers === undefined ? {} : { headers }) }),
-      () => refuse('timeout', 'uncertain'),
-    );
+  #request({ peer, messageId, list }: TextToPeer, content: TextContent, leaving: () => Promise<void>) {
+    const { contents, ports } = this.#options;
+    if (list === undefined) return contents.bySignalling({ recipient: peer, messageId, content, leaving });
+    return contents.bySignalling({
+      recipient: list.service,
+      messageId,
+      content: withRecipientList(content, list.recipients, ports.random),
+      headers: listRequestHeaders,
+      leaving,
+    });
+  }
+
+  #envelope({ peer, text, messageId, at, list, audience = [peer] }: TextToPeer): TextContent {
+    const { self, receipts, abilities } = this.#options;
+    const to = list?.recipients ?? audience;
+    const wants = receipts.wanted(peer, to.length, abilities.takes(peer, 'imdn'));
+    return writeTextContent({ from: self, to, at, messageId }, text, wants);
   }
 }
 
-function requireRoom({ body }: TextContent): void {
-  if (body.length > profile.message.maxOctets) throw refuse('too-large');
+/** RFC 5365 section 7: who serves no lists says so by 420, or does not know the address or the method. */
+function refusalOf(reply: SipReply, list: ListToReach | undefined): RefusalError {
+  if (list === undefined || ![404, 405, 420, 501].includes(reply.status)) return replyRefusal(reply);
+  return refuse('peer-incompatible', 'message', {
+    happened: `The network serves no lists at ${list.service} (${reply.status} ${reply.reason})`,
+  });
 }
 
 /** A peer that takes nothing but bare text cannot tell a copy: the user decides. */
@@ -165,13 +163,4 @@ function copyUntold(): RefusalError {
     happened:
       'It was sent before without an answer, and the other side could not tell a second copy of it from a new message',
   });
-}
-
-/** Profile 5.5: a message that is stored beyond TRe could not be read any more (Expires of RFC 3428 4). */
-function lifeOf({ validUntil }: GrantedTicket, now: number): Record<string, string> {
-  return validUntil === undefined ? {} : { Expires: `${Math.max(0, Math.floor((validUntil - now) / 1000))}` };
-}
-
-function isAccepted({ status }: SipReply): boolean {
-  return status >= 200 && status < 300;
 }

@@ -101,6 +101,11 @@ export class LiveSession {
     return this.#session.composing(isWriting);
   }
 
+  /** A text of the peer came by another way. */
+  textArrived(): void {
+    this.#session.textArrived();
+  }
+
   /** False when the peer is not told. */
   tellDisplayed(messageId: string): boolean {
     return this.#session.tellDisplayed(messageId);

@@ -169,6 +169,11 @@ export class MessageSession {
     return true;
   }
 
+  /** A text of the peer came by another way (RFC 3994 3.3). */
+  textArrived(): void {
+    if (!this.#closed) this.#composing.messageArrived();
+  }
+
   /** The user has seen a text of the peer. False when the peer is not told. */
   tellDisplayed(messageId: string): boolean {
     return this.#tellReceipt('display', messageId);

@@ -185,6 +185,11 @@ export class SessionBook {
     return this.#find(peer, policy)?.composing(isWriting) ?? false;
   }
 
+  /** A text of `peer` came by another way: it is not writing that one any more. */
+  textArrived(peer: string): void {
+    for (const session of this.#live) if (session.view.peer === peer) session.textArrived();
+  }
+
   /** In the session that brought the text or, when it has ended, in one that protects as well; none is opened for it. */
   tellDisplayed({ peer, sessionId, level, messageId }: AwaitedDisplay): boolean {
     const own = this.#live.find(({ view }) => view.id === sessionId);

@@ -2,7 +2,7 @@ import type { ChatMessage } from '../chat-message.ts';
 
 /** `problem: undefined` takes the problem away. */
 export type MessagePatch = Partial<
-  Pick<ChatMessage, 'state' | 'level' | 'evidence' | 'text' | 'messageId' | 'recipients'>
+  Pick<ChatMessage, 'state' | 'level' | 'evidence' | 'text' | 'messageId' | 'recipients' | 'way'>
 > & {
   readonly problem?: ChatMessage['problem'] | undefined;
 };

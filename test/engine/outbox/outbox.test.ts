@@ -65,6 +65,8 @@ describe('without a registration', () => {
     const later = send('four');
     await registering;
     expect(await later).toMatchObject({ outcome: 'sent' });
+    // It is answered as soon as it is kept, and opened then.
+    await settle();
     expect(shown()).toEqual(['one', 'two', 'three', 'four']);
   });
 

@@ -1,5 +1,6 @@
 import { Events } from '../../../src/base/events.ts';
 import { utf8 } from '../../../src/base/bytes.ts';
+import { explode, listed } from './memory-list-service.ts';
 import type {
   FlowFacts,
   IncomingInvite,
@@ -40,7 +41,14 @@ export const flows = {
 
 /** Answers of a network that hands everything on; the hooks are what an attacker or an IMS-ALG would change. */
 export class MemorySipNetwork {
+  /** The device of an identity, the newest where there are several. */
   readonly agents = new Map<string, MemoryUserAgent>();
+  /** All devices of an identity: a request to it reaches each. */
+  readonly devices = new Map<string, MemoryUserAgent[]>();
+  /** What one device sends is copied to the sender's others. */
+  copySentMessages = false;
+  /** URI of the list service, where the network has one (RFC 5365). */
+  listService: string | undefined;
   readonly messages: { from: string; message: OutgoingMessage }[] = [];
   readonly invites: { from: string; offer: string }[] = [];
   changeOffer: (sdp: string) => string = (sdp) => sdp;
@@ -51,10 +59,21 @@ export class MemorySipNetwork {
   /** What the network answers by itself; undefined lets the message go on. */
   answers: (message: OutgoingMessage) => SipReply | undefined = () => undefined;
 
-  agent(identity: string, flow: FlowFacts = protectedFlow): MemoryUserAgent {
+  /** @param beside the devices of this identity that are there, instead of in their place */
+  agent(identity: string, flow: FlowFacts = protectedFlow, beside = false): MemoryUserAgent {
     const agent = new MemoryUserAgent(this, identity, flow);
     this.agents.set(identity, agent);
+    this.devices.set(identity, [...(beside ? (this.devices.get(identity) ?? []) : []), agent]);
     return agent;
+  }
+
+  /** It is not reached any more. */
+  remove(agent: MemoryUserAgent): void {
+    const left = (this.devices.get(agent.identity) ?? []).filter((device) => device !== agent);
+    this.devices.set(agent.identity, left);
+    const newest = left.at(-1);
+    if (newest === undefined) this.agents.delete(agent.identity);
+    else this.agents.set(agent.identity, newest);
   }
 }
 
@@ -99,26 +118,46 @@ export class MemoryUserAgent implements SipUserAgent {
     return this.#become({ state: 'unregistered' });
   }
 
-  sendMessage(message: OutgoingMessage): Promise<SipReply> {
+  async sendMessage(message: OutgoingMessage): Promise<SipReply> {
     this.#network.messages.push({ from: this.identity, message });
     if (this.#network.fault === 'silent') return new Promise(() => undefined);
-    if (this.#network.fault === 'lost') {
-      return Promise.resolve(reply(503, 'Service Unavailable', 'connection-lost'));
-    }
-    const answer = this.#network.answers(message);
-    if (answer !== undefined) return Promise.resolve(answer);
+    if (this.#network.fault === 'lost') return reply(503, 'Service Unavailable', 'connection-lost');
+    const given = this.#network.answers(message);
+    if (given !== undefined) return given;
     const changed = this.#network.changeMessage(message);
-    const callee = this.#network.agents.get(message.to);
-    if (callee === undefined) return Promise.resolve(reply(404, 'Not Found'));
-    return callee.receiveMessage(this.identity, changed);
+    const answer = await this.#forward(changed);
+    const others = this.#network.devices.get(this.identity)?.filter((device) => device !== this) ?? [];
+    if (this.#network.copySentMessages) {
+      await Promise.all(others.map((device) => device.receiveMessage(this.identity, changed, changed.to)));
+    }
+    return answer;
   }
 
-  receiveMessage(from: string, message: OutgoingMessage): Promise<SipReply> {
+  async #forward(message: OutgoingMessage): Promise<SipReply> {
+    if (message.to === this.#network.listService) {
+      const copies = explode(message);
+      if (copies === undefined) return reply(400, 'Bad Request');
+      await Promise.all(copies.map((copy) => this.#fork(copy.to, copy.message)));
+      return reply(listed.status, listed.reason);
+    }
+    if (message.headers?.['Require'] !== undefined) return reply(420, 'Bad Extension');
+    return this.#fork(message.to, message);
+  }
+
+  /** To all devices of an identity; the best answer counts. */
+  async #fork(to: string, message: OutgoingMessage): Promise<SipReply> {
+    const callees = this.#network.devices.get(to) ?? [];
+    if (callees.length === 0) return reply(404, 'Not Found');
+    const answers = await Promise.all(callees.map((device) => device.receiveMessage(this.identity, message)));
+    return answers.reduce((best, one) => (one.status < best.status ? one : best));
+  }
+
+  receiveMessage(from: string, message: OutgoingMessage, to = this.identity): Promise<SipReply> {
     return new Promise((resolve) => {
       const asserted = this.#network.assertedIdentity(from);
       const incoming: IncomingMessage = {
         from,
-        to: this.identity,
+        to,
         ...(asserted === undefined ? {} : { assertedIdentity: asserted }),
         contentType: message.contentType,
         body: message.body,

@@ -11,8 +11,8 @@ import type { ChatMessage } from '../../../src/engine/chat-message.ts';
 import type { FileStorage } from '../../../src/engine/files/file-storage.ts';
 import { limits } from '../../../src/engine/limits.ts';
 import type { EnginePorts } from '../../../src/engine/ports.ts';
-import type { Store } from '../../../src/engine/store/index.ts';
 import type { FlowFacts } from '../../../src/engine/sip/index.ts';
+import type { Store } from '../../../src/engine/store/index.ts';
 import { MemoryKms } from './memory-kms.ts';
 import { MemoryMsrpNetwork } from './memory-msrp.ts';
 import type { MortalDevice } from './mortal-device.ts';
@@ -40,6 +40,8 @@ export type UserOptions = Partial<AccountConfig> & {
   readonly isOffline?: boolean;
   /** Address of the device. */
   readonly host?: string;
+  /** Beside the devices of the same user that are there, instead of in their place. */
+  readonly isAnotherDevice?: boolean;
 };
 
 /** Accounts of two or more engines, a network between them and a KMS, all in memory on one clock. */
@@ -64,9 +66,9 @@ export class World {
   /** A registered user `sip:<name>@lab.test`. */
   async user(name: string, options: UserOptions = {}): Promise<User> {
     const { flow, noKms = false, noPskTls = false, storage, host = '192.0.2.10', ...more } = options;
-    const { store, device, isOffline = false, ...overrides } = more;
+    const { store, device, isOffline = false, isAnotherDevice = false, ...overrides } = more;
     const identity = `sip:${name}@lab.test`;
-    const userAgent = this.sip.agent(identity, flow);
+    const userAgent = this.sip.agent(identity, flow, isAnotherDevice);
     const life = device?.start(this.clock);
     life?.live(userAgent);
     const ports = {
@@ -82,6 +84,8 @@ export class World {
       domain: 'lab.test',
       server: { host: '192.0.2.1', port: 5061, protocol: 'tls' },
       policy: 'prefer-e2e',
+      // What a test counts is what it sends: who wants notifications of single messages asks for them.
+      receipts: { askDelivery: false, askDisplay: false },
       ...(noKms ? {} : { kms: this.#kmsConfig(identity) }),
       ...overrides,
     };
@@ -100,6 +104,12 @@ export class World {
     account.events.on('incomingRefused', (refused) => user.refused.push(refused));
     if (!isOffline) await account.register();
     return user;
+  }
+
+  /** The program of a device ends as if it were killed: nothing more comes to it or from it. */
+  async kill({ userAgent, account }: User): Promise<void> {
+    this.sip.remove(userAgent);
+    await account.stop();
   }
 
   /** Lets time pass in steps that are shorter than every wait for an answer. */
