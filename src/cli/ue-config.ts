@@ -93,6 +93,8 @@ export const ueConfigSchema = z.strictObject({
   receipts: z.strictObject({ delivery: z.boolean().optional(), display: z.boolean().optional() }).optional(),
   /** Whether peers are told, in sessions, that the user is writing. */
   composing: z.boolean().optional(),
+  /** How long a message is tried before it is given up: at most 30 days, for which copies are told by others. */
+  messageLifetimeHours: z.int().min(1).max(720).optional(),
   e2aeInferFromRegistration: z.boolean().optional(),
   mediasecOptionTag: z.boolean().optional(),
 });
@@ -179,6 +181,7 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
     ...(config.files === undefined ? {} : { files: filesConfig(config.files) }),
     ...(config.receipts === undefined ? {} : { receipts: receiptsConfig(config.receipts) }),
     ...(config.composing === undefined ? {} : { composing: config.composing }),
+    ...(config.messageLifetimeHours === undefined ? {} : { messageLifetimeHours: config.messageLifetimeHours }),
     ...(config.e2aeInferFromRegistration === undefined
       ? {}
       : { e2aeInferFromRegistration: config.e2aeInferFromRegistration }),
