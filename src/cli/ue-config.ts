@@ -17,6 +17,7 @@ import type {
 import type { TicketStorage } from '../engine/ports.ts';
 import { createTicketStore } from '../node/ticket-store.ts';
 import { credentialMode, kmsConfig, kmsProblem, kmsSchema } from './kms-config.ts';
+import { storageSchema, withStoragePaths } from './storage-config.ts';
 import { privateKeyOf, withCertificateFiles } from './ue-certificate.ts';
 import { amfField, simFields, simKeys, simProblem } from './sim-config.ts';
 
@@ -77,6 +78,8 @@ export const ueConfigSchema = z.strictObject({
   stateDirectory: z.string().min(1).optional(),
   /** Enciphers what is kept there. */
   statePassphrase: z.string().min(12, 'expected 12 characters at least').optional(),
+  /** Where messages are kept; in memory when absent. */
+  storage: storageSchema.optional(),
   files: z
     .strictObject({
       maxOctets: z.int().min(1).optional(),
@@ -134,11 +137,12 @@ export class UeConfigError extends Error {
 /** Reads the file and the CA and certificate files that it names. @throws UeConfigError */
 export async function readUeConfig(file: string): Promise<UeConfig> {
   const checked = checkUeConfig(await inlined(parseJson(await readText(file)), dirname(file)));
-  const { stateDirectory, receivedFolder = 'received' } = checked;
+  const { stateDirectory, storage, receivedFolder = 'received' } = checked;
   const beside = (path: string): string => resolve(dirname(file), path);
   const config = {
     ...checked,
     ...(stateDirectory === undefined ? {} : { stateDirectory: beside(stateDirectory) }),
+    ...(storage === undefined ? {} : { storage: withStoragePaths(storage, beside) }),
     receivedFolder: beside(receivedFolder),
   };
   if (config.ca === undefined || isPem(config.ca)) return config;
