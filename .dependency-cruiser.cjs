@@ -21,6 +21,7 @@ const protocolContains = {
   cpim: [],
   mime: ['cms', 'cpim', 'mikey'],
   xml: [],
+  stun: [],
   imdn: ['cpim', 'xml'],
   composing: ['xml'],
   conference: ['xml'],
@@ -29,6 +30,8 @@ const protocolContains = {
   sdp: ['mikey'],
   sip: ['gba', 'digest'],
   gba: ['xml'],
+  presence: ['xml'],
+  vcard: [],
 };
 
 const layerRules = Object.entries(layers).map(([layer, allowed]) => ({

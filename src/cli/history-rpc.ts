@@ -1,23 +1,26 @@
 import { z } from 'zod';
-import type { Account } from '../engine/account.ts';
+import type { Clock } from '../base/clock.ts';
+import { describeError, ProtocolError } from '../base/errors.ts';
+import type { FileStorage } from '../engine/files/file-storage.ts';
+import type { FileView } from '../engine/files/file-view.ts';
+import type { AccountStore } from '../engine/store/index.ts';
+import { readHistory, writeHistory } from '../node/history/history-files.ts';
+import { tryKmsUserIdentity } from '../protocol/sip/identities.ts';
 import { checkParams, RpcError } from './json-rpc.ts';
 
-const id = z.strictObject({ id: z.string() });
-const peer = z.string().trim().min(1).max(1000);
-const limit = z.int().min(1).max(200).default(50);
+const path = z.string().min(1).max(4096);
 
-/** Params of what was said and of what is still owed, by method. */
+/** Export and import of messages over docs/ue-rpc.md. */
 export const historyParams = {
-  'history.page': z.strictObject({ peer, limit, before: z.string().optional() }),
-  'history.search': z.strictObject({
-    text: z.string().min(1).max(1000),
-    peer: peer.optional(),
-    limit,
-    after: z.string().optional(),
+  'history.export': z.strictObject({
+    path,
+    format: z.enum(['json', 'html']),
+    /** Of this conversation only. */
+    peer: z.string().trim().min(1).max(1000).optional(),
+    /** `list`: named in the export; `copy`: copied into a folder beside it, readable for every program. */
+    files: z.enum(['list', 'copy']).optional(),
   }),
-  'outbox.list': z.strictObject({}),
-  'outbox.retry': id,
-  'outbox.cancel': id,
+  'history.import': z.strictObject({ path }),
 } as const;
 export type HistoryMethod = keyof typeof historyParams;
 
@@ -25,42 +28,66 @@ export function isHistoryMethod(method: string): method is HistoryMethod {
   return Object.hasOwn(historyParams, method);
 }
 
-export async function runHistoryMethod(
-  { history, outbox }: Pick<Account, 'history' | 'outbox'>,
-  method: HistoryMethod,
-  given: unknown,
-): Promise<unknown> {
-  switch (method) {
-    case 'history.page': {
-      const params = checkParams(historyParams[method], given);
-      return history.page(params.peer, params.limit, params.before);
-    }
-    case 'history.search': {
-      const { text, limit: count, peer: of, after } = checkParams(historyParams[method], given);
-      const { hits, next } = history.search({
-        text,
-        limit: count,
-        ...(of === undefined ? {} : { peer: of }),
-        ...(after === undefined ? {} : { after }),
-      });
-      return {
-        hits: hits.map(({ message, matches }) => ({ message, matches })),
-        ...(next === undefined ? {} : { next }),
-      };
-    }
-    case 'outbox.list':
-      checkParams(historyParams[method], given);
-      return { entries: outbox.list() };
-    case 'outbox.retry': {
-      const message = await outbox.retry(checkParams(historyParams[method], given).id);
-      if (message === undefined) throw new RpcError('no-such-message', 'Nothing of this id is to be sent.', 'id');
-      return { message };
-    }
-    case 'outbox.cancel': {
-      if (!outbox.cancel(checkParams(historyParams[method], given).id)) {
-        throw new RpcError('no-such-message', 'No message of this id waits.', 'id');
+/** What an account has to export, and where imported messages go. */
+export interface HistoryParts {
+  readonly accountId: string;
+  readonly identity: string;
+  readonly store: AccountStore;
+  readonly clock: Clock;
+  readonly files: () => readonly FileView[];
+  /** Absent where no files are kept. */
+  readonly storage?: FileStorage | undefined;
+}
+
+export async function runHistoryMethod(parts: HistoryParts, method: HistoryMethod, given: unknown): Promise<unknown> {
+  try {
+    switch (method) {
+      case 'history.export':
+        return await exported(parts, checkParams(historyParams[method], given));
+      case 'history.import': {
+        const { accountId: id, identity, store, clock } = parts;
+        return await readHistory(
+          checkParams(historyParams[method], given).path,
+          [{ id, identity, store }],
+          clock.now(),
+        );
       }
-      return {};
     }
+  } catch (error) {
+    const code =
+      error instanceof Error && !(error instanceof RpcError) && 'code' in error ? String(error.code) : undefined;
+    if (code === undefined && !(error instanceof ProtocolError)) throw error;
+    throw new RpcError('file-unusable', `The file cannot be used: ${code ?? describeError(error)}.`, 'path');
   }
+}
+
+async function exported(
+  { accountId, identity, store, clock, files, storage }: HistoryParts,
+  asked: z.output<(typeof historyParams)['history.export']>,
+): Promise<unknown> {
+  const peer = asked.peer === undefined ? undefined : (tryKmsUserIdentity(asked.peer) ?? asked.peer);
+  const attachments = files()
+    .filter((view) => view.state === 'done' && (peer === undefined || view.peer === peer))
+    .map(({ peer: who, direction, name, type, size, at, path: place }) => ({
+      accountId,
+      peer: who,
+      direction,
+      name,
+      type,
+      ...(size === undefined ? {} : { size }),
+      at,
+      ...(place === undefined ? {} : { path: place }),
+    }));
+  const report = await writeHistory({
+    scope: {
+      accounts: [{ id: accountId, identity, messages: store.messages }],
+      ...(peer === undefined ? {} : { peer }),
+      at: clock.now(),
+    },
+    format: asked.format,
+    path: asked.path,
+    attachments,
+    ...(asked.files === 'copy' && storage !== undefined ? { copiesWith: storage } : {}),
+  });
+  return { path: report.path, files: report.files.length, notCopied: report.notCopied };
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { fromBase64, toBase64 } from '../base/bytes.ts';
-import { describeError } from '../base/errors.ts';
+import { describeError, ProtocolError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { policies } from '../base/protection-level.ts';
 import type { Account } from '../engine/account.ts';
@@ -15,7 +15,7 @@ import {
   RpcError,
   type RpcId,
 } from './json-rpc.ts';
-import { historyParams, isHistoryMethod, runHistoryMethod } from './history-rpc.ts';
+import { isMessagesMethod, messagesParams, runMessagesMethod } from './messages-rpc.ts';
 import { isRoomMethod, roomParams, runRoomMethod } from './room-rpc.ts';
 import type { Line } from './bounded-lines.ts';
 
@@ -46,6 +46,8 @@ export interface UeRpcOptions {
   readonly write: (line: string) => void;
   /** Called after the answer to `shutdown` is written. */
   readonly onShutdown: () => void;
+  /** Takes the certificate of the server for the right one. @throws ProtocolError where certificates are not remembered */
+  readonly acceptServer?: (sha256: string) => Promise<void>;
 }
 
 const nothing = z.strictObject({});
@@ -59,6 +61,7 @@ const params = {
   register: nothing,
   unregister: nothing,
   status: nothing,
+  'server.accept': z.strictObject({ sha256: z.string().regex(/^[0-9A-F]{2}(?::[0-9A-F]{2}){31}$/) }),
   shutdown: nothing,
   'message.send': z.strictObject({
     to: address,
@@ -88,7 +91,7 @@ const params = {
   'file.cancel': file,
   'file.list': nothing,
   ...roomParams,
-  ...historyParams,
+  ...messagesParams,
 } as const;
 type Method = keyof typeof params;
 
@@ -167,7 +170,7 @@ export class UeRpc {
   async #run(method: Method, given: unknown): Promise<unknown> {
     const { account } = this.#options;
     if (isRoomMethod(method)) return runRoomMethod(account.rooms, method, given);
-    if (isHistoryMethod(method)) return runHistoryMethod(account, method, given);
+    if (isMessagesMethod(method)) return runMessagesMethod(account, method, given);
     switch (method) {
       case 'message.send': {
         const outcome = await account.sendMessage(withoutUndefined(checkParams(params[method], given)));
@@ -231,9 +234,23 @@ export class UeRpc {
       case 'status':
         checkParams(params[method], given);
         return account.status();
+      case 'server.accept':
+        return this.#acceptServer(checkParams(params[method], given).sha256);
       case 'shutdown':
         checkParams(params[method], given);
         return {};
+    }
+  }
+
+  async #acceptServer(sha256: string): Promise<object> {
+    const { acceptServer } = this.#options;
+    if (acceptServer === undefined) throw new RpcError('not-remembered', 'No certificates are remembered here.');
+    try {
+      await acceptServer(sha256);
+      return {};
+    } catch (error) {
+      if (error instanceof ProtocolError) throw new RpcError('not-remembered', error.message);
+      throw error;
     }
   }
 

@@ -5,10 +5,17 @@ import type { Store } from '../engine/store/index.ts';
 import { createEnginePorts } from '../node/create-engine-ports.ts';
 import { localAddressTowards } from '../node/local-address.ts';
 import { createJsonLogger } from '../node/json-logger.ts';
+import { createServerPinFile } from '../node/sip/server-pins.ts';
 import { BoundedLines } from './bounded-lines.ts';
 import { readOptions } from './command-line.ts';
 import { openConfiguredStore } from './storage-config.ts';
-import { accountFromUeConfig, readUeConfig, ticketStorageFromUeConfig, UeConfigError } from './ue-config.ts';
+import {
+  accountFromUeConfig,
+  pinFileFromUeConfig,
+  readUeConfig,
+  ticketStorageFromUeConfig,
+  UeConfigError,
+} from './ue-config.ts';
 import { UeRpc } from './ue-rpc.ts';
 
 const maxLineOctets = 1024 * 1024;
@@ -41,6 +48,7 @@ async function main(): Promise<void> {
   const host = await localAddressTowards(config.server.host);
   const simDirectory = join(dirname(options.config), 'sim-state');
   store = await openConfiguredStore(given.storage, log);
+  const pinFile = pinFileFromUeConfig(given);
   const engine = new Engine(
     await createEnginePorts({
       log,
@@ -48,6 +56,7 @@ async function main(): Promise<void> {
       media: config.media ?? {},
       simDirectory,
       store,
+      ...(pinFile === undefined ? {} : { serverPins: createServerPinFile(pinFile) }),
       ...(given.receivedFolder === undefined ? {} : { receivedFolder: given.receivedFolder }),
     }),
   );
@@ -59,6 +68,7 @@ async function main(): Promise<void> {
       log,
       write: (line) => process.stdout.write(`${line}\n`),
       onShutdown: resolve,
+      acceptServer: (sha256) => engine.acceptServerCertificate(config.id, sha256),
     });
     const lines = new BoundedLines(maxLineOctets);
     process.stdin.on('data', (chunk: Buffer) => lines.push(chunk).forEach((line) => rpc.handleLine(line)));
