@@ -21,6 +21,7 @@ const protocolContains = {
   cpim: [],
   mime: ['cms', 'cpim', 'mikey'],
   xml: [],
+  stun: [],
   imdn: ['cpim', 'xml'],
   composing: ['xml'],
   conference: ['xml'],

@@ -12,6 +12,7 @@ const numbers = {
   'no-such-message': -32002,
   'no-such-file': -32003,
   'no-such-room': -32004,
+  'not-remembered': -32005,
 } as const;
 export type RpcErrorCode = keyof typeof numbers;
 

@@ -12,6 +12,11 @@ const usage = `npm run lab [-- options]
   --sim alice,bob           those of them who register with a SIM (AKA) instead of a password
   --kms MODE                how UEs come to their key of the KMS: static-psk (default), gba-aka or gba-digest
   --dir DIR                 where the UE configuration files go (default: a temporary folder, removed at the end)
+  --state DIR               keeps users, keys, ports and waiting messages there: a lab that is started again with the same
+                            folder is the same network, however it ended. The configuration files go there too
+  --edges 1|2               how many edges stand before the registrar (default: 1)
+  --copies                  a user's other devices get a copy of each MESSAGE that one of them sends
+  --record-to DIR           puts everything that passes the edges and the KMS there, one file for each stream
   --sip-tls-port N          ports on 127.0.0.1 (default: free ones)
   --sip-tcp-port N
   --kms-port N
@@ -29,6 +34,10 @@ function readLabOptions() {
       sim: { type: 'string', default: '' },
       kms: { type: 'string', default: 'static-psk' },
       dir: { type: 'string' },
+      state: { type: 'string' },
+      edges: { type: 'string', default: '1' },
+      copies: { type: 'boolean', default: false },
+      'record-to': { type: 'string' },
       'sip-tls-port': { type: 'string', default: '0' },
       'sip-tcp-port': { type: 'string', default: '0' },
       'kms-port': { type: 'string', default: '0' },
@@ -37,6 +46,7 @@ function readLabOptions() {
     },
     (given) => {
       if (credentialModeNamed(given.kms) === undefined) return `--kms is one of ${labCredentialModes.join(', ')}`;
+      if (given.edges !== '1' && given.edges !== '2') return '--edges is 1 or 2';
       const wrong = portOptions.find((option) => !/^\d{1,5}$/.test(given[option]) || Number(given[option]) > 65_535);
       return wrong === undefined ? undefined : `--${wrong} is no port: ${given[wrong]}`;
     },
@@ -61,9 +71,14 @@ async function run(values: NonNullable<ReturnType<typeof readLabOptions>>): Prom
       kms: Number(values['kms-port']),
       bsf: Number(values['bsf-port']),
     },
+    edges: values.edges === '2' ? 2 : 1,
+    copySentMessages: values.copies,
+    ...(values.state === undefined ? {} : { stateDirectory: values.state }),
+    ...(values['record-to'] === undefined ? {} : { recordDirectory: values['record-to'] }),
     ...(values.verbose ? { log: createJsonLogger((line) => process.stderr.write(line), 'debug') } : {}),
   });
-  const temporary = values.dir === undefined ? await mkdtemp(join(tmpdir(), 'tessera-lab-')) : undefined;
+  const chosen = values.dir ?? values.state;
+  const temporary = chosen === undefined ? await mkdtemp(join(tmpdir(), 'tessera-lab-')) : undefined;
   const stop = async (): Promise<void> => {
     await lab.stop();
     if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
@@ -81,7 +96,8 @@ async function run(values: NonNullable<ReturnType<typeof readLabOptions>>): Prom
     console.log(
       describe(
         lab,
-        await writeUeConfigs(lab, temporary ?? values.dir ?? '.', credentialModeNamed(values.kms) ?? 'static-psk'),
+        await writeUeConfigs(lab, chosen ?? temporary ?? '.', credentialModeNamed(values.kms) ?? 'static-psk'),
+        values.state,
       ),
     );
   } catch (error) {
@@ -108,18 +124,30 @@ async function writeUeConfigs(lab: Lab, folder: string, kms: LabCredentialMode):
   return files;
 }
 
-function describe(lab: Lab, files: readonly string[]): string {
-  const { tls, tcp } = lab.sip;
+function describe(lab: Lab, files: readonly string[], state: string | undefined): string {
   return [
     `The lab runs, domain ${lab.domain}.`,
-    `  SIP over TLS  ${tls.host}:${tls.port}`,
-    `  SIP over TCP  ${tcp.host}:${tcp.port}`,
+    ...lab.edges.flatMap(describeEdge),
     `  KMS           ${lab.kms.url}  (${lab.kms.identity})`,
     ...(lab.bsf === undefined ? [] : [`  BSF           ${lab.bsf.url}  (${lab.bsf.name})`]),
     '',
     'Start a UE with',
     ...files.map((file) => `  npm run ue -- --config ${file}`),
     '',
-    'Ctrl-C stops the lab; the configuration files are of no use afterwards.',
+    state === undefined
+      ? 'Ctrl-C stops the lab; the configuration files are of no use afterwards.'
+      : `Ctrl-C stops the lab; npm run lab -- --state ${state} starts the same one again.`,
   ].join('\n');
+}
+
+function describeEdge({ tls, tcp, udp, wss, ws }: Lab['sip'], index: number): string[] {
+  const name = index === 0 ? 'SIP ' : `Edge ${index + 1}: SIP `;
+  const at = ({ host, port }: { readonly host: string; readonly port: number }): string => `${host}:${port}`;
+  return [
+    `  ${name}over TLS  ${at(tls)}`,
+    `  ${name}over TCP  ${at(tcp)}`,
+    `  ${name}over UDP  ${at(udp)}`,
+    `  ${name}over WSS  ${at(wss)}`,
+    `  ${name}over WS   ${at(ws)}`,
+  ];
 }

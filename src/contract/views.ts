@@ -96,8 +96,8 @@ export const accountView = z.object({
   domain: z.string(),
   policy,
   registration: registrationState,
-  /** How signalling travels to the server. */
-  transport: z.enum(['tls', 'tcp']),
+  /** How signalling travels to the server; absent where the server's records decide that. */
+  transport: z.enum(['udp', 'tcp', 'tls', 'ws', 'wss']).optional(),
   /** URI of the key management server; absent when the account has none, and then nothing can be end-to-end. */
   kms: z.string().optional(),
   kmsState,

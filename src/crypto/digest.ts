@@ -1,6 +1,6 @@
 import { createHash, createHmac, createSecretKey } from 'node:crypto';
 
-type HashName = 'md5' | 'sha1' | 'sha256' | 'sha384' | 'sha512';
+type HashName = 'md5' | 'sha1' | 'sha256' | 'sha384' | 'sha512' | 'sha512-256';
 
 const digest = (name: HashName, bytes: Uint8Array): Uint8Array =>
   Uint8Array.from(createHash(name).update(bytes).digest());
@@ -15,6 +15,8 @@ export const sha256 = (bytes: Uint8Array): Uint8Array => digest('sha256', bytes)
 export const sha384 = (bytes: Uint8Array): Uint8Array => digest('sha384', bytes);
 /** 64 octets. */
 export const sha512 = (bytes: Uint8Array): Uint8Array => digest('sha512', bytes);
+/** 32 octets: SHA-512/256 of FIPS 180-4, which is not SHA-512 cut short. */
+export const sha512Half = (bytes: Uint8Array): Uint8Array => digest('sha512-256', bytes);
 
 /** Makes the HMAC of the concatenation of its arguments under one key. */
 export type KeyedHmac = (...parts: readonly Uint8Array[]) => Uint8Array;

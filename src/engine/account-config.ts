@@ -1,7 +1,9 @@
 import type { Policy } from '../base/protection-level.ts';
 import type { SecretBytes } from '../base/secret-bytes.ts';
 import type { MilenageKeys } from '../protocol/gba/index.ts';
+import type { RealmCredential } from './sip/index.ts';
 import type { BsfAddress, KmsAddress, SipTarget } from './ports.ts';
+import type { FlowRecoveryTimes } from './sip/index.ts';
 
 export type MikeySuite = '128' | '256';
 
@@ -103,6 +105,12 @@ export interface MsrpRelayConfig {
   readonly expires?: number;
 }
 
+/** Where the SIP server is, and how it proves itself and we to it; the private key is in `AccountSecrets`. */
+export type SipServerConfig = Omit<SipTarget, 'clientCertificate'> & {
+  /** Certificates for a server that asks for one (mutual TLS): DER, our own first, each next one certifies the one before. */
+  readonly clientCertificates?: readonly Uint8Array[];
+};
+
 /** Where the sessions of an account are listened for. */
 export interface MediaConfig {
   /** An address of this machine, instead of the one from which the SIP server is reached. */
@@ -121,7 +129,15 @@ export interface AccountConfig {
   readonly domain: string;
   /** By password when absent. */
   readonly authentication?: SipAuthenticationConfig;
-  readonly server: SipTarget;
+  readonly server: SipServerConfig;
+  /** Another server of the network, for a second flow to it (RFC 5626). Without it the other places of `server` serve, where there are any. */
+  readonly secondServer?: SipServerConfig;
+  /** The identity, of those that the network associates, as which requests are sent (P-Preferred-Identity). */
+  readonly preferredIdentity?: string;
+  /** What is told to the network about the access (P-Access-Network-Info), over protected flows only: `IEEE-802.11`. */
+  readonly accessNetworkInfo?: string;
+  /** Instead of the pauses that RFC 5626 clause 4.5 suggests. */
+  readonly flowRecovery?: FlowRecoveryTimes;
   /** Without it nothing can be protected end to end. */
   readonly kms?: KmsConfig;
   /** Without it sessions connect directly. */
@@ -144,13 +160,21 @@ export interface AccountConfig {
   readonly messageLifetimeHours?: number;
   /** Profile 1.6. */
   readonly mediasecOptionTag?: boolean;
+  /** Quality of protection of the digest where a server offers both. Default: `auth`; `auth-int` covers the body too. */
+  readonly digestQop?: 'auth' | 'auth-int';
+  /** Asks the network to tell what happens to the registration, and of the user's other devices (RFC 3680). Default: yes. */
+  readonly registrationEvents?: boolean;
 }
 
 export interface AccountSecrets {
+  /** For realms on the way other than the home network's. */
+  readonly credentials?: readonly RealmCredential[];
   /** For authentication mode `digest` and credential mode `gba-digest`. */
   readonly password?: SecretBytes;
   /** For the MSRP relay; `password` when absent. */
   readonly msrpRelayPassword?: SecretBytes;
+  /** Of `server.clientCertificates`: DER of PKCS #8. */
+  readonly clientPrivateKey?: SecretBytes;
   /** For authentication mode `aka` and credential mode `gba-aka`: K and OPc. */
   readonly sim?: MilenageKeys;
   /** 32 octets shared with the KMS, for credential mode `static-psk`. */

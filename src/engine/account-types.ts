@@ -7,10 +7,12 @@ import type { Refusal } from './refusal.ts';
 import type { SessionChange } from './sessions/session-book.ts';
 import type { TicketKeeping } from './tickets/ticket-archive.ts';
 import type { KmsState } from './tickets/kms-state.ts';
-import type { FlowFacts, RegistrationState } from './sip/index.ts';
+import type { FlowFacts, FlowStatus, OwnDevice, RegistrationState } from './sip/index.ts';
 
 export interface AccountEvents {
   readonly registration: RegistrationState;
+  /** Other devices of the user came or went: all of them. */
+  readonly ownDevices: readonly OwnDevice[];
   /** A message that came in, readable or not. */
   readonly messageReceived: ChatMessage;
   /** A message of this account changed or, for an own one, came to be. */
@@ -105,8 +107,12 @@ export interface AccountStatus {
   readonly identity: string;
   readonly policy: Policy;
   readonly registration: RegistrationState;
+  /** Other devices that are registered under the same identity, as far as the network tells. */
+  readonly ownDevices: readonly OwnDevice[];
   /** The connection to the SIP server; absent while there is none. */
   readonly flow?: FlowFacts;
+  /** All flows of the account (RFC 5626), the first one first. */
+  readonly flows: readonly FlowStatus[];
   readonly sessions: readonly SessionView[];
   readonly kms: KmsState;
   /** Where key tickets are kept. */

@@ -309,12 +309,14 @@ export class Account {
   }
 
   status(): AccountStatus {
-    const { flow, registration } = this.#userAgent;
+    const { flow, flows, registration, ownDevices } = this.#userAgent;
     return {
       identity: this.#self,
       policy: this.config.policy,
       registration,
+      ownDevices,
       ...(flow === undefined ? {} : { flow }),
+      flows,
       sessions: this.#sessions.views(),
       kms: this.#tickets.state,
       tickets: this.#archive.keeping,
@@ -374,6 +376,7 @@ export class Account {
       this.#messages.outbox.wake('keys');
       this.#messages.resume();
     });
+    events.on('ownDevices', (devices) => this.events.emit('ownDevices', devices));
     events.on('message', (message) => this.#messages.receive(message));
     events.on('invite', (invite) => {
       const claimed = invite.assertedIdentity ?? invite.from;

@@ -1,9 +1,11 @@
 import { Account } from './account.ts';
-import type { AccountConfig, AccountSecrets } from './account-config.ts';
+import type { AccountConfig, AccountSecrets, SipServerConfig } from './account-config.ts';
 import { DeviceCertificates } from './device-certificates.ts';
-import type { EnginePorts, TicketStorage } from './ports.ts';
+import { deviceInstance } from './device-instance.ts';
+import type { EnginePorts, SipTarget, TicketStorage } from './ports.ts';
+import { acceptServerCertificate } from './server-trust.ts';
 import { SoftwareSim } from './sim/index.ts';
-import { createSipUserAgent, type SipAuthentication } from './sip/index.ts';
+import { createSipUserAgent, type SipAccount, type SipAuthentication } from './sip/index.ts';
 
 /** The application without a face: its accounts, and what they share. */
 export class Engine {
@@ -34,9 +36,10 @@ export class Engine {
         privateIdentity: config.privateIdentity,
         authentication: sipAuthentication(config, secrets, sim),
         domain: config.domain,
-        target: config.server,
-        ...(config.mediasecOptionTag === undefined ? {} : { mediasecOptionTag: config.mediasecOptionTag }),
-        ...(config.displayName === undefined ? {} : { displayName: config.displayName }),
+        target: sipTarget(config.server, secrets),
+        instanceId: () => deviceInstance(this.#ports, config.id),
+        ...sipSettings(config, secrets),
+        ...(secrets.credentials === undefined ? {} : { credentials: secrets.credentials }),
       },
     });
     const account = new Account({
@@ -59,6 +62,16 @@ export class Engine {
     return new SoftwareSim({ keys, state: this.#ports.simState, options: amf === undefined ? {} : { amf } });
   }
 
+  /**
+   * The user takes the certificate that the account's SIP server shows for the right one; the next connection does.
+   * @param sha256 as in `CertificateFacts.sha256`. @throws ProtocolError `local` where certificates are not remembered.
+   */
+  async acceptServerCertificate(id: string, sha256: string): Promise<void> {
+    const account = this.#accounts.get(id);
+    if (account === undefined) throw new Error('there is no such account');
+    await acceptServerCertificate(account.config.server, this.#ports.serverPins, sha256);
+  }
+
   async removeAccount(id: string): Promise<void> {
     const account = this.#accounts.get(id);
     this.#accounts.delete(id);
@@ -71,6 +84,31 @@ export class Engine {
     await Promise.all(this.accounts.map((account) => account.stop()));
     this.#accounts.clear();
   }
+}
+
+function sipTarget(
+  { clientCertificates: certificates, ...target }: SipServerConfig,
+  { clientPrivateKey: privateKey }: AccountSecrets,
+): SipTarget {
+  if (certificates === undefined) return target;
+  if (privateKey === undefined) throw new Error('the private key of the client certificate is missing');
+  return { ...target, clientCertificate: { certificates, privateKey } };
+}
+
+/** What an account may set, and most do not. */
+function sipSettings(config: AccountConfig, secrets: AccountSecrets): Partial<SipAccount> {
+  const { secondServer, mediasecOptionTag, displayName, preferredIdentity, accessNetworkInfo, flowRecovery } = config;
+  const { digestQop, registrationEvents } = config;
+  return {
+    ...(secondServer === undefined ? {} : { secondTarget: sipTarget(secondServer, secrets) }),
+    ...(mediasecOptionTag === undefined ? {} : { mediasecOptionTag }),
+    ...(displayName === undefined ? {} : { displayName }),
+    ...(digestQop === undefined ? {} : { digestQop }),
+    ...(registrationEvents === undefined ? {} : { registrationEvents }),
+    ...(preferredIdentity === undefined ? {} : { preferredIdentity }),
+    ...(accessNetworkInfo === undefined ? {} : { accessNetworkInfo }),
+    ...(flowRecovery === undefined ? {} : { flowRecovery }),
+  };
 }
 
 function sipAuthentication(

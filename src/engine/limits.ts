@@ -8,6 +8,29 @@ export const limits = {
   rebootstrapMilliseconds: 60_000,
   /** Keys of one account that are kept for exchanges which still run with them. */
   bootstrappedKeys: 16,
+  /** Timers of SIP over datagrams (RFC 3261 clause 17.1.1.1), and the transactions that are remembered there. */
+  sipT1Milliseconds: 500,
+  sipT2Milliseconds: 4_000,
+  sipT4Milliseconds: 5_000,
+  sipClientTransactions: 10_000,
+  sipServerTransactions: 20_000,
+  sipServerOctets: 8 * 1024 * 1024,
+  /** A longer request leaves over a stream (RFC 3261 clause 18.1.1, where the MTU of the path is not known). */
+  sipDatagramOctets: 1_300,
+  /** The largest that a datagram can carry, over IPv4. */
+  sipLargestDatagramOctets: 65_507,
+  sipConnectMilliseconds: 15_000,
+  /** Longest pause between two keep-alives; each takes 80 to 100 % of it (RFC 5626 clauses 4.4.1 and 4.4.2). */
+  sipStreamKeepAliveMilliseconds: 120_000,
+  sipDatagramKeepAliveMilliseconds: 29_000,
+  /** From a keep-alive to when the flow counts as dead. */
+  sipPongMilliseconds: 10_000,
+  /** Recovery of flows (RFC 5626 clause 4.5): base time when all have failed, when some have not, and the most. */
+  flowAllFailedMilliseconds: 30_000,
+  flowSomeFailedMilliseconds: 90_000,
+  flowLongestMilliseconds: 1_800_000,
+  /** Requests of which a copy on another flow is recognised. */
+  sipMergedRequests: 2_000,
   inviteMilliseconds: 40_000,
   sipMessageMilliseconds: 40_000,
   /** TCP connection and TLS handshake of a session. */

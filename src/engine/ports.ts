@@ -5,58 +5,11 @@ import type { Random } from '../base/random.ts';
 import type { SecretBytes } from '../base/secret-bytes.ts';
 import type { FileStorage } from './files/file-storage.ts';
 import type { Store } from './store/index.ts';
+import type { NetworkWatch, ServerPins, SipTransport, SocketAddress } from './sip-ports.ts';
+import type { TlsFacts } from './tls-facts.ts';
 
-/** What a finished TLS handshake proved. */
-export interface TlsFacts {
-  /** As the TLS library names it: `TLSv1.2` or `TLSv1.3`. */
-  readonly version: string;
-  /** Cipher suite, IANA name where the library gives it. */
-  readonly suite: string;
-  readonly peerCertificate?: CertificateFacts;
-}
-
-export interface CertificateFacts {
-  /** SHA-256 over the DER certificate, upper-case hexadecimal pairs joined by colons. */
-  readonly sha256: string;
-  readonly subject: string;
-  readonly issuer: string;
-  /** ISO 8601. */
-  readonly validUntil: string;
-}
-
-export interface SipTarget {
-  readonly host: string;
-  readonly port: number;
-  readonly protocol: 'tls' | 'tcp';
-  /** Name that the server certificate must carry; required for TLS. */
-  readonly serverName?: string;
-  /** PEM certificates trusted instead of the system's. */
-  readonly trustedCa?: string;
-}
-
-/** One connection to the SIP server: a plain byte stream, framing is done above it. */
-export interface SipConnection {
-  readonly protocol: 'tls' | 'tcp';
-  readonly localAddress: string;
-  readonly localPort: number;
-  /** Present exactly when `protocol` is `tls`. */
-  readonly tls: TlsFacts | undefined;
-  send(bytes: Uint8Array): Promise<void>;
-  onData(listener: (bytes: Uint8Array) => void): void;
-  /** Called once; `error` is absent when `close` asked for it. */
-  onClose(listener: (error?: Error) => void): void;
-  close(): void;
-}
-
-export interface SipTransport {
-  /** Rejects when the server cannot be reached or, for TLS, when its certificate does not prove `serverName`. */
-  connect(target: SipTarget): Promise<SipConnection>;
-}
-
-export interface SocketAddress {
-  readonly host: string;
-  readonly port: number;
-}
+export type * from './sip-ports.ts';
+export type * from './tls-facts.ts';
 
 /** A certificate of this device with its private key; the key never leaves this object's holder. */
 export interface DeviceCertificate {
@@ -253,6 +206,10 @@ export interface EnginePorts {
   readonly random: Random;
   readonly log: Logger;
   readonly sip: SipTransport;
+  /** Absent where nothing can be told. */
+  readonly network?: NetworkWatch;
+  /** Absent where there is no durable place: accounts with `trust: 'pin-on-first-use'` then cannot connect. */
+  readonly serverPins?: ServerPins;
   readonly msrp: MsrpSockets;
   readonly keyManagement: KeyManagement;
   /** Absent where this shell keeps no files: every file is then refused. */

@@ -24,6 +24,16 @@ export interface LabFaults {
   dropMessages?: boolean;
   /** Milliseconds that each MESSAGE waits inside the network. */
   delay?: number;
+  /** Milliseconds that every message takes on the link between a UE and its edge, each way. */
+  latency?: number;
+  /** Chances, 0 to 1, that a datagram between a UE and its edge is lost, comes twice, or is overtaken by the next one. */
+  udpLoss?: number;
+  udpDuplication?: number;
+  udpReordering?: number;
+  /** Datagrams that would travel in fragments never arrive. */
+  udpFragmentsLost?: boolean;
+  /** Requests go to no flow of that edge: it answers 430 for each (RFC 5626 5.3.1). */
+  flowFailedAtEdge?: number;
 }
 
 /**

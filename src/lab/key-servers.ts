@@ -1,7 +1,6 @@
 import { utf8 } from '../base/bytes.ts';
 import type { Logger } from '../base/log.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
-import type { CertificateAuthority } from '../crypto/certificate-authority.ts';
 import { createGbaSubscribers } from '../kms/gba-subscribers.ts';
 import { createZnClient } from '../kms/http/zn-client.ts';
 import { systemClock } from '../node/system-clock.ts';
@@ -11,6 +10,7 @@ import type { BsfSubscriber, BsfSubscribers, UbAnswer } from './bsf/bsf.ts';
 import { startLabBsf, type LabBsf } from './bsf/start-bsf.ts';
 import type { LabFaults } from './faults.ts';
 import { startLabKms, type LabKms } from './kms.ts';
+import type { LabState } from './state.ts';
 import type { LabUser } from './users.ts';
 import type { WireRecorder } from './wire-recorder.ts';
 
@@ -18,7 +18,10 @@ export interface KeyServersOptions {
   readonly domain: string;
   readonly users: ReadonlyMap<string, LabUser>;
   readonly centre: LabAuthenticationCentre;
-  readonly authority: CertificateAuthority;
+  readonly caPem: string;
+  readonly certificates: LabState['certificates'];
+  /** Where the KMS keeps what has to outlive the process; in memory without. */
+  readonly stateDirectory?: string;
   readonly faults: LabFaults;
   readonly recorder: WireRecorder;
   readonly log: Logger;
@@ -36,17 +39,16 @@ export interface KeyServers {
 
 /** KMS and BSF. The KMS knows each lab user by a key of its own and, where there is a BSF, as its NAF by bootstrapping. */
 export async function startKeyServers(options: KeyServersOptions): Promise<KeyServers> {
-  const { domain, users, authority, faults, recorder, log, ports, withBsf } = options;
+  const { domain, users, caPem, certificates, faults, recorder, log, ports, withBsf, stateDirectory } = options;
   const name = `kms.${domain}`;
-  const hosts = { dnsNames: [name, 'localhost'], ipAddresses: ['127.0.0.1'] };
-  const certificate = await authority.issue(hosts, { alsoClient: true });
+  const certificate = certificates.kms;
   const bsf = withBsf ? await startBsf(options) : undefined;
   try {
     const subscribers =
       bsf &&
       createGbaSubscribers({
         source: createZnClient({
-          server: { url: bsf.znUrl, serverName: bsf.name, trustedCa: authority.certificatePem },
+          server: { url: bsf.znUrl, serverName: bsf.name, trustedCa: caPem },
           bsfDomain: bsf.name,
           nafFqdn: name,
           uaProtocolId: uaProtocolKms,
@@ -56,7 +58,17 @@ export async function startKeyServers(options: KeyServersOptions): Promise<KeySe
         log,
       });
     const sources = subscribers === undefined ? [] : [subscribers];
-    const kms = await startLabKms({ users, sources, faults, recorder, log, port: ports.kms, name, ...certificate });
+    const kms = await startLabKms({
+      users,
+      sources,
+      faults,
+      recorder,
+      log,
+      port: ports.kms,
+      name,
+      ...certificate,
+      ...(stateDirectory === undefined ? {} : { stateDirectory }),
+    });
     return {
       kms,
       bsf,
@@ -70,14 +82,15 @@ export async function startKeyServers(options: KeyServersOptions): Promise<KeySe
   }
 }
 
-async function startBsf({ domain, users, centre, authority, faults, recorder, log, ports }: KeyServersOptions) {
+async function startBsf(options: KeyServersOptions) {
+  const { domain, users, centre, caPem, certificates, faults, recorder, log, ports } = options;
   const name = `bsf.${domain}`;
   return startLabBsf({
     name,
     domain,
     subscribers: subscribersOf(users, centre),
-    tls: await authority.issue({ dnsNames: [name], ipAddresses: ['127.0.0.1'] }),
-    nafAuthority: authority.certificatePem,
+    tls: certificates.bsf,
+    nafAuthority: caPem,
     recorder,
     log,
     port: ports.bsf,

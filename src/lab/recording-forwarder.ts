@@ -1,6 +1,6 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { SocketAddress } from '../engine/ports.ts';
-import { closeServer, listenOnLoopback } from './loopback.ts';
+import { closeServer, listenOnLastingPort } from './loopback.ts';
 import { joinStreams } from './join-streams.ts';
 import { RecordedSocket } from './recorded-socket.ts';
 import type { WireRecorder } from './wire-recorder.ts';
@@ -20,7 +20,7 @@ export class RecordingForwarder {
     isAway: () => boolean = () => false,
   ): Promise<RecordingForwarder> {
     const server = createServer({ allowHalfOpen: true });
-    const forwarder = new RecordingForwarder((await listenOnLoopback(server, port)).port, server);
+    const forwarder = new RecordingForwarder((await listenOnLastingPort(server, port)).port, server);
     server.on('connection', (socket) => {
       // The port stays taken: closed for good, it could be somebody else's by the time it is wanted back.
       if (isAway()) socket.destroy();

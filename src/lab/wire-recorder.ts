@@ -37,6 +37,11 @@ export class RecordedStream {
   record(bytes: Uint8Array): void {
     this.#onRecord(this, bytes);
   }
+
+  /** The same place, of which nothing is kept. */
+  muted(): RecordedStream {
+    return new RecordedStream(this.side, this.label);
+  }
 }
 
 const defaultLimitOctets = 64 * 1024 * 1024;
@@ -47,6 +52,7 @@ const defaultLimitOctets = 64 * 1024 * 1024;
  */
 export class WireRecorder {
   readonly #limit: number;
+  readonly #alsoTo: (stream: RecordedStream, bytes: Uint8Array) => void;
   /** Oldest first. An array with a moving start, because shifting a long array is slow. */
   #order: RecordedStream[] = [];
   #first = 0;
@@ -54,9 +60,13 @@ export class WireRecorder {
   #forgotten = 0;
   #streams = new Set<RecordedStream>();
 
-  /** @param limitOctets 0 records nothing. */
-  constructor(limitOctets = defaultLimitOctets) {
+  /** @param limitOctets 0 records nothing. @param alsoTo gets everything besides, whatever the limit. */
+  constructor(
+    limitOctets = defaultLimitOctets,
+    alsoTo: (stream: RecordedStream, bytes: Uint8Array) => void = () => undefined,
+  ) {
     this.#limit = limitOctets;
+    this.#alsoTo = alsoTo;
   }
 
   get forgottenOctets(): number {
@@ -102,7 +112,9 @@ export class WireRecorder {
   }
 
   #record(stream: RecordedStream, bytes: Uint8Array): void {
-    if (this.#limit === 0 || bytes.length === 0) return;
+    if (bytes.length === 0) return;
+    this.#alsoTo(stream, bytes);
+    if (this.#limit === 0) return;
     stream.chunks.push(Uint8Array.from(bytes));
     this.#streams.add(stream);
     this.#order.push(stream);
@@ -121,6 +133,11 @@ export class WireRecorder {
       this.#first = 0;
     }
   }
+}
+
+/** How often a text of at least four characters stands in octets, in UTF-8 or inside base64 at any alignment. */
+export function occurrences(octets: Buffer, marker: string): number {
+  return countForms(octets, searchForms(marker));
 }
 
 interface SearchForms {

@@ -1,12 +1,13 @@
 import type { Logger } from '../base/log.ts';
 import { secureRandom } from '../crypto/random.ts';
-import type { EnginePorts, SecretStore } from '../engine/ports.ts';
+import type { EnginePorts, SecretStore, ServerPins } from '../engine/ports.ts';
 import { createFileStorage } from './files/file-storage.ts';
 import { createHttpsBootstrapping } from './bootstrapping.ts';
 import { createHttpsKeyManagement } from './key-management.ts';
 import { createNodeMsrpSockets, type MediaSettings } from './msrp-sockets.ts';
 import { createSimStateFiles } from './sim-state.ts';
-import { createNodeSipTransport } from './sip-transport.ts';
+import { createNetworkWatch } from './network-watch.ts';
+import { createNodeSipTransport } from './sip/transport.ts';
 import { systemClock } from './system-clock.ts';
 
 export interface EnginePortsOptions {
@@ -20,6 +21,8 @@ export interface EnginePortsOptions {
   readonly secrets?: SecretStore;
   /** Where the sequence numbers of software SIMs are kept; without it there are no accounts with a SIM. */
   readonly simDirectory?: string;
+  /** Remembered certificates of servers; without it no account can trust one because it was met before. */
+  readonly serverPins?: ServerPins;
 }
 
 /** What the engine needs from a real machine: the same for the desktop app, the scriptable UE and the lab. */
@@ -30,12 +33,15 @@ export async function createEnginePorts({
   receivedFolder,
   simDirectory,
   secrets,
+  serverPins,
 }: EnginePortsOptions): Promise<EnginePorts> {
   return {
     clock: systemClock,
     random: secureRandom,
     log,
-    sip: createNodeSipTransport(),
+    sip: createNodeSipTransport(serverPins === undefined ? {} : { pins: serverPins }),
+    network: createNetworkWatch({ clock: systemClock }),
+    ...(serverPins === undefined ? {} : { serverPins }),
     msrp: await createNodeMsrpSockets({ host, media, clock: systemClock }),
     keyManagement: createHttpsKeyManagement(),
     ...(receivedFolder === undefined ? {} : { files: createFileStorage(receivedFolder) }),

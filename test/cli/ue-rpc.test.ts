@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { ProtocolError } from '../../src/base/errors.ts';
 import { silentLogger } from '../../src/base/log.ts';
 import { UeRpc, type UeAccount } from '../../src/cli/ue-rpc.ts';
 import type { FileView } from '../../src/engine/files/file-view.ts';
@@ -20,9 +21,10 @@ let rpc: UeRpc;
 let lines: Answer[];
 const onShutdown = vi.fn();
 
-function start(account: UeAccount): UeRpc {
+function start(account: UeAccount, acceptServer?: (sha256: string) => Promise<void>): UeRpc {
   lines = [];
   return new UeRpc({
+    ...(acceptServer === undefined ? {} : { acceptServer }),
     account,
     log: silentLogger,
     write: (line) => {
@@ -308,4 +310,20 @@ test('status is answered while a message is under way', async () => {
     id: 'slow',
     result: { outcome: 'waiting', message: { state: 'sent', problem: { code: 'timeout' } } },
   });
+});
+
+test('the user accepts the certificate of a server by its fingerprint', async () => {
+  const sha256 = Array.from({ length: 32 }, () => '0F').join(':');
+  expect(await call('server.accept', { sha256 })).toMatchObject({ error: { data: { code: 'not-remembered' } } });
+  rpc.close();
+  const accept = vi.fn(() => Promise.resolve());
+  rpc = start(alice.account, accept);
+  expect(await call('server.accept', { sha256: 'anything' })).toMatchObject({
+    error: { data: { code: 'invalid-params' } },
+  });
+  expect(accept).not.toHaveBeenCalled();
+  expect(await call('server.accept', { sha256 })).toMatchObject({ result: {} });
+  expect(accept).toHaveBeenCalledWith(sha256);
+  accept.mockRejectedValueOnce(new ProtocolError('local', 'not remembered', { field: 'sip.tls.pin' }));
+  expect(await call('server.accept', { sha256 })).toMatchObject({ error: { data: { code: 'not-remembered' } } });
 });

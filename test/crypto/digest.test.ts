@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 
 import { toHex, utf8 } from '../../src/base/bytes.ts';
 import { constantTimeEqual } from '../../src/crypto/constant-time.ts';
-import { hmacSha1, hmacSha256, md5, sha1, sha256, sha384, sha512 } from '../../src/crypto/digest.ts';
+import { hmacSha1, hmacSha256, md5, sha1, sha256, sha384, sha512, sha512Half } from '../../src/crypto/digest.ts';
 import { secureRandom } from '../../src/crypto/random.ts';
 
 it('hashes "abc" as RFC 1321 and FIPS 180-4 do', () => {
@@ -12,6 +12,7 @@ it('hashes "abc" as RFC 1321 and FIPS 180-4 do', () => {
   expect(toHex(sha256(abc))).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad');
   expect(toHex(sha384(abc)).slice(0, 32)).toBe('cb00753f45a35e8bb5a03d699ac65007');
   expect(toHex(sha512(abc)).slice(0, 32)).toBe('ddaf35a193617abacc417349ae204131');
+  expect(toHex(sha512Half(abc))).toBe('53048e2681941ef99b2e29b76b4c7dabe4c2d0c634fc6d46e0e2f13107e7af23');
 });
 
 it('authenticates over the concatenation of the parts (RFC 2202 and RFC 4231, case 2)', () => {

@@ -14,7 +14,7 @@ export function AccountDetails({ account }: { readonly account: AccountView }) {
   const registration = useRegistration(account);
   const facts = [
     ['account.address', plainAddress(account.identity)],
-    ['account.signalling', text(`account.signalling.${account.transport}`)],
+    ['account.signalling', text(`account.signalling.${account.transport ?? 'found'}`)],
     ['account.kms', account.kms === undefined ? text('account.kms.none') : plainAddress(account.kms)],
     ...(account.kms === undefined
       ? []

@@ -111,7 +111,7 @@ export class ImmediateMessages {
     });
     const turns = new Turns();
     this.#sealed = new SealedArrivals({ ports, tickets, self, store, arrivals, taker, turns, onRefused });
-    this.#receiver = new MessageReceiver({ ports, userAgent, taker, sealed: this.#sealed, turns, onRefused });
+    this.#receiver = new MessageReceiver({ ports, taker, sealed: this.#sealed, turns, onRefused });
   }
 
   receive(message: IncomingMessage): void {

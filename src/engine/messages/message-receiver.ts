@@ -5,7 +5,7 @@ import { limits } from '../limits.ts';
 import { readMessageContent } from '../message-content.ts';
 import type { EnginePorts } from '../ports.ts';
 import { refusal, type Refusal } from '../refusal.ts';
-import type { IncomingMessage, SipUserAgent } from '../sip/index.ts';
+import type { IncomingMessage } from '../sip/index.ts';
 import { tooManyToTell, type ContentTaker, type Taken } from './content-taker.ts';
 import { readMessageBody, type MessageBody } from './message-body.ts';
 import { claimedRecipients, type OpenedContent } from './opened-content.ts';
@@ -15,7 +15,6 @@ import type { Turns } from './turns.ts';
 
 export interface MessageReceiverOptions {
   readonly ports: EnginePorts;
-  readonly userAgent: SipUserAgent;
   readonly taker: ContentTaker;
   readonly sealed: SealedArrivals;
   readonly turns: Turns;
@@ -71,9 +70,9 @@ export class MessageReceiver {
   }
 
   #open(message: IncomingMessage, { contentType, body, history }: MessageBody): OpenedContent {
-    const { ports, userAgent } = this.#options;
+    const { ports } = this.#options;
     const content = readMessageContent(contentType, body);
-    const flow = signallingProtection(message.onRegisteredFlow ? userAgent.flow : undefined, ports.clock.now());
+    const flow = signallingProtection(message.onRegisteredFlow ? message.flow : undefined, ports.clock.now());
     const isHonest = namesSender(message, content.from);
     const recipients = claimedRecipients(content, history);
     return {

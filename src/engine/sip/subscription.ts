@@ -1,4 +1,4 @@
-import { Subscriber, SubscriptionState, type URI, type UserAgent } from 'sip.js';
+import { Subscriber, SubscriptionState, type Core, type URI, type UserAgent } from 'sip.js';
 import { describeError } from '../../base/errors.ts';
 import type { EnginePorts } from '../ports.ts';
 import { readReceived } from './sip-reply.ts';
@@ -12,6 +12,7 @@ export class SipSubscription implements EventSubscription {
   readonly #subscriber: Subscriber;
   readonly #log: EnginePorts['log'];
   #isOver = false;
+  #refusal: number | undefined;
 
   /** Asks at once. */
   constructor(
@@ -34,9 +35,10 @@ export class SipSubscription implements EventSubscription {
     this.#subscriber.stateChange.addListener((state) => {
       if (state !== SubscriptionState.Terminated || this.#isOver) return;
       this.#isOver = true;
-      onEnded();
+      onEnded(this.#refusal === undefined ? {} : { status: this.#refusal });
     });
     this.#subscriber.subscribe().catch((error: unknown) => this.#failed(error));
+    watchRefusal(this.#subscriber, (status) => (this.#refusal = status));
   }
 
   end(): void {
@@ -49,4 +51,24 @@ export class SipSubscription implements EventSubscription {
   #failed(error: unknown): void {
     this.#log.log('info', 'sip.subscription', { reason: describeError(error) });
   }
+}
+
+/** What SIP.js keeps of a SUBSCRIBE under way. */
+interface SubscriberInside {
+  readonly subscriberRequest?: { readonly request?: { readonly delegate?: Core.OutgoingSubscribeRequestDelegate } };
+}
+
+/** SIP.js tells that a subscription is over, but not which answer ended it. */
+function watchRefusal(subscriber: Subscriber, tell: (status: number | undefined) => void): void {
+  const delegate = (subscriber as unknown as SubscriberInside).subscriberRequest?.request?.delegate;
+  if (delegate === undefined) return;
+  const inner = { ...delegate };
+  delegate.onReject = (response) => {
+    tell(response.message.statusCode);
+    inner.onReject?.(response);
+  };
+  delegate.onRedirect = (response) => {
+    tell(response.message.statusCode);
+    inner.onRedirect?.(response);
+  };
 }

@@ -1,8 +1,9 @@
-import { toHex, utf8 } from '../../base/bytes.ts';
+import { utf8 } from '../../base/bytes.ts';
 import { randomId } from '../../base/random.ts';
+import { SecretBytes } from '../../base/secret-bytes.ts';
 import { constantTimeEqual } from '../../crypto/constant-time.ts';
-import { md5, sha256 } from '../../crypto/digest.ts';
 import { secureRandom } from '../../crypto/random.ts';
+import { digestResponse, type DigestAlgorithm, type QualityOfProtection } from '../../protocol/digest/digest.ts';
 import { splitHeaderList } from '../../protocol/sip/headers.ts';
 import type { SipMessage } from '../../protocol/sip/message.ts';
 import type { LabUser } from '../users.ts';
@@ -13,29 +14,37 @@ export type Verdict =
   | { readonly kind: 'challenge'; readonly stale: boolean }
   | { readonly kind: 'refused' };
 
+export interface DigestOptions {
+  /** What is offered, the preferred one first (RFC 8760 2.4). */
+  readonly algorithms: readonly DigestAlgorithm[];
+  readonly qop: readonly QualityOfProtection[];
+}
+
+export const defaultDigestOptions: DigestOptions = { algorithms: ['SHA-256', 'MD5'], qop: ['auth'] };
+
 const nonceLifetimeMilliseconds = 5 * 60_000;
 const maxNonces = 1000;
 
-const hashes: Readonly<Record<string, (bytes: Uint8Array) => Uint8Array>> = { 'SHA-256': sha256, MD5: md5 };
-
-/** The server side of HTTP Digest as SIP uses it (RFC 7616, RFC 8760), quality of protection `auth`. */
+/** The server side of HTTP Digest as SIP uses it (RFC 7616, RFC 8760). */
 export class DigestAuthenticator {
   readonly #realm: string;
+  readonly #options: DigestOptions;
   readonly #nonces = new Map<string, { readonly until: number; lastCount: number }>();
 
-  constructor(realm: string) {
+  constructor(realm: string, options: DigestOptions = defaultDigestOptions) {
     this.#realm = realm;
+    this.#options = options;
   }
 
-  /** Values for WWW-Authenticate, the preferred algorithm first (RFC 8760 2.4). */
+  /** Values for WWW-Authenticate, one for each algorithm. */
   challenges(stale: boolean, now: number): string[] {
     const nonce = randomId(secureRandom, 16);
     this.#nonces.set(nonce, { until: now + nonceLifetimeMilliseconds, lastCount: 0 });
     const oldest = this.#nonces.keys().next().value;
     if (this.#nonces.size > maxNonces && oldest !== undefined) this.#nonces.delete(oldest);
-    return Object.keys(hashes).map(
+    return this.#options.algorithms.map(
       (algorithm) =>
-        `Digest realm="${this.#realm}", nonce="${nonce}", algorithm=${algorithm}, qop="auth"` +
+        `Digest realm="${this.#realm}", nonce="${nonce}", algorithm=${algorithm}, qop="${this.#options.qop.join(',')}"` +
         (stale ? ', stale=true' : ''),
     );
   }
@@ -46,36 +55,53 @@ export class DigestAuthenticator {
     if (credentials === undefined || !credentials.get('response')) return { kind: 'challenge', stale: false };
     const nonce = this.#nonces.get(credentials.get('nonce') ?? '');
     if (nonce === undefined || nonce.until < now) return { kind: 'challenge', stale: true };
-    const algorithm = (credentials.get('algorithm') ?? 'MD5').toUpperCase();
     const count = Number.parseInt(credentials.get('nc') ?? '', 16);
     if (credentials.get('username') !== user.privateIdentity || credentials.get('realm') !== this.#realm) {
       return { kind: 'refused' };
     }
-    const expected = expectedResponse(request, credentials, user, algorithm);
+    const algorithm = this.#algorithmOf(credentials);
+    const expected = algorithm && this.#expected(request, credentials, user, algorithm);
     if (expected === undefined || !constantTimeEqual(utf8(expected), utf8(credentials.get('response') ?? ''))) {
       return { kind: 'refused' };
     }
     // RFC 7616 3.4: a count that does not grow is a replay.
     if (!(count > nonce.lastCount)) return { kind: 'challenge', stale: true };
     nonce.lastCount = count;
-    return { kind: 'accepted', algorithm };
+    return { kind: 'accepted', algorithm: algorithm ?? '' };
   }
-}
 
-function expectedResponse(
-  request: SipMessage,
-  credentials: ReadonlyMap<string, string>,
-  user: LabUser,
-  algorithm: string,
-): string | undefined {
-  const hash = hashes[algorithm];
-  const text = (name: string): string => credentials.get(name) ?? '';
-  if (hash === undefined || text('qop') !== 'auth' || request.start.kind !== 'request') return undefined;
-  if (text('uri') !== request.start.uri) return undefined;
-  const digest = (value: string): string => toHex(hash(utf8(value)));
-  const a1 = digest(`${user.privateIdentity}:${text('realm')}:${user.password}`);
-  const a2 = digest(`${request.start.method}:${text('uri')}`);
-  return digest([a1, text('nonce'), text('nc'), text('cnonce'), 'auth', a2].join(':'));
+  /** Undefined for one that was not offered. */
+  #algorithmOf(credentials: ReadonlyMap<string, string>): DigestAlgorithm | undefined {
+    const named = (credentials.get('algorithm') ?? 'MD5').toUpperCase();
+    return this.#options.algorithms.find((offered) => offered.toUpperCase() === named);
+  }
+
+  #expected(
+    { start, body }: SipMessage,
+    credentials: ReadonlyMap<string, string>,
+    user: LabUser,
+    algorithm: DigestAlgorithm,
+  ): string | undefined {
+    const text = (name: string): string => credentials.get(name) ?? '';
+    const qop = this.#options.qop.find((offered) => offered === text('qop').toLowerCase());
+    if (qop === undefined || start.kind !== 'request' || text('uri') !== start.uri) return undefined;
+    const password = new SecretBytes(utf8(user.password));
+    const expected = digestResponse({
+      algorithm,
+      username: user.privateIdentity,
+      realm: text('realm'),
+      password,
+      method: start.method,
+      uri: start.uri,
+      nonce: text('nonce'),
+      qop,
+      nonceCount: text('nc'),
+      cnonce: text('cnonce'),
+      body,
+    });
+    password.dispose();
+    return expected;
+  }
 }
 
 /** Parameters of the Authorization header, names in lower case; undefined without one of Digest. */

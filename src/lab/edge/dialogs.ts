@@ -4,13 +4,15 @@ import { headerList, parseNameAddress, parseSipUri } from '../../protocol/sip/he
 import type { SipMessage } from '../../protocol/sip/message.ts';
 import type { AnchoredMedia } from '../media/ims-alg.ts';
 import type { Flow } from './flow.ts';
+import { edgeUri } from './transports.ts';
 
 /** One INVITE on its way to one contact, and the session that may come of it. */
 export interface Dialog {
   /** Stands in our Record-Route, so that later requests of either side find their way. */
   readonly id: string;
   readonly caller: Flow;
-  readonly callee: Flow;
+  /** Changes while the INVITE is on its way and another flow of the device is tried. */
+  callee: Flow;
   readonly media: AnchoredMedia | undefined;
 }
 
@@ -46,6 +48,14 @@ export class Dialogs {
     dialog.media?.close();
   }
 
+  /** Which side of the session that flow belongs to: also another flow of the same device counts (RFC 5626). */
+  sideOf({ caller, callee }: Dialog, flow: Flow): 'caller' | 'callee' | undefined {
+    if (flow === caller) return 'caller';
+    if (flow === callee) return 'callee';
+    if (isSameDevice(flow, caller)) return 'caller';
+    return isSameDevice(flow, callee) ? 'callee' : undefined;
+  }
+
   flowClosed(flow: Flow): void {
     for (const dialog of this.#dialogs.values()) {
       if (dialog.caller === flow || dialog.callee === flow) this.remove(dialog);
@@ -57,11 +67,15 @@ export class Dialogs {
   }
 }
 
+function isSameDevice(a: Flow, b: Flow): boolean {
+  return a.user !== undefined && a.user === b.user && a.instance !== undefined && a.instance === b.instance;
+}
+
 /**
  * Adds Record-Route so that both sides come back to us; two entries where their transports differ (RFC 5658),
  * the caller's below the callee's.
  */
-export function addRecordRoute(request: SipMessage, dialog: Dialog, addressOf: (flow: Flow) => string): void {
-  const routes = new Set([dialog.caller, dialog.callee].map((flow) => addressOf(flow)));
+export function addRecordRoute(request: SipMessage, dialog: Dialog): void {
+  const routes = new Set([dialog.caller, dialog.callee].map((flow) => edgeUri(flow, ';lr')));
   for (const route of routes) request.headers.prepend('Record-Route', `<${route};${dialogParameter}=${dialog.id}>`);
 }

@@ -3,8 +3,10 @@ import { secureRandom } from '../../crypto/random.ts';
 import { parseVia } from '../../protocol/sip/headers.ts';
 import { SipMessage } from '../../protocol/sip/message.ts';
 import type { Timers } from '../timers.ts';
+import { bestResponse, isSuccess } from './best-response.ts';
 import type { Flow } from './flow.ts';
 import { replyTo } from './replies.ts';
+import { edgeVia } from './transports.ts';
 
 /** Times of a transaction in milliseconds; tests shorten them. */
 export interface ForwardingTimes {
@@ -18,12 +20,23 @@ export interface ForwardingTimes {
 
 export const defaultForwardingTimes: ForwardingTimes = { silentBranch: 10_000, ringing: 120_000, answered: 32_000 };
 
-/** One copy of a request on its way to one contact. */
-export interface Branch {
-  readonly id: string;
+/** Where a copy of a request goes. */
+export interface Destination {
   readonly flow: Flow;
-  /** As sent, with our Via on top. */
   readonly request: SipMessage;
+}
+
+/** One copy of a request on its way to one device. */
+export interface Branch {
+  /** Stays the same when the request goes to another flow of the device. */
+  readonly id: string;
+  /** Branch parameter of our Via, another one for each flow. */
+  via: string;
+  flow: Flow;
+  /** As sent, with our Via on top. */
+  request: SipMessage;
+  /** The device's next flow; undefined when all were tried. */
+  readonly next: () => Destination | undefined;
   state: 'calling' | 'proceeding' | 'completed';
   final: SipMessage | undefined;
   cancelled: boolean;
@@ -42,9 +55,12 @@ export interface ForwardingHandlers {
 /** Finds the branch that a response belongs to. */
 export type BranchIndex = Map<string, { readonly forwarding: Forwarding; readonly branch: Branch }>;
 
+/** Larger than this no datagram can be (with room for our headers). */
+const maxUdpBodyOctets = 60_000;
+
 /**
- * One request forwarded to one or more contacts at once, and the choice of the response (RFC 3261 16.7).
- * Connections are reliable, so nothing is retransmitted.
+ * One request forwarded to one or more devices at once, and the choice of the response (RFC 3261 16.7). A device whose flow
+ * fails gets it over its next one (RFC 5626 7). Retransmission is the flow's own affair.
  */
 export class Forwarding {
   readonly request: SipMessage;
@@ -76,22 +92,22 @@ export class Forwarding {
     return this.#cancelled;
   }
 
-  /** Sends `request` (which this call completes with a Via) over `flow`. All branches are added before `started`. */
-  add(flow: Flow, request: SipMessage, via: { readonly host: string; readonly port: number }): Branch {
-    const id = `z9hG4bK${randomId(secureRandom)}`;
-    request.headers.prepend('Via', `SIP/2.0/${flow.transport.toUpperCase()} ${via.host}:${via.port};branch=${id}`);
+  /** Another copy, which this call completes with a Via. All branches are added before `start`. */
+  add({ flow, request }: Destination, next: () => Destination | undefined = () => undefined): Branch {
+    const via = newVia();
     const branch: Branch = {
-      id,
+      id: via,
+      via,
       flow,
       request,
+      next,
       state: 'calling',
       final: undefined,
       cancelled: false,
       stopTimer: () => undefined,
     };
-    branch.stopTimer = this.#timers.after(this.#times.silentBranch, () => this.#giveUp(branch, 408));
     this.#branches.push(branch);
-    this.#index.set(id, { forwarding: this, branch });
+    this.#aim(branch);
     return branch;
   }
 
@@ -100,8 +116,7 @@ export class Forwarding {
     this.#started = true;
     for (const branch of this.#branches) {
       if (this.#cancelled) this.#settle(branch, this.#madeUp(487));
-      else if (branch.flow.isOpen) branch.flow.send(branch.request);
-      else this.#settle(branch, this.#madeUp(480));
+      else this.#send(branch);
     }
     this.#finishWhenDone();
   }
@@ -111,7 +126,7 @@ export class Forwarding {
     this.#finished = true;
     for (const branch of this.#branches) {
       branch.stopTimer();
-      this.#index.delete(branch.id);
+      this.#index.delete(branch.via);
     }
     this.#handlers.respond(response);
     this.#handlers.finished?.(response);
@@ -130,7 +145,7 @@ export class Forwarding {
     if (status < 200) this.#provisional(branch, response);
     else {
       this.#acknowledgeFailure(branch, response);
-      this.#settle(branch, response);
+      if (status !== 430 || !this.#tryNextFlow(branch)) this.#settle(branch, response);
     }
   }
 
@@ -146,6 +161,35 @@ export class Forwarding {
     for (const branch of this.#branches) if (branch.flow === flow) this.#giveUp(branch, 480);
   }
 
+  #aim(branch: Branch): void {
+    branch.request.headers.prepend('Via', edgeVia(branch.flow, branch.via));
+    branch.state = 'calling';
+    branch.stopTimer();
+    branch.stopTimer = this.#timers.after(this.#times.silentBranch, () => this.#giveUp(branch, 408));
+    this.#index.set(branch.via, { forwarding: this, branch });
+  }
+
+  #send(branch: Branch): void {
+    if (!branch.flow.isOpen) this.#giveUp(branch, 480);
+    else if (branch.flow.transport === 'udp' && branch.request.body.length > maxUdpBodyOctets) {
+      this.#settle(branch, this.#madeUp(513));
+    } else branch.flow.send(branch.request);
+  }
+
+  /** RFC 5626 7: what failed with the flow may still reach the device over another one. */
+  #tryNextFlow(branch: Branch): boolean {
+    if (this.#cancelled || branch.cancelled || this.#answered || !this.#started) return false;
+    const destination = branch.next();
+    if (destination === undefined) return false;
+    this.#index.delete(branch.via);
+    branch.via = newVia();
+    branch.flow = destination.flow;
+    branch.request = destination.request;
+    this.#aim(branch);
+    this.#send(branch);
+    return true;
+  }
+
   #provisional(branch: Branch, response: SipMessage): void {
     branch.state = 'proceeding';
     branch.stopTimer();
@@ -159,7 +203,8 @@ export class Forwarding {
   }
 
   #giveUp(branch: Branch, status: number): void {
-    if (branch.state !== 'completed') this.#settle(branch, this.#madeUp(status));
+    if (branch.state === 'completed' || this.#tryNextFlow(branch)) return;
+    this.#settle(branch, this.#madeUp(status));
   }
 
   #settle(branch: Branch, response: SipMessage): void {
@@ -169,7 +214,7 @@ export class Forwarding {
     branch.final = final;
     const status = final.status ?? 0;
     const keep = this.request.method === 'INVITE' ? this.#times.answered : 0;
-    this.#timers.after(keep, () => this.#index.delete(branch.id));
+    this.#timers.after(keep, () => this.#index.delete(branch.via));
     if (isSuccess(status) && (!this.#answered || this.request.method === 'INVITE')) {
       this.#answered = true;
       this.#handlers.respond(final);
@@ -181,7 +226,7 @@ export class Forwarding {
   #finishWhenDone(): void {
     if (this.#finished || !this.#started || !this.#branches.every((branch) => branch.state === 'completed')) return;
     this.#finished = true;
-    const best = bestResponse(this.#branches);
+    const best = bestResponse(this.#branches.flatMap(({ final }) => (final === undefined ? [] : [final])));
     if (!this.#answered && best !== undefined) this.#handlers.respond(best);
     this.#handlers.finished?.(best);
   }
@@ -212,6 +257,10 @@ export class Forwarding {
   }
 }
 
+function newVia(): string {
+  return `z9hG4bK${randomId(secureRandom)}`;
+}
+
 /** ACK to a failure and CANCEL: same top Via, Request-URI, From, To, Call-ID, CSeq number (RFC 3261 9.1, 17.1.1.3). */
 function hopByHop(request: SipMessage, method: 'ACK' | 'CANCEL'): SipMessage {
   const uri = request.start.kind === 'request' ? request.start.uri : '';
@@ -223,23 +272,6 @@ function hopByHop(request: SipMessage, method: 'ACK' | 'CANCEL'): SipMessage {
   const number = (request.headers.get('CSeq') ?? '').split(/\s/, 1)[0] ?? '';
   message.headers.add('CSeq', `${number} ${method}`);
   return message;
-}
-
-function bestResponse(branches: readonly Branch[]): SipMessage | undefined {
-  const finals = branches.flatMap((branch) => (branch.final === undefined ? [] : [branch.final]));
-  return finals.toSorted((a, b) => rank(a) - rank(b))[0];
-}
-
-/** RFC 3261 16.7 step 6: 6xx wins, then the lowest class; a real answer before a branch that was silent or cancelled. */
-function rank(response: SipMessage): number {
-  const status = response.status ?? 699;
-  if (isSuccess(status)) return 0;
-  if (status >= 600) return 1;
-  return status + (status === 408 || status === 480 || status === 487 ? 99 : 0);
-}
-
-function isSuccess(status: number): boolean {
-  return status >= 200 && status < 300;
 }
 
 /** The session is described by the final response alone; an early description would pass the gateway by. */

@@ -4,9 +4,10 @@ import type { SipMessage } from '../../protocol/sip/message.ts';
 import type { MediaParty } from '../media/ims-alg.ts';
 import { addRecordRoute, type Dialog } from './dialogs.ts';
 import type { Flow } from './flow.ts';
-import type { Branch, Forwarding } from './forwarding.ts';
+import type { Branch, Destination, Forwarding } from './forwarding.ts';
 import type { ForwardingTools } from './forwarding-tools.ts';
-import type { Binding } from './registrar.ts';
+import type { Binding, Target } from './bindings.ts';
+import { firstOpen } from './destinations.ts';
 import { readOfferBody, type OfferBody } from './offer-body.ts';
 import { replyTo } from './replies.ts';
 import { retarget } from './request-rules.ts';
@@ -19,7 +20,7 @@ export class InviteForwarder {
     this.#tools = tools;
   }
 
-  async forward(flow: Flow, request: SipMessage, prepared: SipMessage, bindings: readonly Binding[]): Promise<void> {
+  async forward(flow: Flow, request: SipMessage, prepared: SipMessage, targets: readonly Target[]): Promise<void> {
     this.#tools.capture(request);
     let offer: OfferBody | undefined;
     try {
@@ -38,7 +39,7 @@ export class InviteForwarder {
     });
     flow.send(replyTo(request, 100));
     try {
-      for (const binding of bindings) await this.#addBranch(forwarding, flow, prepared, offer, binding, dialogs);
+      for (const target of targets) await this.#addBranch(forwarding, flow, prepared, offer, target, dialogs);
     } catch (error) {
       for (const dialog of dialogs.values()) this.#tools.dialogs.remove(dialog);
       forwarding.abandon(noMedia(request, describeError(error), error instanceof ProtocolError ? error.hint.sip : 500));
@@ -49,8 +50,8 @@ export class InviteForwarder {
 
   forwardInDialog(flow: Flow, dialog: Dialog, request: SipMessage, prepared: SipMessage): void {
     const { faults, dialogs } = this.#tools;
-    const target = dialog.caller === flow ? dialog.callee : dialog.caller;
-    const side = dialog.caller === flow ? 'caller' : 'callee';
+    const side = dialogs.sideOf(dialog, flow) ?? 'callee';
+    const target = side === 'caller' ? dialog.callee : dialog.caller;
     const hasOffer = isSdp(request) && (request.method === 'INVITE' || request.method === 'UPDATE');
     if (hasOffer && dialog.media !== undefined) prepared.body = dialog.media.reoffer(side, prepared.body);
     if (request.method === 'MESSAGE' && faults.dropMessages === true) return;
@@ -61,7 +62,7 @@ export class InviteForwarder {
         return response;
       },
     });
-    forwarding.add(target, prepared, this.#tools.addressOf(target));
+    forwarding.add({ flow: target, request: prepared });
     forwarding.start();
   }
 
@@ -70,20 +71,24 @@ export class InviteForwarder {
     caller: Flow,
     prepared: SipMessage,
     offer: OfferBody,
-    binding: Binding,
+    [first, ...others]: Target,
     dialogs: Map<string, Dialog>,
   ): Promise<void> {
     const tools = this.#tools;
-    const callee = binding.flow;
-    const media = await tools.alg.anchor(offer.sdp, partyOf(caller), partyOf(callee));
-    const dialog = tools.dialogs.add(caller, callee, media);
-    const copy = retarget(prepared, binding.contact.uri);
-    offer.putInto(copy, media.offer);
-    addRecordRoute(copy, dialog, (flow) => {
-      const { host, port } = tools.addressOf(flow);
-      return `sip:${host}:${port};transport=${flow.transport};lr`;
-    });
-    dialogs.set(forwarding.add(callee, copy, tools.addressOf(callee)).id, dialog);
+    const media = await tools.alg.anchor(offer.sdp, partyOf(caller), partyOf(first.flow));
+    const dialog = tools.dialogs.add(caller, first.flow, media);
+    const aimed = ({ flow, contact }: Binding): Destination => {
+      const copy = retarget(prepared, contact.uri);
+      offer.putInto(copy, media.offer);
+      dialog.callee = flow;
+      addRecordRoute(copy, dialog);
+      return { flow, request: copy };
+    };
+    const next = (): Destination | undefined => {
+      const binding = firstOpen(others);
+      return binding && aimed(binding);
+    };
+    dialogs.set(forwarding.add(aimed(first), next).id, dialog);
   }
 
   #branchEnded(dialog: Dialog | undefined, response: SipMessage): SipMessage {

@@ -1,17 +1,19 @@
 import { ProtocolError } from '../../base/errors.ts';
 import { parseSipUri } from '../../protocol/sip/headers.ts';
-import type { SipMessage } from '../../protocol/sip/message.ts';
+import { SipMessage } from '../../protocol/sip/message.ts';
 import type { LabUser } from '../users.ts';
 import { Dialogs, type Dialog } from './dialogs.ts';
 import type { Flow } from './flow.ts';
 import { Forwarding, topBranch, type BranchIndex, type ForwardingHandlers } from './forwarding.ts';
-import type { ForwardingTools, ProxyOptions } from './forwarding-tools.ts';
+import type { ForwardingTools, ProxyOptions, RequestHandler, RequestService } from './forwarding-tools.ts';
 import { InviteForwarder } from './invite-forwarder.ts';
 import { MessageForwarder } from './message-forwarder.ts';
-import { badExtension, securityRequired, type Binding } from './registrar.ts';
+import type { Binding } from './bindings.ts';
+import { badExtension, securityRequired } from './registrar.ts';
 import { replyTo } from './replies.ts';
 import { assertIdentity, isFrom, prepareForForwarding, separateVias } from './request-rules.ts';
 import { unsupportedOptions, verifies } from './security-agreement.ts';
+import { edgeVia } from './transports.ts';
 
 /** Routes requests between registered UEs and keeps their transactions (RFC 3261 16). */
 export class Proxy {
@@ -24,6 +26,7 @@ export class Proxy {
   readonly #running = new Map<Forwarding, Flow | undefined>();
   readonly #invites: InviteForwarder;
   readonly #messages: MessageForwarder;
+  readonly #services: readonly RequestService[];
 
   constructor(options: ProxyOptions) {
     this.#options = options;
@@ -31,9 +34,11 @@ export class Proxy {
       ...options,
       dialogs: this.#dialogs,
       forwarding: (upstream, request, handlers) => this.#forwarding(upstream, request, handlers),
+      submit: (message, user) => this.#messages.submit(message, user),
     };
     this.#invites = new InviteForwarder(tools);
     this.#messages = new MessageForwarder(tools);
+    this.#services = options.services(tools);
   }
 
   /** Sessions that hold media or may still do so. */
@@ -71,7 +76,7 @@ export class Proxy {
       forwarding.flowClosed(flow);
     }
     this.#dialogs.flowClosed(flow);
-    this.#options.rooms?.flowClosed(flow);
+    for (const service of this.#services) service.flowClosed?.(flow);
   }
 
   /** Sends what waited for the user of a flow that has just registered. */
@@ -80,6 +85,8 @@ export class Proxy {
   }
 
   stop(): void {
+    for (const service of this.#services) service.stop?.();
+    this.#messages.stop();
     this.#dialogs.stop();
     this.#transactions.clear();
     this.#running.clear();
@@ -88,15 +95,30 @@ export class Proxy {
 
   #route(flow: Flow, request: SipMessage): void {
     const dialog = this.#dialogs.find(request);
-    const isParticipant = dialog?.caller === flow || dialog?.callee === flow;
-    const sender = this.#options.registrar.bindingOf(flow)?.user;
-    const room = this.#options.rooms?.roomOf(request);
-    const isInRoom = room !== undefined && /;\s*tag\s*=/i.test(request.headers.get('To') ?? '');
-    const refusal = this.#refusal(flow, request, sender, isParticipant || isInRoom);
+    const isParticipant = dialog !== undefined && this.#dialogs.sideOf(dialog, flow) !== undefined;
+    const { registrar } = this.#options;
+    const registered = registrar.bindings.onFlow(flow)?.user;
+    const sender = registered ?? (isParticipant ? undefined : registrar.senderBeside(flow, request));
+    if (sender instanceof SipMessage) {
+      flow.send(sender);
+      return;
+    }
+    request.headers.remove('Proxy-Authorization');
+    const handle = isParticipant ? undefined : this.#claimed(request);
+    const isInService = handle !== undefined && /;\s*tag\s*=/i.test(request.headers.get('To') ?? '');
+    const refusal = this.#refusal(flow, request, sender, isParticipant || isInService);
     if (refusal !== undefined) flow.send(refusal);
-    else if (room !== undefined && sender !== undefined) room.handle(flow, sender, request);
+    else if (handle !== undefined && sender !== undefined) handle(flow, sender, request);
     else if (dialog !== undefined && isParticipant) this.#inDialog(flow, dialog, request);
     else if (sender !== undefined) this.#initial(flow, sender, request);
+  }
+
+  #claimed(request: SipMessage): RequestHandler | undefined {
+    for (const service of this.#services) {
+      const handler = service.claim(request);
+      if (handler !== undefined) return handler;
+    }
+    return undefined;
   }
 
   #refusal(
@@ -119,17 +141,20 @@ export class Proxy {
 
   #initial(flow: Flow, sender: LabUser, request: SipMessage): void {
     const uri = request.start.kind === 'request' ? request.start.uri : '';
-    const user = this.#options.registrar.userOf(uri);
-    if (user === undefined) {
+    const found = this.#options.registrar.find(uri);
+    if (found === undefined) {
       const isPing = request.method === 'OPTIONS' && parseSipUri(uri).user === undefined;
       flow.send(replyTo(request, isPing ? 200 : 404));
       return;
     }
     const prepared = this.#prepare(request, sender);
-    const bindings = this.#options.registrar.bindings(user);
+    const targets = this.#options.registrar.bindings.targets(found.user, found.instance);
     // A call to oneself rings the other devices only.
-    const others = request.method === 'INVITE' ? bindings.filter((binding) => binding.flow !== flow) : bindings;
-    if (request.method === 'MESSAGE') this.#messages.forward(flow, request, prepared, user, bindings);
+    const others =
+      request.method === 'INVITE'
+        ? targets.filter((target) => !target.some((binding) => binding.flow === flow))
+        : targets;
+    if (request.method === 'MESSAGE') this.#messages.forward(flow, request, prepared, found, targets);
     else if (others.length === 0) flow.send(replyTo(request, 480));
     else if (request.method === 'INVITE') void this.#invites.forward(flow, request, prepared, others);
     else this.#messages.forwardPlain(flow, request, prepared, others);
@@ -153,13 +178,11 @@ export class Proxy {
   /** RFC 3261 17.1.1.3: an ACK to a failure ends here; one to a 200 has its own branch and follows the route. */
   #acknowledge(flow: Flow, request: SipMessage): void {
     const dialog = this.#dialogs.find(request);
-    if (dialog === undefined || (dialog.caller !== flow && dialog.callee !== flow)) return;
-    const target = dialog.caller === flow ? dialog.callee : dialog.caller;
+    const side = dialog && this.#dialogs.sideOf(dialog, flow);
+    if (dialog === undefined || side === undefined) return;
+    const target = side === 'caller' ? dialog.callee : dialog.caller;
     const prepared = this.#prepare(request, flow.user);
-    const address = this.#options.addressOf(target);
-    const branch = `${topBranch(request) ?? 'z9hG4bK'}-ack`;
-    const via = `SIP/2.0/${target.transport.toUpperCase()} ${address.host}:${address.port};branch=${branch}`;
-    prepared.headers.prepend('Via', via);
+    prepared.headers.prepend('Via', edgeVia(target, `${topBranch(request) ?? 'z9hG4bK'}-ack`));
     target.send(prepared);
   }
 

@@ -1,12 +1,6 @@
 import { ProtocolError } from '../../base/errors.ts';
-import {
-  formatVia,
-  headerList,
-  parseNameAddress,
-  parseSipUri,
-  parseVia,
-  splitHeaderList,
-} from '../../protocol/sip/headers.ts';
+import { formatVia, headerList, parseNameAddress, parseVia, splitHeaderList } from '../../protocol/sip/headers.ts';
+import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
 import type { SipMessage } from '../../protocol/sip/message.ts';
 import type { LabUser } from '../users.ts';
 import type { Flow } from './flow.ts';
@@ -35,9 +29,7 @@ function replaceVias(message: SipMessage, vias: readonly string[]): void {
 /** True when the From header names that user (RFC 3261 19.1.4, as far as the lab's addresses go). */
 export function isFrom(request: SipMessage, user: LabUser): boolean {
   const from = parseNameAddress(request.headers.get('From') ?? '', 'sip.From').uri;
-  if (!/^sips?:/i.test(from)) return false;
-  const uri = parseSipUri(from, 'sip.From');
-  return `sip:${uri.user?.toLowerCase() ?? ''}@${uri.host}` === user.identity;
+  return owns(user, from);
 }
 
 export interface PreparationOptions {
@@ -71,10 +63,24 @@ export function prepareForForwarding(request: SipMessage, { asserted, isOurRoute
   return copy;
 }
 
-/** Replaces whatever a UE wrote about its own identity. */
+/** Replaces what a UE wrote about its own identity by one that is its own: the one it prefers, if it is (RFC 3325 6). */
 export function assertIdentity(message: SipMessage, user: LabUser | undefined): void {
+  const [preferred] = headerList(message, 'P-Preferred-Identity');
   message.headers.remove('P-Asserted-Identity').remove('P-Preferred-Identity');
-  if (user !== undefined) message.headers.add('P-Asserted-Identity', `<${user.identity}>`);
+  if (user === undefined) return;
+  const wanted = preferred === undefined ? undefined : parseNameAddress(preferred, 'sip.P-Preferred-Identity').uri;
+  const identity = wanted === undefined ? undefined : ownIdentity(user, wanted);
+  message.headers.add('P-Asserted-Identity', `<${identity ?? user.identity}>`);
+}
+
+function ownIdentity(user: LabUser, uri: string): string | undefined {
+  const wanted = tryKmsUserIdentity(uri)?.toLowerCase();
+  return user.identities.find((identity) => identity.toLowerCase() === wanted);
+}
+
+/** True when that address is one of the user's. */
+export function owns(user: LabUser, uri: string): boolean {
+  return ownIdentity(user, uri) !== undefined;
 }
 
 /** A copy for one contact: its address becomes the Request-URI, the called identity stays readable (RFC 7315 4.2). */

@@ -1,5 +1,6 @@
 import { parseParameters, headerList } from '../../protocol/sip/headers.ts';
 import type { SipMessage } from '../../protocol/sip/message.ts';
+import { isSecure, type LabTransport } from './transports.ts';
 
 /** What was agreed on one flow (RFC 3329, profile 1). */
 export interface SecurityAgreement {
@@ -12,12 +13,12 @@ export interface SecurityAgreement {
 const msrpTls = 'msrp-tls;mediasec';
 
 /** The list depends on the flow only, never on what the client listed (RFC 3329 2.3.1). */
-export function serverMechanisms(transport: 'tls' | 'tcp'): readonly string[] {
-  return transport === 'tls' ? ['tls;q=0.2', msrpTls] : [msrpTls];
+export function serverMechanisms(transport: LabTransport): readonly string[] {
+  return isSecure(transport) ? ['tls;q=0.2', msrpTls] : [msrpTls];
 }
 
 /** Undefined when the request carries no Security-Client: then nothing is agreed. */
-export function agree(request: SipMessage, transport: 'tls' | 'tcp'): SecurityAgreement | undefined {
+export function agree(request: SipMessage, transport: LabTransport): SecurityAgreement | undefined {
   const client = headerList(request, 'Security-Client').map(comparable);
   if (client.length === 0) return undefined;
   return { server: serverMechanisms(transport), msrpTls: client.includes(comparable(msrpTls)) };
@@ -49,7 +50,7 @@ export function stripSecurityHeaders(request: SipMessage): void {
 
 /** The option tags of Proxy-Require (and Require, for REGISTER) that the edge does not know. */
 export function unsupportedOptions(request: SipMessage): string[] {
-  const known = [...edgeOptions, 'path', 'outbound', 'gruu', 'pref'];
+  const known = [...edgeOptions, 'path', 'outbound', 'gruu', 'pref', 'recipient-list-message'];
   const required = headerList(request, 'Proxy-Require').concat(
     request.method === 'REGISTER' ? headerList(request, 'Require') : [],
   );

@@ -10,6 +10,7 @@ import { SipMessage } from '../../protocol/sip/message.ts';
 import { utf8 } from '../../base/bytes.ts';
 import type { Flow } from '../edge/flow.ts';
 import { replyTo } from '../edge/replies.ts';
+import { edgeUri, edgeVia } from '../edge/transports.ts';
 import type { LabUser } from '../users.ts';
 import { conferenceDocument } from './conference-document.ts';
 import { openMemberMedia, type MemberMedia } from './room-member.ts';
@@ -19,8 +20,6 @@ export interface LabRoomOptions {
   readonly uri: string;
   readonly sockets: MsrpSockets;
   readonly certificate: DeviceCertificate;
-  /** Where UEs reach the edge, for our Contact. */
-  readonly addressOf: (flow: Flow) => { readonly host: string; readonly port: number };
 }
 
 interface Member {
@@ -204,11 +203,10 @@ export class LabRoom {
 
   #notify(watcher: Watcher, state: string): void {
     const { flow } = watcher;
-    const { host, port } = this.#options.addressOf(flow);
     const notify = SipMessage.request('NOTIFY', watcher.target);
     watcher.sequence += 1;
     notify.headers
-      .add('Via', `SIP/2.0/${flow.transport.toUpperCase()} ${host}:${port};branch=z9hG4bK${randomId(secureRandom)}`)
+      .add('Via', edgeVia(flow, `z9hG4bK${randomId(secureRandom)}`))
       .add('Max-Forwards', '70')
       .add('From', watcher.from)
       .add('To', watcher.to)
@@ -228,9 +226,8 @@ export class LabRoom {
   }
 
   #contact(flow: Flow): string {
-    const { host, port } = this.#options.addressOf(flow);
     const user = /^sips?:([^@]+)@/i.exec(this.uri)?.[1] ?? '';
-    return `<sip:${user}@${host}:${port};transport=${flow.transport}>;isfocus`;
+    return `<${edgeUri(flow, '', user)}>;isfocus`;
   }
 }
 

@@ -3,6 +3,7 @@ import { utf8 } from '../../../src/base/bytes.ts';
 import { explode, listed } from './memory-list-service.ts';
 import type {
   FlowFacts,
+  FlowStatus,
   IncomingInvite,
   IncomingMessage,
   InviteOutcome,
@@ -85,6 +86,7 @@ export class MemoryUserAgent implements SipUserAgent {
   readonly sessions: MemorySession[] = [];
   flow: FlowFacts | undefined;
   registration: RegistrationState = { state: 'unregistered' };
+  readonly ownDevices = [];
   /** False: answers INVITEs with more than an SDP by 415. */
   takesMultipart = true;
   readonly #network: MemorySipNetwork;
@@ -93,6 +95,10 @@ export class MemoryUserAgent implements SipUserAgent {
     this.#network = network;
     this.identity = identity;
     this.flow = flow;
+  }
+
+  get flows(): readonly FlowStatus[] {
+    return [{ regId: 1, registration: this.registration, ...(this.flow === undefined ? {} : { flow: this.flow }) }];
   }
 
   subscribe(): never {
@@ -159,6 +165,8 @@ export class MemoryUserAgent implements SipUserAgent {
         from,
         to,
         ...(asserted === undefined ? {} : { assertedIdentity: asserted }),
+        callId: 'memory',
+        flow: this.flow,
         contentType: message.contentType,
         body: message.body,
         header: () => undefined,

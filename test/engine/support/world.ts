@@ -132,7 +132,10 @@ export class World {
       clock: this.clock,
       random: this.#random,
       log: this.#log,
-      sip: { connect: () => Promise.reject(new Error('not used')) },
+      sip: {
+        locate: () => Promise.reject(new Error('not used')),
+        connect: () => Promise.reject(new Error('not used')),
+      },
       msrp: this.msrp.sockets(host, canDoPskTls),
       keyManagement: this.kms,
       bootstrapping: {

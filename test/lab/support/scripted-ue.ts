@@ -1,16 +1,21 @@
 import { createHash } from 'node:crypto';
-import { connect as connectTcp, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import type { Socket } from 'node:net';
 import { utf8 } from '../../../src/base/bytes.ts';
 import { randomId } from '../../../src/base/random.ts';
 import { secureRandom } from '../../../src/crypto/random.ts';
 import type { Lab } from '../../../src/lab/lab.ts';
 import { formatNameAddress, parseNameAddress, parseSipUri } from '../../../src/protocol/sip/headers.ts';
 import { parseSipMessage, serialiseSipMessage, SipMessage } from '../../../src/protocol/sip/message.ts';
-import { SipStreamFramer } from '../../../src/protocol/sip/stream-framer.ts';
+import type { SipProtocol } from '../../../src/engine/ports.ts';
+import { openUeWire, type UeWire } from './ue-wire.ts';
 
 export interface RegisterOptions {
-  readonly algorithm?: 'SHA-256' | 'MD5';
+  readonly algorithm?: 'SHA-256' | 'MD5' | 'MD5-sess' | 'SHA-512-256';
+  readonly qop?: 'auth' | 'auth-int';
+  /** Registers one flow of a device (RFC 5626). */
+  readonly outbound?: { readonly instance: string; readonly regId: number };
+  /** More headers of both requests. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Security-Client entries; none leaves sec-agree out. */
   readonly securityClient?: readonly string[];
   readonly password?: string;
@@ -19,9 +24,12 @@ export interface RegisterOptions {
   readonly securityVerify?: readonly string[];
 }
 
+/** What a UE must know of a lab, in this process or in another one. */
+export type ReachableLab = Pick<Lab, 'edges' | 'caPem' | 'domain' | 'ueConfig'>;
+
 type Match = (message: SipMessage) => boolean;
 
-const waitMilliseconds = 8000;
+const waitMilliseconds = 25_000;
 
 /** A UE without any logic of its own: every message of it is written by the test. */
 export class ScriptedUe {
@@ -29,45 +37,37 @@ export class ScriptedUe {
   readonly identity: string;
   readonly contact: string;
   readonly received: SipMessage[] = [];
+  /** Of TCP and TLS. */
   readonly socket: Socket;
+  readonly wire: UeWire;
   isClosed = false;
-  readonly #lab: Lab;
-  readonly #transport: 'tls' | 'tcp';
+  readonly #lab: ReachableLab;
+  readonly #transport: SipProtocol;
   readonly #waiting = new Set<() => void>();
   /** Given to `expect` once. */
   readonly #taken = new Set<SipMessage>();
   #securityVerify: readonly string[] = [];
   #cseq = 0;
 
-  static async connect(lab: Lab, name: string, transport: 'tls' | 'tcp' = 'tls'): Promise<ScriptedUe> {
-    const { host, port } = lab.sip[transport];
-    const socket =
-      transport === 'tls'
-        ? connectTls({ host, port, ca: lab.caPem, servername: lab.domain })
-        : connectTcp({ host, port });
-    await new Promise((resolve, reject) => {
-      socket.once(transport === 'tls' ? 'secureConnect' : 'connect', resolve);
-      socket.once('error', reject);
-    });
-    return new ScriptedUe(lab, name, transport, socket);
+  /** @param edge number of the edge, from 0. */
+  static async connect(lab: ReachableLab, name: string, transport: SipProtocol = 'tls', edge = 0): Promise<ScriptedUe> {
+    return new ScriptedUe(lab, name, transport, await openUeWire(lab, transport, edge));
   }
 
-  private constructor(lab: Lab, name: string, transport: 'tls' | 'tcp', socket: Socket) {
+  private constructor(lab: ReachableLab, name: string, transport: SipProtocol, wire: UeWire) {
     this.#lab = lab;
     this.name = name;
     this.#transport = transport;
-    this.socket = socket;
+    this.wire = wire;
+    this.socket = wire.socket as Socket;
     this.identity = `sip:${name}@lab.test`;
-    this.contact = `sip:${randomId(secureRandom, 4)}@127.0.0.1:${socket.localPort ?? 0};transport=${transport}`;
-    const framer = new SipStreamFramer();
-    socket.on('data', (bytes: Buffer) => {
-      for (const frame of framer.push(bytes)) {
-        if (frame.kind === 'message') this.received.push(parseSipMessage(frame.bytes));
-      }
+    this.contact = `sip:${randomId(secureRandom, 4)}@127.0.0.1:${wire.localPort};transport=${transport}`;
+    wire.onMessage((bytes) => {
+      // STUN, and the pong of a WebSocket, are for the test alone.
+      if ((bytes[0] ?? 0) >= 0x41) this.received.push(parseSipMessage(bytes));
       this.#wake();
     });
-    socket.on('error', () => undefined);
-    socket.on('close', () => {
+    wire.onClose(() => {
       this.isClosed = true;
       this.#wake();
     });
@@ -124,7 +124,7 @@ export class ScriptedUe {
   }
 
   send(message: SipMessage): void {
-    this.socket.write(serialiseSipMessage(message));
+    this.wire.send(serialiseSipMessage(message));
   }
 
   /** Sends and waits for the final response. */
@@ -188,15 +188,21 @@ export class ScriptedUe {
 
   via(): string {
     const branch = `z9hG4bK${randomId(secureRandom)}`;
-    return `SIP/2.0/${this.#transport.toUpperCase()} 127.0.0.1:${this.socket.localPort ?? 0};branch=${branch};rport`;
+    return `SIP/2.0/${this.#transport.toUpperCase()} 127.0.0.1:${this.wire.localPort};branch=${branch};rport`;
   }
 
   close(): void {
-    this.socket.destroy();
+    if (!this.isClosed) this.wire.close();
   }
 
-  #registerRequest({ securityClient = [], expires = 600 }: RegisterOptions): SipMessage {
+  #registerRequest(options: RegisterOptions): SipMessage {
+    const { securityClient = [], expires = 600, outbound, headers = {} } = options;
     const request = this.request('REGISTER', `sip:${this.#lab.domain}`);
+    if (outbound !== undefined) {
+      const device = `+sip.instance="<${outbound.instance}>";reg-id=${outbound.regId}`;
+      request.headers.set('Contact', `<${this.contact};ob>;${device}`).add('Supported', 'path, outbound, gruu');
+    }
+    for (const [name, value] of Object.entries(headers)) request.headers.add(name, value);
     request.headers.set('To', `<${this.identity}>`).add('Expires', String(expires));
     for (const mechanism of securityClient) request.headers.add('Security-Client', mechanism);
     if (securityClient.length > 0 && !request.headers.has('Require')) request.headers.add('Require', 'sec-agree');
@@ -210,22 +216,27 @@ export class ScriptedUe {
     }
   }
 
-  #authorization(challenge: SipMessage, { algorithm = 'SHA-256', password }: RegisterOptions): string {
+  #authorization(challenge: SipMessage, options: RegisterOptions): string {
+    const { algorithm = 'SHA-256', qop = 'auth', password } = options;
     const offered = challenge.headers
       .getAll('WWW-Authenticate')
-      .find((value) => value.includes(`algorithm=${algorithm}`));
+      .find((value) => value.includes(`algorithm=${algorithm},`));
     const nonce = /nonce="([^"]+)"/.exec(offered ?? '')?.[1] ?? '';
     const config = this.#lab.ueConfig(this.name);
     const hash = (text: string): string =>
-      createHash(algorithm === 'MD5' ? 'md5' : 'sha256')
+      createHash(
+        algorithm.startsWith('MD5') ? 'md5' : algorithm.toLowerCase().replaceAll('-', '').replace('512', '512-'),
+      )
         .update(text)
         .digest('hex');
     const uri = `sip:${this.#lab.domain}`;
-    const a1 = hash(`${config.privateIdentity}:lab.test:${password ?? config.password}`);
-    const response = hash(`${a1}:${nonce}:00000001:abc:auth:${hash(`REGISTER:${uri}`)}`);
+    const base = hash(`${config.privateIdentity}:lab.test:${password ?? config.password}`);
+    const a1 = algorithm === 'MD5-sess' ? hash(`${base}:${nonce}:abc`) : base;
+    const a2 = hash(qop === 'auth' ? `REGISTER:${uri}` : `REGISTER:${uri}:${hash('')}`);
+    const response = hash(`${a1}:${nonce}:00000001:abc:${qop}:${a2}`);
     return (
       `Digest username="${config.privateIdentity}", realm="lab.test", nonce="${nonce}", uri="${uri}", ` +
-      `response="${response}", algorithm=${algorithm}, cnonce="abc", qop=auth, nc=00000001`
+      `response="${response}", algorithm=${algorithm}, cnonce="abc", qop=${qop}, nc=00000001`
     );
   }
 

@@ -130,6 +130,8 @@ class FakeAccount implements HostedAccount {
       identity: alice,
       policy: this.config.policy,
       registration: { state: 'unregistered' as const },
+      flows: [],
+      ownDevices: [],
       sessions: this.sessions,
       kms: this.kms,
       tickets: { kept: 'memory' as const, explanation: 'In memory.' },

@@ -1,0 +1,7 @@
+export {
+  DatagramTransactions,
+  type DatagramAction,
+  type DatagramEvent,
+  type DatagramTransactionsOptions,
+} from './datagram-transactions.ts';
+export type { TransactionTimers } from './timers.ts';
