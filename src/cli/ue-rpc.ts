@@ -15,27 +15,28 @@ import {
   RpcError,
   type RpcId,
 } from './json-rpc.ts';
+import { isMessageMethod, messageParams, runMessageMethod, type MessageAccount } from './message-rpc.ts';
 import { isRoomMethod, roomParams, runRoomMethod } from './room-rpc.ts';
 import type { Line } from './bounded-lines.ts';
 
-export type UeAccount = Pick<
-  Account,
-  | 'events'
-  | 'register'
-  | 'unregister'
-  | 'sendMessage'
-  | 'cancelMessage'
-  | 'retryKms'
-  | 'openSession'
-  | 'closeSession'
-  | 'composing'
-  | 'conversations'
-  | 'markDisplayed'
-  | 'rooms'
-  | 'status'
-  | 'sendFile'
-  | 'files'
->;
+export type UeAccount = MessageAccount &
+  Pick<
+    Account,
+    | 'events'
+    | 'register'
+    | 'unregister'
+    | 'sendMessage'
+    | 'cancelMessage'
+    | 'retryKms'
+    | 'openSession'
+    | 'closeSession'
+    | 'composing'
+    | 'conversations'
+    | 'rooms'
+    | 'status'
+    | 'sendFile'
+    | 'files'
+  >;
 
 export interface UeRpcOptions {
   readonly account: UeAccount;
@@ -69,7 +70,6 @@ const params = {
     consent: z.boolean().optional(),
   }),
   'message.cancel': z.strictObject({ id: z.string() }),
-  'message.displayed': z.strictObject({ id: z.string() }),
   composing: z.strictObject({ to: address, isWriting: z.boolean() }),
   'kms.retry': nothing,
   'session.open': z.strictObject({ to: address, policy, consent: z.boolean().optional() }),
@@ -89,6 +89,7 @@ const params = {
   'file.cancel': file,
   'file.list': nothing,
   ...roomParams,
+  ...messageParams,
 } as const;
 type Method = keyof typeof params;
 
@@ -167,6 +168,7 @@ export class UeRpc {
   async #run(method: Method, given: unknown): Promise<unknown> {
     const { account } = this.#options;
     if (isRoomMethod(method)) return runRoomMethod(account.rooms, method, given);
+    if (isMessageMethod(method)) return runMessageMethod(account, method, given);
     switch (method) {
       case 'message.send': {
         const outcome = await account.sendMessage(withoutUndefined(checkParams(params[method], given)));
@@ -177,13 +179,6 @@ export class UeRpc {
       case 'message.cancel': {
         const { id } = checkParams(params[method], given);
         if (!account.cancelMessage(id)) throw new RpcError('no-such-message', 'No message of this id waits.', 'id');
-        return {};
-      }
-      case 'message.displayed': {
-        const { id } = checkParams(params[method], given);
-        const conversation = account.conversations().find(({ messages }) => messages.some((one) => one.id === id));
-        if (conversation === undefined) throw new RpcError('no-such-message', 'There is no such message.', 'id');
-        account.markDisplayed(conversation.peer, id);
         return {};
       }
       case 'composing':
