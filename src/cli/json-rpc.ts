@@ -13,6 +13,8 @@ const numbers = {
   'no-such-file': -32003,
   'no-such-room': -32004,
   'not-remembered': -32005,
+  'no-such-contact': -32006,
+  'file-unusable': -32007,
 } as const;
 export type RpcErrorCode = keyof typeof numbers;
 

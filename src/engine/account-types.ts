@@ -30,6 +30,8 @@ export interface AccountEvents {
   readonly room: RoomView;
   /** Something was said in a chat room. */
   readonly roomMessage: RoomMessage;
+  /** A policy was set for a contact, or taken away: then the account's counts. */
+  readonly contactPolicy: { readonly peer: string; readonly policy: Policy | undefined };
   /** Something came in and was dropped or refused: a copy, a message or an invitation that the policy forbids. */
   readonly incomingRefused: IncomingRefusal;
 }

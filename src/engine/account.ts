@@ -64,6 +64,8 @@ export interface AccountParts {
   readonly sim?: AkaCard | undefined;
   /** Key tickets live in memory only when absent. */
   readonly ticketStorage?: TicketStorage | undefined;
+  /** Whether a peer is in the address book. */
+  readonly isContact?: (peer: string) => boolean;
 }
 
 /** One identity at one operator: registers, sends and receives under its policies, and keeps its conversations. */
@@ -87,7 +89,7 @@ export class Account {
   readonly #relay: RelayClient | undefined;
   #registering: Promise<RegistrationState> | undefined;
 
-  constructor({ ports, config, secrets, userAgent, certificate, sim, ticketStorage }: AccountParts) {
+  constructor({ ports, config, secrets, userAgent, certificate, sim, ticketStorage, isContact }: AccountParts) {
     this.config = config;
     this.#ports = ports;
     this.#userAgent = userAgent;
@@ -164,7 +166,7 @@ export class Account {
       self: this.#self,
       storage: ports.files,
       config: config.files ?? {},
-      isContact: (peer) => this.#policies.isKnown(peer),
+      isContact: (peer) => this.#policies.isKnown(peer) || (isContact?.(peer) ?? false),
       onChange: (view) => this.events.emit('file', view),
       onRefused,
     });
@@ -331,10 +333,17 @@ export class Account {
     return this.#messages.conversations();
   }
 
+  /** The policy that is set for this contact itself; undefined where that of the account counts. */
+  contactPolicy(contact: string): Policy | undefined {
+    const peer = tryKmsUserIdentity(contact) ?? contact;
+    return this.#policies.isKnown(peer) ? this.#policies.policyFor(peer) : undefined;
+  }
+
   /** Undefined returns the contact to the account's policy. Consent that was given to it ends, and so do weaker sessions. */
   setContactPolicy(contact: string, policy: Policy | undefined): void {
     const peer = tryKmsUserIdentity(contact) ?? contact;
     this.#policies.setPolicy(peer, policy);
+    this.events.emit('contactPolicy', { peer, policy });
     if (policy === 'require-e2e') this.#prefetch.want(peer);
     else this.#prefetch.unwant(peer);
     this.#messages.outbox.raise(peer, this.#policies.policyFor(peer), this.#policies.agreedLevel(peer));

@@ -40,8 +40,18 @@ export interface ChatMessage {
   readonly messageId?: string;
   /** Sent by another device of the same user; `direction` is `out`. */
   readonly fromOtherDevice?: true;
+  /** It came out of an export, and not over the network: `level` is `none`, and there is no evidence. */
+  readonly imported?: ImportedMark;
   /** Of a message to several: each with what became of it. `conversation` then names the group. */
   readonly recipients?: readonly RecipientState[];
+}
+
+/** What an export says of a message: the exporter's word, of which nothing was verified on this device. */
+export interface ImportedMark {
+  /** When it was imported, milliseconds since 1970. */
+  readonly at: number;
+  readonly level: ProtectionLevel;
+  readonly evidence?: Evidence;
 }
 
 /** One of those to whom a message went. */

@@ -2,20 +2,29 @@ import { Account } from './account.ts';
 import type { AccountConfig, AccountSecrets, SipServerConfig } from './account-config.ts';
 import { DeviceCertificates } from './device-certificates.ts';
 import { deviceInstance } from './device-instance.ts';
+import { People } from './people.ts';
 import type { EnginePorts, SipTarget, TicketStorage } from './ports.ts';
 import { acceptServerCertificate } from './server-trust.ts';
 import { SoftwareSim } from './sim/index.ts';
+import { createMemoryStore, type Store } from './store/index.ts';
 import { createSipUserAgent, type SipAccount, type SipAuthentication } from './sip/index.ts';
 
 /** The application without a face: its accounts, and what they share. */
 export class Engine {
+  /** Everything that outlives the program, where it can. */
+  readonly store: Store;
+  /** Contacts, and what is known of those that the user talks to. */
+  readonly people: People;
   readonly #ports: EnginePorts;
   readonly #accounts = new Map<string, Account>();
   readonly #certificates: DeviceCertificates;
 
   constructor(ports: EnginePorts) {
-    this.#ports = ports;
+    this.store = ports.store ?? createMemoryStore({ reason: 'No place to keep it is configured' });
+    // One store for the accounts and for what belongs to none of them.
+    this.#ports = { ...ports, store: this.store };
     this.#certificates = DeviceCertificates.of(ports);
+    this.people = new People(this.#ports, this.store);
   }
 
   get accounts(): readonly Account[] {
@@ -50,8 +59,10 @@ export class Engine {
       certificate: () => this.#certificates.current(),
       sim,
       ticketStorage,
+      isContact: (peer) => this.people.contacts.find(peer) !== undefined,
     });
     this.#accounts.set(config.id, account);
+    this.people.attach(account, userAgent);
     return account;
   }
 
@@ -75,13 +86,15 @@ export class Engine {
   async removeAccount(id: string): Promise<void> {
     const account = this.#accounts.get(id);
     this.#accounts.delete(id);
+    await this.people.detach(id);
+    this.people.trust.forgetAccount(id);
     await account?.dropTickets();
     await account?.stop();
   }
 
   /** Within a bounded time; never rejects. */
   async stop(): Promise<void> {
-    await Promise.all(this.accounts.map((account) => account.stop()));
+    await Promise.all(this.accounts.map((account) => this.people.detach(account.config.id).then(() => account.stop())));
     this.#accounts.clear();
   }
 }

@@ -115,6 +115,28 @@ export const limits = {
   /** Files that wait for the user's answer. */
   offeredFiles: 32,
   fileTransfers: 500,
+  contacts: 20_000,
+  contactAddresses: 32,
+  contactAddressCharacters: 400,
+  contactNameCharacters: 256,
+  contactNoteCharacters: 8 * 1024,
+  contactUidCharacters: 256,
+  contactPhotoOctets: 64 * 1024,
+  /** Peers of whom is remembered what vouched for them, and values of each kind for one of them. */
+  trustHistories: 20_000,
+  trustSightings: 16,
+  /** Contacts of one account whose presence is watched. */
+  watchedContacts: 200,
+  /** Requested life of a subscription or a publication of presence; the network decides. */
+  presenceSeconds: 3_600,
+  /** Before a subscription that was refused or ended is tried again: first, and at the longest. */
+  presenceRetryMilliseconds: 60_000,
+  presenceRetryLongestMilliseconds: 60 * 60_000,
+  /** How long a network that takes no presence is not asked again. */
+  presenceRefusedMilliseconds: 24 * 60 * 60_000,
+  /** Octets of one message of an export that is read. */
+  importedMessageOctets: 4 * 1024 * 1024,
+  importedMessages: 5_000_000,
   messagesPerConversation: 5_000,
   conversations: 2_000,
   cachedTickets: 2_000,
@@ -159,6 +181,8 @@ export const limits = {
   searchTextLength: 1_000,
   searchWords: 16,
   searchHits: 200,
+  /** Longest time for which messages are kept when it is not for ever. */
+  retentionDays: 36_500,
   /** Messages that are read from the store at a time for an export. */
   exportedMessagesAtOnce: 500,
 } as const;

@@ -1,6 +1,7 @@
 import type { Logger } from '../base/log.ts';
 import { secureRandom } from '../crypto/random.ts';
 import type { EnginePorts, SecretStore, ServerPins } from '../engine/ports.ts';
+import type { Store } from '../engine/store/index.ts';
 import { createFileStorage } from './files/file-storage.ts';
 import { createHttpsBootstrapping } from './bootstrapping.ts';
 import { createHttpsKeyManagement } from './key-management.ts';
@@ -23,6 +24,8 @@ export interface EnginePortsOptions {
   readonly simDirectory?: string;
   /** Remembered certificates of servers; without it no account can trust one because it was met before. */
   readonly serverPins?: ServerPins;
+  /** Where messages outlive the program (src/node/store); in memory without it. Whoever opened it closes it. */
+  readonly store?: Store;
 }
 
 /** What the engine needs from a real machine: the same for the desktop app, the scriptable UE and the lab. */
@@ -34,6 +37,7 @@ export async function createEnginePorts({
   simDirectory,
   secrets,
   serverPins,
+  store,
 }: EnginePortsOptions): Promise<EnginePorts> {
   return {
     clock: systemClock,
@@ -47,6 +51,7 @@ export async function createEnginePorts({
     ...(receivedFolder === undefined ? {} : { files: createFileStorage(receivedFolder) }),
     ...(secrets === undefined ? {} : { secrets }),
     bootstrapping: createHttpsBootstrapping(),
+    ...(store === undefined ? {} : { store }),
     ...(simDirectory === undefined ? {} : { simState: createSimStateFiles(simDirectory) }),
   };
 }

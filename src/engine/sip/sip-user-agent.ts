@@ -20,6 +20,7 @@ import type {
   InviteOutcome,
   OutgoingInvite,
   OutgoingMessage,
+  OutgoingPublication,
   OutgoingSubscription,
   OwnDevice,
   RegistrationState,
@@ -161,6 +162,10 @@ class OutboundUserAgent implements SipUserAgent {
 
   subscribe(subscription: OutgoingSubscription): EventSubscription {
     return this.#working().subscribe(subscription);
+  }
+
+  publish(publication: OutgoingPublication): Promise<SipReply> {
+    return this.#working().publish(publication);
   }
 
   #createFlow(regId: number, target: SipTarget): SipFlow {

@@ -189,14 +189,33 @@ export interface OutgoingSubscription {
   /** Seconds; 3600 when absent. */
   readonly expires?: number;
   readonly onNotify: (notification: { readonly contentType: string; readonly body: Uint8Array }) => void;
+  /** Whether the notifier has decided yet; told with every notification that does not end it. */
+  readonly onState?: (state: 'active' | 'pending') => void;
   /** Called once when the notifier ended or refused it. */
-  readonly onEnded: (end: SubscriptionEnd) => void;
+  readonly onEnded: (why: SubscriptionEnd) => void;
 }
 
-/** Why a subscription is over. */
+/** Why a subscription is over, as far as it was said. */
 export interface SubscriptionEnd {
-  /** Of the refusal; absent when it had begun, or nobody answered. */
+  /** Of the answer that refused it; absent when it had begun, or nobody answered. */
   readonly status?: number;
+  /** `rejected`, `noresource`, `probation` and others (RFC 6665 section 4.1.3). */
+  readonly reason?: string;
+  readonly retryAfterSeconds?: number;
+}
+
+/** A state that the network is to tell to those who may know it (RFC 3903). */
+export interface OutgoingPublication {
+  /** Whose state it is. */
+  readonly to: string;
+  /** Event package, for example `presence`. */
+  readonly event: string;
+  /** Seconds; 0 takes it away. */
+  readonly expires: number;
+  /** Absent to renew or to take away what was published before. */
+  readonly content?: { readonly contentType: string; readonly body: Uint8Array };
+  /** SIP-ETag of what it replaces, renews or takes away. */
+  readonly ifMatch?: string;
 }
 
 export interface EventSubscription {
@@ -236,4 +255,6 @@ export interface SipUserAgent {
   invite(invite: OutgoingInvite): Promise<InviteOutcome>;
   /** @throws ProtocolError `local` for an address that is no URI. */
   subscribe(subscription: OutgoingSubscription): EventSubscription;
+  /** @throws ProtocolError `local` for an address that is no URI, or more than 64 KiB. */
+  publish(publication: OutgoingPublication): Promise<SipReply>;
 }

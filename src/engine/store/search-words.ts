@@ -8,9 +8,12 @@ export interface TextSpan {
 
 const wordPattern = /[\p{L}\p{N}][\p{L}\p{N}\p{M}]*/gu;
 
+/** Letters of today's Unicode that SQLite takes for signs, so that they part words there. */
+const signsOfSqlite = /[\u19b0-\u19c0\u19c8\u19c9\u1cf2\u1cf3]/g;
+
 /** The words of a query, folded; operators, quotes and other signs are none. */
 export function searchWords(query: string): readonly string[] {
-  const words = query.slice(0, limits.searchTextLength).match(wordPattern) ?? [];
+  const words = query.slice(0, limits.searchTextLength).replace(signsOfSqlite, ' ').match(wordPattern) ?? [];
   return [...new Set(words.map(fold))].filter((word) => word !== '').slice(0, limits.searchWords);
 }
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../../src/engine/limits.ts';
 import { createMemoryStore } from '../../../src/engine/store/index.ts';
-import { chatMessage, describeStore } from './store-contract.ts';
+import { describeStore } from './store-contract.ts';
+import { chatMessage } from './stored-message.ts';
 
 const open = () => createMemoryStore({ reason: 'This is a test' });
 

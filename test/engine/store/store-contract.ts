@@ -3,25 +3,9 @@ import { utf8 } from '../../../src/base/bytes.ts';
 import type { ChatMessage } from '../../../src/engine/chat-message.ts';
 import { limits } from '../../../src/engine/limits.ts';
 import type { OutboxEntry, Store } from '../../../src/engine/store/index.ts';
+import { bob, chatMessage } from './stored-message.ts';
 
-const bob = 'sip:bob@example.org';
 const carol = 'sip:carol@example.org';
-
-export function chatMessage(id: string, over: Partial<ChatMessage> = {}): ChatMessage {
-  return {
-    id,
-    conversation: bob,
-    direction: 'in',
-    from: bob,
-    to: 'sip:alice@example.org',
-    text: `text of ${id}`,
-    at: 1_000,
-    way: 'message',
-    level: 'e2e',
-    state: 'received',
-    ...over,
-  };
-}
 
 const owed = (id: string, sequence: number, over: Partial<OutboxEntry> = {}): OutboxEntry => ({
   id,
@@ -221,6 +205,14 @@ export function describeStore(name: string, open: () => Store | Promise<Store>):
         expect(found(text)).toEqual(expected ? ['m2'] : []);
       });
 
+      it('finds no place by the words that tell it', () => {
+        for (const text of ['c1', 'a1', '\ue000c1', '\ue000a1', 'xa\u19b0bx', '\u0301'])
+          expect(found(text)).toEqual([]);
+        alice().messages.add(chatMessage('m4', { text: '\ue000c1 \ue000c2 \ue000c3 cafe' }));
+        expect(alice().messages.get('m4')?.text).toBe('\ue000c1 \ue000c2 \ue000c3 cafe');
+        expect(found('cafe', { peer: carol })).toEqual(['m3']);
+      });
+
       it('finds operators as the words that they are', () => {
         expect(found('or')).toEqual(['m3']);
         expect(found('not or cafe')).toEqual(['m3']);
@@ -315,7 +307,7 @@ export function describeStore(name: string, open: () => Store | Promise<Store>):
         expect(seen.add(key(1), 100, 49)).toBe('replayed');
         expect([seen.isFull(50), seen.add(key(limits.seenEntries), 100, 50)]).toEqual([false, 'fresh']);
         expect(seen.add(key(limits.seenEntries + 1), 100, 50)).toBe('full');
-      });
+      }, 120_000);
     });
 
     describe('what waits for its key', () => {

@@ -105,6 +105,10 @@ export class MemoryUserAgent implements SipUserAgent {
     throw new Error('there is nothing to subscribe to here');
   }
 
+  publish(): never {
+    throw new Error('there is nobody to publish to here');
+  }
+
   async start(): Promise<void> {
     await Promise.resolve();
   }

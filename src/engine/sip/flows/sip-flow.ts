@@ -15,6 +15,7 @@ import { sendInvite } from '../outgoing-invite.ts';
 import { Registration } from '../registration.ts';
 import { SecurityAgreementState } from '../security-agreement.ts';
 import { settleWithin } from '../settle-within.ts';
+import { sendPublication } from '../publication.ts';
 import { SipSubscription } from '../subscription.ts';
 import type {
   EventSubscription,
@@ -25,6 +26,7 @@ import type {
   InviteOutcome,
   OutgoingInvite,
   OutgoingMessage,
+  OutgoingPublication,
   OutgoingSubscription,
   RegistrationState,
   SipAccount,
@@ -252,6 +254,11 @@ export class SipFlow {
   subscribe(subscription: OutgoingSubscription): EventSubscription {
     const uri = toUri(subscription.to, 'sip.to');
     return new SipSubscription(this.#sipJs.userAgent, uri, subscription, this.#options.ports.log);
+  }
+
+  publish(publication: OutgoingPublication): Promise<SipReply> {
+    const { clock, random } = this.#options.ports;
+    return sendPublication(this.#sipJs.core, clock, randomId(random, 16), publication);
   }
 
   #createRegistration(): Registration {
