@@ -11,7 +11,6 @@ import type {
   FilesConfig,
   MediaConfig,
   MsrpRelayConfig,
-  ReceiptsConfig,
   SipAuthenticationConfig,
 } from '../engine/account-config.ts';
 import type { TicketStorage } from '../engine/ports.ts';
@@ -27,6 +26,7 @@ import {
   serverSchema,
   withClientCertificateFiles,
 } from './server-config.ts';
+import { receiptsSchema } from './message-rpc.ts';
 import { privateKeyOf, withCertificateFiles } from './ue-certificate.ts';
 import { amfField, simFields, simKeys, simProblem } from './sim-config.ts';
 
@@ -44,6 +44,13 @@ const relaySchema = z.strictObject({
   expires: z.int().min(1).optional(),
 });
 const sipUri = z.string().regex(/^sips?:[^\s@]+@[^\s@]+$/i, 'expected an address like sip:alice@example.org');
+
+const messagesSchema = z.strictObject({
+  maxOctets: z.int().min(1_000).max(60_000).optional(),
+  syncSent: z.boolean().optional(),
+  listService: sipUri.optional(),
+  resend: z.enum(['contacts', 'never']).optional(),
+});
 
 /** The JSON file of `npm run ue -- --config FILE`; docs/ue-rpc.md describes it. */
 export const ueConfigSchema = z.strictObject({
@@ -98,9 +105,10 @@ export const ueConfigSchema = z.strictObject({
     .optional(),
   /** Where received files go, relative to the configuration file; the folder `received` beside it when absent. */
   receivedFolder: z.string().min(1).optional(),
-  /** What peers are told of their messages in sessions; all by default. */
-  receipts: z.strictObject({ delivery: z.boolean().optional(), display: z.boolean().optional() }).optional(),
-  /** Whether peers are told, in sessions, that the user is writing. */
+  /** What peers are told of their messages, and asked to tell of ours. */
+  receipts: receiptsSchema.optional(),
+  messages: messagesSchema.optional(),
+  /** Whether peers are told that the user is writing. */
   composing: z.boolean().optional(),
   /** How long a message is tried before it is given up: at most 30 days, for which copies are told by others. */
   messageLifetimeHours: z.int().min(1).max(720).optional(),
@@ -197,7 +205,8 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
       Object.entries(config.contacts ?? {}).map(([contact, { policy: demanded }]) => [contact, demanded]),
     ),
     ...(config.files === undefined ? {} : { files: filesConfig(config.files) }),
-    ...(config.receipts === undefined ? {} : { receipts: receiptsConfig(config.receipts) }),
+    ...(config.receipts === undefined ? {} : { receipts: given(config.receipts) }),
+    ...(config.messages === undefined ? {} : { messages: given(config.messages) }),
     ...(config.composing === undefined ? {} : { composing: config.composing }),
     ...(config.messageLifetimeHours === undefined ? {} : { messageLifetimeHours: config.messageLifetimeHours }),
     ...(config.e2aeInferFromRegistration === undefined
@@ -234,8 +243,11 @@ function filesConfig({ maxOctets, refusedTypes, autoAccept }: NonNullable<UeConf
   };
 }
 
-function receiptsConfig({ delivery, display }: NonNullable<UeConfig['receipts']>): ReceiptsConfig {
-  return { ...(delivery === undefined ? {} : { delivery }), ...(display === undefined ? {} : { display }) };
+type Given<Settings> = { [Name in keyof Settings]?: Exclude<Settings[Name], undefined> };
+
+/** What is not said is left out, and not said to be undefined. */
+function given<Settings extends object>(settings: Settings): Given<Settings> {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as Given<Settings>;
 }
 
 function relayConfig(

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 
 const root = new URL('../..', import.meta.url).pathname;
 const folder = 'docs/conformance';
-const overview = 'docs/conformance-msrp.md';
+const overviews = ['docs/conformance-msrp.md', 'docs/conformance-sip.md'];
 const columns = 3;
 /** A file, in backquotes or not, `>`, and a title that ends with the cell or at a semicolon. */
 const namedTest = /`?(test\/[^`\s]+\.tsx?)`?\s*>\s*([^;]+)/g;
@@ -91,7 +91,7 @@ describe('The conformance pages', () => {
   });
 
   it('are all linked, and every link leads to one', () => {
-    const text = readFileSync(join(root, overview), 'utf8');
+    const text = overviews.map((overview) => readFileSync(join(root, overview), 'utf8')).join('\n');
     const linked = [...text.matchAll(/\]\(conformance\/([^)]+\.md)\)/g)].map(([, name]) => name ?? '');
     expect(linked.sort()).toEqual(pages);
   });

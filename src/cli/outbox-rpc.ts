@@ -7,7 +7,7 @@ const peer = z.string().trim().min(1).max(1000);
 const limit = z.int().min(1).max(200).default(50);
 
 /** Params of what was said and of what is still owed, by method. */
-export const messagesParams = {
+export const outboxParams = {
   'history.page': z.strictObject({ peer, limit, before: z.string().optional() }),
   'history.search': z.strictObject({
     text: z.string().min(1).max(1000),
@@ -19,24 +19,24 @@ export const messagesParams = {
   'outbox.retry': id,
   'outbox.cancel': id,
 } as const;
-export type MessagesMethod = keyof typeof messagesParams;
+export type OutboxMethod = keyof typeof outboxParams;
 
-export function isMessagesMethod(method: string): method is MessagesMethod {
-  return Object.hasOwn(messagesParams, method);
+export function isOutboxMethod(method: string): method is OutboxMethod {
+  return Object.hasOwn(outboxParams, method);
 }
 
-export async function runMessagesMethod(
+export async function runOutboxMethod(
   { history, outbox }: Pick<Account, 'history' | 'outbox'>,
-  method: MessagesMethod,
+  method: OutboxMethod,
   given: unknown,
 ): Promise<unknown> {
   switch (method) {
     case 'history.page': {
-      const params = checkParams(messagesParams[method], given);
+      const params = checkParams(outboxParams[method], given);
       return history.page(params.peer, params.limit, params.before);
     }
     case 'history.search': {
-      const { text, limit: count, peer: of, after } = checkParams(messagesParams[method], given);
+      const { text, limit: count, peer: of, after } = checkParams(outboxParams[method], given);
       const { hits, next } = history.search({
         text,
         limit: count,
@@ -49,15 +49,15 @@ export async function runMessagesMethod(
       };
     }
     case 'outbox.list':
-      checkParams(messagesParams[method], given);
+      checkParams(outboxParams[method], given);
       return { entries: outbox.list() };
     case 'outbox.retry': {
-      const message = await outbox.retry(checkParams(messagesParams[method], given).id);
+      const message = await outbox.retry(checkParams(outboxParams[method], given).id);
       if (message === undefined) throw new RpcError('no-such-message', 'Nothing of this id is to be sent.', 'id');
       return { message };
     }
     case 'outbox.cancel': {
-      if (!outbox.cancel(checkParams(messagesParams[method], given).id)) {
+      if (!outbox.cancel(checkParams(outboxParams[method], given).id)) {
         throw new RpcError('no-such-message', 'No message of this id waits.', 'id');
       }
       return {};
