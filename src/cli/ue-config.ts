@@ -11,7 +11,6 @@ import type {
   FilesConfig,
   MediaConfig,
   MsrpRelayConfig,
-  ReceiptsConfig,
   SipAuthenticationConfig,
 } from '../engine/account-config.ts';
 import type { TicketStorage } from '../engine/ports.ts';
@@ -19,6 +18,7 @@ import type { RealmCredential } from '../engine/sip/index.ts';
 import { createTicketStore } from '../node/ticket-store.ts';
 import { accessConfig, accessFields, accessProblem } from './access-config.ts';
 import { credentialMode, kmsConfig, kmsProblem, kmsSchema } from './kms-config.ts';
+import { storageSchema, withStoragePaths } from './storage-config.ts';
 import {
   clientPrivateKey,
   serverConfig,
@@ -26,6 +26,7 @@ import {
   serverSchema,
   withClientCertificateFiles,
 } from './server-config.ts';
+import { receiptsSchema } from './message-rpc.ts';
 import { privateKeyOf, withCertificateFiles } from './ue-certificate.ts';
 import { amfField, simFields, simKeys, simProblem } from './sim-config.ts';
 
@@ -43,6 +44,13 @@ const relaySchema = z.strictObject({
   expires: z.int().min(1).optional(),
 });
 const sipUri = z.string().regex(/^sips?:[^\s@]+@[^\s@]+$/i, 'expected an address like sip:alice@example.org');
+
+const messagesSchema = z.strictObject({
+  maxOctets: z.int().min(1_000).max(60_000).optional(),
+  syncSent: z.boolean().optional(),
+  listService: sipUri.optional(),
+  resend: z.enum(['contacts', 'never']).optional(),
+});
 
 /** The JSON file of `npm run ue -- --config FILE`; docs/ue-rpc.md describes it. */
 export const ueConfigSchema = z.strictObject({
@@ -83,6 +91,8 @@ export const ueConfigSchema = z.strictObject({
   stateDirectory: z.string().min(1).optional(),
   /** Enciphers what is kept there. */
   statePassphrase: z.string().min(12, 'expected 12 characters at least').optional(),
+  /** Where messages are kept; in memory when absent. */
+  storage: storageSchema.optional(),
   files: z
     .strictObject({
       maxOctets: z.int().min(1).optional(),
@@ -95,10 +105,13 @@ export const ueConfigSchema = z.strictObject({
     .optional(),
   /** Where received files go, relative to the configuration file; the folder `received` beside it when absent. */
   receivedFolder: z.string().min(1).optional(),
-  /** What peers are told of their messages in sessions; all by default. */
-  receipts: z.strictObject({ delivery: z.boolean().optional(), display: z.boolean().optional() }).optional(),
-  /** Whether peers are told, in sessions, that the user is writing. */
+  /** What peers are told of their messages, and asked to tell of ours. */
+  receipts: receiptsSchema.optional(),
+  messages: messagesSchema.optional(),
+  /** Whether peers are told that the user is writing. */
   composing: z.boolean().optional(),
+  /** How long a message is tried before it is given up: at most 30 days, for which copies are told by others. */
+  messageLifetimeHours: z.int().min(1).max(720).optional(),
   e2aeInferFromRegistration: z.boolean().optional(),
   mediasecOptionTag: z.boolean().optional(),
   digestQop: z.enum(['auth', 'auth-int']).optional(),
@@ -150,11 +163,12 @@ export class UeConfigError extends Error {
 /** Reads the file and the CA and certificate files that it names. @throws UeConfigError */
 export async function readUeConfig(file: string): Promise<UeConfig> {
   const checked = checkUeConfig(await inlined(parseJson(await readText(file)), dirname(file)));
-  const { stateDirectory, receivedFolder = 'received' } = checked;
+  const { stateDirectory, storage, receivedFolder = 'received' } = checked;
   const beside = (path: string): string => resolve(dirname(file), path);
   const config = {
     ...checked,
     ...(stateDirectory === undefined ? {} : { stateDirectory: beside(stateDirectory) }),
+    ...(storage === undefined ? {} : { storage: withStoragePaths(storage, beside) }),
     receivedFolder: beside(receivedFolder),
   };
   if (config.ca === undefined || isPem(config.ca)) return config;
@@ -191,8 +205,10 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
       Object.entries(config.contacts ?? {}).map(([contact, { policy: demanded }]) => [contact, demanded]),
     ),
     ...(config.files === undefined ? {} : { files: filesConfig(config.files) }),
-    ...(config.receipts === undefined ? {} : { receipts: receiptsConfig(config.receipts) }),
+    ...(config.receipts === undefined ? {} : { receipts: given(config.receipts) }),
+    ...(config.messages === undefined ? {} : { messages: given(config.messages) }),
     ...(config.composing === undefined ? {} : { composing: config.composing }),
+    ...(config.messageLifetimeHours === undefined ? {} : { messageLifetimeHours: config.messageLifetimeHours }),
     ...(config.e2aeInferFromRegistration === undefined
       ? {}
       : { e2aeInferFromRegistration: config.e2aeInferFromRegistration }),
@@ -227,8 +243,11 @@ function filesConfig({ maxOctets, refusedTypes, autoAccept }: NonNullable<UeConf
   };
 }
 
-function receiptsConfig({ delivery, display }: NonNullable<UeConfig['receipts']>): ReceiptsConfig {
-  return { ...(delivery === undefined ? {} : { delivery }), ...(display === undefined ? {} : { display }) };
+type Given<Settings> = { [Name in keyof Settings]?: Exclude<Settings[Name], undefined> };
+
+/** What is not said is left out, and not said to be undefined. */
+function given<Settings extends object>(settings: Settings): Given<Settings> {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as Given<Settings>;
 }
 
 function relayConfig(

@@ -15,27 +15,30 @@ import {
   RpcError,
   type RpcId,
 } from './json-rpc.ts';
+import { isMessageMethod, messageParams, runMessageMethod, type MessageAccount } from './message-rpc.ts';
+import { isOutboxMethod, outboxParams, runOutboxMethod } from './outbox-rpc.ts';
 import { isRoomMethod, roomParams, runRoomMethod } from './room-rpc.ts';
 import type { Line } from './bounded-lines.ts';
 
-export type UeAccount = Pick<
-  Account,
-  | 'events'
-  | 'register'
-  | 'unregister'
-  | 'sendMessage'
-  | 'cancelMessage'
-  | 'retryKms'
-  | 'openSession'
-  | 'closeSession'
-  | 'composing'
-  | 'conversations'
-  | 'markDisplayed'
-  | 'rooms'
-  | 'status'
-  | 'sendFile'
-  | 'files'
->;
+export type UeAccount = MessageAccount &
+  Pick<
+    Account,
+    | 'events'
+    | 'register'
+    | 'unregister'
+    | 'sendMessage'
+    | 'cancelMessage'
+    | 'retryKms'
+    | 'openSession'
+    | 'closeSession'
+    | 'composing'
+    | 'history'
+    | 'outbox'
+    | 'rooms'
+    | 'status'
+    | 'sendFile'
+    | 'files'
+  >;
 
 export interface UeRpcOptions {
   readonly account: UeAccount;
@@ -69,7 +72,6 @@ const params = {
     consent: z.boolean().optional(),
   }),
   'message.cancel': z.strictObject({ id: z.string() }),
-  'message.displayed': z.strictObject({ id: z.string() }),
   composing: z.strictObject({ to: address, isWriting: z.boolean() }),
   'kms.retry': nothing,
   'session.open': z.strictObject({ to: address, policy, consent: z.boolean().optional() }),
@@ -89,6 +91,8 @@ const params = {
   'file.cancel': file,
   'file.list': nothing,
   ...roomParams,
+  ...messageParams,
+  ...outboxParams,
 } as const;
 type Method = keyof typeof params;
 
@@ -167,6 +171,8 @@ export class UeRpc {
   async #run(method: Method, given: unknown): Promise<unknown> {
     const { account } = this.#options;
     if (isRoomMethod(method)) return runRoomMethod(account.rooms, method, given);
+    if (isMessageMethod(method)) return runMessageMethod(account, method, given);
+    if (isOutboxMethod(method)) return runOutboxMethod(account, method, given);
     switch (method) {
       case 'message.send': {
         const outcome = await account.sendMessage(withoutUndefined(checkParams(params[method], given)));
@@ -177,13 +183,6 @@ export class UeRpc {
       case 'message.cancel': {
         const { id } = checkParams(params[method], given);
         if (!account.cancelMessage(id)) throw new RpcError('no-such-message', 'No message of this id waits.', 'id');
-        return {};
-      }
-      case 'message.displayed': {
-        const { id } = checkParams(params[method], given);
-        const conversation = account.conversations().find(({ messages }) => messages.some((one) => one.id === id));
-        if (conversation === undefined) throw new RpcError('no-such-message', 'There is no such message.', 'id');
-        account.markDisplayed(conversation.peer, id);
         return {};
       }
       case 'composing':

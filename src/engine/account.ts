@@ -386,7 +386,6 @@ export class Account {
       this.#messages.resume();
     });
     events.on('ownDevices', (devices) => this.events.emit('ownDevices', devices));
-
     events.on('message', (message) => this.#messages.receive(message));
     events.on('invite', (invite) => {
       const claimed = invite.assertedIdentity ?? invite.from;

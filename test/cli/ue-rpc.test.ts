@@ -84,7 +84,55 @@ describe('methods', () => {
     expect(notifications('composing')).toEqual([{ peer: 'sip:bob@lab.test', isWriting: true }]);
     const typing = { to: 'sip:bob@lab.test', isWriting: true };
     expect(await call('composing', typing)).toMatchObject({ result: { told: true } });
-    expect(await call('composing', { ...typing, to: 'sip:carol@lab.test' })).toMatchObject({ result: { told: false } });
+    expect(await call('composing', { ...typing, to: 'nobody' })).toMatchObject({ result: { told: false } });
+  });
+
+  test('message.group reaches several by the list service, and says in words why it does not', async () => {
+    const recipients = ['sip:bob@lab.test', 'sip:carol@lab.test'];
+    const request = { recipients, text: 'hello all', policy: 'require-e2e' };
+    expect(await call('message.group', request)).toMatchObject({
+      result: { outcome: 'refused', refusal: { code: 'peer-incompatible' } },
+    });
+    const carol = await world.user('carol');
+    world.sip.listService = 'sip:lists@lab.test';
+    const dora = await world.user('dora', { messages: { listService: 'sip:lists@lab.test' } });
+    rpc.close();
+    rpc = start(dora.account);
+    expect(await call('message.group', request)).toMatchObject({
+      result: { outcome: 'sent', level: 'e2e', message: { recipients: recipients.map((address) => ({ address })) } },
+    });
+    await settle();
+    expect(carol.received).toMatchObject([{ text: 'hello all' }]);
+    await Promise.all([carol, dora].map(({ account }) => account.stop()));
+  });
+
+  test('message.askResend says what came of it', async () => {
+    expect(await call('message.askResend', { id: 'none' })).toMatchObject({ result: { outcome: 'not-unreadable' } });
+    world.kms.forbidden.add('sip:alice@lab.test');
+    await bob.account.sendMessage({ to: 'sip:alice@lab.test', text: 'hello', way: 'message' });
+    await settle();
+    const [unread] = notifications('message.received');
+    expect(unread).toMatchObject({ state: 'undecryptable' });
+    world.kms.forbidden.clear();
+    expect(await call('message.askResend', { id: unread?.['id'] })).toMatchObject({ result: { outcome: 'asked' } });
+  });
+
+  test('receipts.set holds for a contact until it is taken away', async () => {
+    await bob.account.stop();
+    bob = await world.user('bob', { receipts: {} });
+    const told = async (receipts: object | null): Promise<number> => {
+      const contact = 'sip:bob@lab.test';
+      expect(await call('receipts.set', { contact, receipts })).toMatchObject({ result: {} });
+      const before = world.sip.messages.filter(({ from }) => from === 'sip:alice@lab.test').length;
+      await bob.account.sendMessage({ to: 'sip:alice@lab.test', text: 'hello', way: 'message' });
+      await settle();
+      await settle();
+      return world.sip.messages.filter(({ from }) => from === 'sip:alice@lab.test').length - before;
+    };
+    expect([await told({ delivery: false }), await told(null)]).toEqual([0, 1]);
+    expect(await call('receipts.set', { contact: 'sip:bob@lab.test', receipts: { other: true } })).toMatchObject({
+      error: { data: { code: 'invalid-params' } },
+    });
   });
 
   test('register and unregister answer with the state, and tell it', async () => {
@@ -131,6 +179,52 @@ describe('methods', () => {
     world.kms.fault = 'none';
     expect(await call('kms.retry')).toMatchObject({ result: { state: 'ready' } });
     expect(notifications('message.state').map((params) => params?.['state'])).toEqual(['queued', 'queued']);
+  });
+
+  test('what was said is paged and searched', async () => {
+    for (const text of ['one fine day', 'two', 'another day']) {
+      await call('message.send', { to: 'sip:bob@lab.test', text, way: 'message' });
+    }
+    const page = await call('history.page', { peer: 'sip:bob@lab.test', limit: 2 });
+    expect(page.result).toMatchObject({ messages: [{ text: 'two' }, { text: 'another day' }], hasMore: true });
+    const [first] = page.result?.['messages'] as { id: string }[];
+    const before = await call('history.page', { peer: 'sip:bob@lab.test', limit: 2, before: first?.id });
+    expect(before.result).toMatchObject({ messages: [{ text: 'one fine day' }], hasMore: false });
+    expect((await call('history.search', { text: 'day' })).result).toMatchObject({
+      hits: [
+        { message: { text: 'another day' }, matches: [{ start: 8, end: 11 }] },
+        { message: { text: 'one fine day' }, matches: [{ start: 9, end: 12 }] },
+      ],
+    });
+    expect((await call('history.search', { text: 'day', peer: 'sip:carol@lab.test' })).result).toEqual({ hits: [] });
+    expect(await call('history.page', { peer: 'sip:bob@lab.test', limit: 500 })).toMatchObject({
+      error: { data: { code: 'invalid-params', field: 'limit' } },
+    });
+  });
+
+  test('what waits is listed, tried at once, and taken back', async () => {
+    await call('unregister');
+    const send = (text: string) =>
+      call('message.send', { to: 'sip:bob@lab.test', text, way: 'message', policy: 'any' });
+    const ids = [(await send('one')).result, (await send('two')).result].map(
+      (result) => (result?.['message'] as { id: string }).id,
+    );
+    const [one = '', two = ''] = ids;
+    expect((await call('outbox.list')).result).toMatchObject({
+      entries: [
+        { message: { id: one, state: 'queued', problem: { code: 'not-registered' } }, policy: 'any', attempts: 0 },
+        { message: { id: two } },
+      ],
+    });
+    expect((await call('outbox.retry', { id: one })).result).toMatchObject({ message: { id: one, state: 'queued' } });
+    expect(await call('outbox.cancel', { id: one })).toMatchObject({ result: {} });
+    for (const method of ['outbox.cancel', 'outbox.retry']) {
+      expect(await call(method, { id: one })).toMatchObject({ error: { data: { code: 'no-such-message' } } });
+    }
+    await call('register');
+    await settle();
+    expect(bob.received.map(({ text }) => text)).toEqual(['two']);
+    expect((await call('outbox.list')).result).toEqual({ entries: [] });
   });
 
   test('session.open, status and session.close', async () => {

@@ -64,8 +64,8 @@ describe('a protected message', () => {
     await send('require-e2ae');
     const week = 7 * 24 * 3600;
     expect(world.sip.messages.map(({ message }) => message.headers)).toEqual([
-      { Expires: `${week}` },
-      { Expires: `${week - 3600}` },
+      { Expires: `${week}`, Date: 'Wed, 01 Apr 2026 12:00:00 GMT' },
+      { Expires: `${week - 3600}`, Date: 'Wed, 01 Apr 2026 13:00:00 GMT' },
       undefined,
     ]);
   });

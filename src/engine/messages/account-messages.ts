@@ -172,11 +172,17 @@ export class AccountMessages {
     const message = this.history.get(id);
     if (message?.direction !== 'out' || message.fromOtherDevice === true) return undefined;
     if (message.state !== 'failed' && message.state !== 'refused') return undefined;
-    const { conversation: peer, text, way } = message;
+    const { conversation: peer, text, way, recipients } = message;
     const policy = this.#options.policies.policyFor(peer);
     const removed = this.history.remove(id);
     if (removed !== undefined) this.#options.events.emit('messageCancelled', removed);
-    const again = { ...this.#written({ peer, text, way, policy }), id };
+    const again = {
+      ...this.#written({ peer, text, way, policy }),
+      id,
+      ...(recipients === undefined
+        ? {}
+        : { recipients: recipients.map(({ address }) => ({ address, state: 'queued' }) as const) }),
+    };
     const outcome = await this.#send(again, policy);
     return outcome.outcome === 'offered' ? undefined : (outcome.message ?? again);
   }

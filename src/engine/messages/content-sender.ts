@@ -11,6 +11,7 @@ import type { SipReply, SipUserAgent } from '../sip/index.ts';
 import type { TextContent } from '../text-content.ts';
 import { ticketEvidence } from '../tickets/ticket-evidence.ts';
 import type { TicketService } from '../tickets/ticket-service.ts';
+import { Turns } from './turns.ts';
 
 export interface ContentSenderOptions {
   readonly ports: EnginePorts;
@@ -41,6 +42,8 @@ export interface ContentToSend {
 /** Puts a content into a SIP MESSAGE, with the protection that it is told, and never with less. */
 export class ContentSender {
   readonly #options: ContentSenderOptions;
+  /** RFC 3428 section 8: not two transactions to one URI at a time. */
+  readonly #turns = new Turns();
 
   constructor(options: ContentSenderOptions) {
     this.#options = options;
@@ -65,7 +68,6 @@ export class ContentSender {
       now: tickets.now(),
       random: ports.random,
     });
-    this.#requireRoom(sealed);
     const evidence: MessagePskMimeEvidence = {
       kind: 'message-psk-mime',
       contentEncryption: sealed.contentEncryption,
@@ -77,42 +79,43 @@ export class ContentSender {
       verifiedAt: ports.clock.now(),
       notProtected: notProtectedBy.endToEnd,
     };
-    await message.leaving?.(evidence);
-    const reply = await this.#request(message, sealed, lifeOf(ticket, tickets.now()));
+    const life = lifeOf(ticket, tickets.now());
+    const reply = await this.#request(message, sealed, life, evidence);
     // The next message starts from a fresh ticket: this one may be what the peer could not read.
     if (reply.status === 493) tickets.drop(audience, 'message');
     return { reply, evidence };
   }
 
   /** By the signalling connection as it is: who asks for it has judged that this will do. @throws RefusalError */
-  async bySignalling(message: ContentToSend): Promise<SipReply> {
-    this.#requireRoom(message.content);
-    await message.leaving?.(undefined);
-    return this.#request(message, message.content, {});
+  bySignalling(message: ContentToSend): Promise<SipReply> {
+    return this.#request(message, message.content, {}, undefined);
   }
 
-  #requireRoom({ body }: TextContent): void {
-    if (body.length > (this.#options.maxOctets ?? profile.message.maxOctets)) throw refuse('too-large');
-  }
-
-  #request(
-    { recipient, requestUri = recipient, headers = {} }: ContentToSend,
+  async #request(
+    { recipient, requestUri = recipient, headers = {}, leaving }: ContentToSend,
     { contentType, body }: TextContent,
     life: Readonly<Record<string, string>>,
+    evidence: MessagePskMimeEvidence | undefined,
   ): Promise<SipReply> {
-    const { ports, userAgent } = this.#options;
+    const { ports, userAgent, maxOctets = profile.message.maxOctets } = this.#options;
+    if (body.length > maxOctets) throw refuse('too-large');
     const all = { ...headers, ...life };
-    return withDeadline(
-      ports.clock,
-      limits.sipMessageMilliseconds,
-      userAgent.sendMessage({
-        to: requestUri,
-        contentType,
-        body,
-        ...(Object.keys(all).length === 0 ? {} : { headers: all }),
-      }),
-      () => refuse('timeout', 'uncertain'),
-    );
+    const message = {
+      to: requestUri,
+      contentType,
+      body,
+      ...(Object.keys(all).length === 0 ? {} : { headers: all }),
+    };
+    const turn = this.#turns.take(requestUri);
+    try {
+      await turn.before;
+      await leaving?.(evidence);
+      return await withDeadline(ports.clock, limits.sipMessageMilliseconds, userAgent.sendMessage(message), () =>
+        refuse('timeout', 'uncertain'),
+      );
+    } finally {
+      turn.end();
+    }
   }
 }
 
@@ -126,9 +129,11 @@ function requireReaders({ responders }: GrantedTicket, audience: readonly string
   });
 }
 
-/** Profile 5.5: a message that is stored beyond TRe could not be read any more (Expires of RFC 3428 4). */
+/** Profile 5.5: a message that is stored beyond TRe could not be read any more (Expires and Date of RFC 3428 4). */
 function lifeOf({ validUntil }: GrantedTicket, now: number): Record<string, string> {
-  return validUntil === undefined ? {} : { Expires: `${Math.max(0, Math.floor((validUntil - now) / 1000))}` };
+  if (validUntil === undefined) return {};
+  const seconds = Math.max(0, Math.floor((validUntil - now) / 1000));
+  return { Expires: `${seconds}`, Date: new Date(now).toUTCString() };
 }
 
 export function isAccepted({ status }: SipReply): boolean {

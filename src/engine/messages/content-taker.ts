@@ -78,11 +78,7 @@ export class ContentTaker {
     const answered = { peer, content, level, sealed, isHonest, recipients: recipients.length };
     const problem = isOwnCopy ? undefined : this.#problemOf(opened);
     if (problem !== undefined) {
-      store.transaction(() => {
-        receipts.failed(answered);
-        if (keeping.id !== undefined) store.sealed.remove(keeping.id);
-      });
-      owed.release();
+      if (keeping.id !== undefined) store.sealed.remove(keeping.id);
       return { outcome: 'refused', problem };
     }
     // The network may copy to this device too what this device has sent.

@@ -149,12 +149,15 @@ export class MessageSender {
   }
 }
 
-/** RFC 5365 section 7: who serves no lists says so by 420, or does not know the address or the method. */
+/** RFC 5365 section 7: who serves no lists says so by 420, or does not know the method; 404 may be about a recipient too. */
 function refusalOf(reply: SipReply, list: ListToReach | undefined): RefusalError {
-  if (list === undefined || ![404, 405, 420, 501].includes(reply.status)) return replyRefusal(reply);
-  return refuse('peer-incompatible', 'message', {
-    happened: `The network serves no lists at ${list.service} (${reply.status} ${reply.reason})`,
-  });
+  const { status, reason } = reply;
+  if (list === undefined || ![404, 405, 420, 501].includes(status)) return replyRefusal(reply);
+  const happened =
+    status === 404
+      ? `The network knows no list service at ${list.service}, or not every recipient (404 ${reason})`
+      : `The network serves no lists at ${list.service} (${status} ${reason})`;
+  return refuse(status === 404 ? 'peer-unreachable' : 'peer-incompatible', 'message', { happened });
 }
 
 /** A peer that takes nothing but bare text cannot tell a copy: the user decides. */

@@ -62,13 +62,6 @@ export class MessageReceipts {
     else this.#deny(text, 'display');
   }
 
-  /** It was taken from the network, and is not shown. */
-  failed(text: AnsweredText): void {
-    const { settings, owed } = this.#options;
-    if (!text.content.wants.failure || !this.#mayAnswer(text) || !settings.tells(text.peer, 'delivery')) return;
-    owed.owe(this.#receipt(text, 'delivery', 'failed'));
-  }
-
   /** The user has seen them here. */
   displayed(ids: readonly string[]): void {
     const { owed, ports, settings } = this.#options;

@@ -263,6 +263,26 @@ describe('storms', () => {
   });
 });
 
+test('one request at a time goes to an address, whatever it carries (RFC 3428 section 8)', async () => {
+  const [alice, bob] = [await user('alice', { policy: 'any' }), await user('bob')];
+  const send = bob.userAgent.receiveMessage.bind(bob.userAgent);
+  let underWay = 0;
+  let most = 0;
+  bob.userAgent.receiveMessage = async (...message) => {
+    most = Math.max(most, ++underWay);
+    await settle();
+    return send(...message).finally(() => (underWay -= 1));
+  };
+  for (let count = 0; count < 3; count++) {
+    await alice.userAgent.receiveMessage(bobUri, plain(`m${count}`, 'x', bobUri, aliceUri));
+  }
+  alice.account.composing({ to: bobUri, isWriting: true });
+  await alice.account.sendMessage({ to: bobUri, text: 'hello', way: 'message' });
+  for (let turn = 0; turn < 8; turn++) await settle();
+  expect(sentBy(world, 'alice')).toHaveLength(5);
+  expect(most).toBe(1);
+});
+
 describe('a receipt that proves nothing', () => {
   const forged = (messageId: string, from: string, status: 'delivered' | 'displayed' = 'displayed') => {
     const kind = status === 'delivered' ? 'delivery' : 'display';
@@ -288,7 +308,7 @@ describe('a receipt that proves nothing', () => {
   });
 });
 
-function plain(messageId: string, text: string) {
-  const envelope = { from: aliceUri, to: [bobUri], at: 0, messageId };
-  return { to: bobUri, ...writeTextContent(envelope, text, all) };
+function plain(messageId: string, text: string, from = aliceUri, to = bobUri) {
+  const envelope = { from, to: [to], at: 0, messageId };
+  return { to, ...writeTextContent(envelope, text, all) };
 }
