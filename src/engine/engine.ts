@@ -48,7 +48,6 @@ export class Engine {
         target: sipTarget(config.server, secrets),
         instanceId: () => deviceInstance(this.#ports, config.id),
         ...sipSettings(config, secrets),
-        ...(secrets.credentials === undefined ? {} : { credentials: secrets.credentials }),
       },
     });
     const account = new Account({
@@ -117,6 +116,7 @@ function sipSettings(config: AccountConfig, secrets: AccountSecrets): Partial<Si
     ...(secondServer === undefined ? {} : { secondTarget: sipTarget(secondServer, secrets) }),
     ...(mediasecOptionTag === undefined ? {} : { mediasecOptionTag }),
     ...(displayName === undefined ? {} : { displayName }),
+    ...(secrets.credentials === undefined ? {} : { credentials: secrets.credentials }),
     ...(digestQop === undefined ? {} : { digestQop }),
     ...(registrationEvents === undefined ? {} : { registrationEvents }),
     ...(preferredIdentity === undefined ? {} : { preferredIdentity }),
