@@ -6,6 +6,7 @@ import {
   answerableHeaders,
   parseSipMessage,
   serialiseSipMessage,
+  type SipMessage,
   type SipHeaders,
 } from '../../protocol/sip/message.ts';
 import type { EnginePorts, SipConnection, SipHop, SipProtocol } from '../ports.ts';
