@@ -59,6 +59,7 @@ export class Engine {
       sim,
       ticketStorage,
       isContact: (peer) => this.people.contacts.find(peer) !== undefined,
+      receiptsOf: (peer) => this.people.contacts.find(peer)?.receipts,
     });
     this.#accounts.set(config.id, account);
     this.people.attach(account, userAgent);
