@@ -19,7 +19,7 @@ interface Waiter {
  */
 export class GroupCommit {
   readonly #database: SqliteDatabase;
-  readonly #onDamage: () => void;
+  readonly #tell: (error: StoreError) => void;
   readonly #begin;
   readonly #commit;
   readonly #savepoint;
@@ -35,9 +35,10 @@ export class GroupCommit {
   #lost: StoreError | undefined;
   #isClosed = false;
 
-  constructor(database: SqliteDatabase, onDamage: () => void = () => undefined) {
+  /** @param tell is told of each failure of the storage, also of a commit for which nobody waits */
+  constructor(database: SqliteDatabase, tell: (error: StoreError) => void = () => undefined) {
     this.#database = database;
-    this.#onDamage = onDamage;
+    this.#tell = tell;
     this.#begin = database.prepare<[]>('BEGIN IMMEDIATE');
     this.#commit = database.prepare<[]>('COMMIT');
     this.#savepoint = database.prepare<[]>('SAVEPOINT work');
@@ -171,7 +172,7 @@ export class GroupCommit {
     // A mistake of the caller is no failure of the storage.
     if (!codeOf(cause).startsWith('SQLITE_')) return cause;
     const error = storeErrorOf(cause);
-    if (error.code === 'damaged') this.#onDamage();
+    this.#tell(error);
     if (!this.#database.inTransaction && this.#writes > 0) this.#lose(error);
     return error;
   }
