@@ -25,6 +25,7 @@ export class GroupCommit {
   readonly #savepoint;
   readonly #release;
   readonly #rollback;
+  readonly #undo;
   #waiters: Waiter[] = [];
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
@@ -44,6 +45,7 @@ export class GroupCommit {
     this.#savepoint = database.prepare<[]>('SAVEPOINT work');
     this.#release = database.prepare<[]>('RELEASE work');
     this.#rollback = database.prepare<[]>('ROLLBACK TO work');
+    this.#undo = database.prepare<[]>('ROLLBACK');
   }
 
   /** Runs a read. @throws StoreError */
@@ -77,8 +79,11 @@ export class GroupCommit {
 
   /** All or nothing. Whatever `work` throws goes on. */
   transaction<Result>(work: () => Result): Result {
+    // Under a savepoint each later statement costs what was changed since: a long import has the whole transaction for itself.
+    const isAlone = !this.#database.inTransaction;
     this.#depth++;
     try {
+      if (isAlone) return this.#alone(work);
       this.write(() => this.#savepoint.run());
       return this.#within(work);
     } finally {
@@ -105,6 +110,16 @@ export class GroupCommit {
       this.#database.pragma('wal_checkpoint(TRUNCATE)');
     } catch {
       // What is not in the file yet is in the log beside it, and is taken from there at the next start.
+    }
+  }
+
+  #alone<Result>(work: () => Result): Result {
+    try {
+      return work();
+    } catch (error) {
+      if (this.#database.inTransaction) this.#undo.run();
+      this.#writes = 0;
+      throw error;
     }
   }
 
