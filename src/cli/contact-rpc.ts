@@ -48,7 +48,11 @@ export function isContactMethod(method: string): method is ContactMethod {
   return Object.hasOwn(contactParams, method);
 }
 
-export async function runContactMethod(people: People, method: ContactMethod, given: unknown): Promise<unknown> {
+export async function runContactMethod(
+  people: Pick<People, 'contacts' | 'trust'>,
+  method: ContactMethod,
+  given: unknown,
+): Promise<unknown> {
   const { contacts, trust } = people;
   switch (method) {
     case 'contacts.list':
@@ -90,7 +94,10 @@ export async function runContactMethod(people: People, method: ContactMethod, gi
   }
 }
 
-function put(people: People, { photo, ...given }: z.output<(typeof contactParams)['contacts.put']>): unknown {
+function put(
+  people: Pick<People, 'contacts'>,
+  { photo, ...given }: z.output<(typeof contactParams)['contacts.put']>,
+): unknown {
   // What was not given is absent, and not undefined: JSON has no undefined.
   const draft = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as ContactDraft;
   return outcome(people.contacts.put(photo === undefined ? draft : { ...draft, photo: fromBase64(photo) }));

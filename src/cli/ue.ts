@@ -14,6 +14,7 @@ import {
   ticketStorageFromUeConfig,
   UeConfigError,
 } from './ue-config.ts';
+import { peopleParts } from './people-rpc.ts';
 import { UeRpc } from './ue-rpc.ts';
 
 const maxLineOctets = 1024 * 1024;
@@ -51,6 +52,7 @@ async function main(): Promise<void> {
       simDirectory,
       ...(pinFile === undefined ? {} : { serverPins: createServerPinFile(pinFile) }),
       ...(given.receivedFolder === undefined ? {} : { receivedFolder: given.receivedFolder }),
+      ...(given.files?.keep === undefined ? {} : { keepFiles: given.files.keep }),
     }),
   );
   const account = engine.addAccount(config, secrets, ticketStorageFromUeConfig(given));
@@ -58,6 +60,7 @@ async function main(): Promise<void> {
   await new Promise<void>((resolve) => {
     const rpc = new UeRpc({
       account,
+      people: peopleParts(engine, account),
       log,
       write: (line) => process.stdout.write(`${line}\n`),
       onShutdown: resolve,
