@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { fromBase64 } from '../base/bytes.ts';
-import { describeError, ProtocolError } from '../base/errors.ts';
 import { policies } from '../base/protection-level.ts';
 import { contactsToVCards, importVCards, type ContactDraft, type PutOutcome } from '../engine/contacts/index.ts';
 import type { People } from '../engine/people.ts';
 import { writeCopy } from '../node/attachments/index.ts';
 import { checkParams, RpcError } from './json-rpc.ts';
+import { unusableFile } from './unusable-file.ts';
 
 const id = z.string().min(1).max(100);
 const address = z.string().trim().min(1).max(1000);
@@ -73,18 +73,18 @@ export async function runContactMethod(
       return outcome(contacts.merge(checkParams(contactParams[method], given).ids));
     case 'contacts.import': {
       const octets = await readFile(checkParams(contactParams[method], given).path).catch((error: unknown) =>
-        unusable(error),
+        unusableFile(error),
       );
       try {
         return importVCards(contacts, octets);
       } catch (error) {
-        return unusable(error);
+        return unusableFile(error);
       }
     }
     case 'contacts.export': {
       const asked = checkParams(contactParams[method], given);
       const chosen = asked.id === undefined ? contacts.list() : [contacts.get(asked.id) ?? noSuchContact()];
-      await writeCopy(asked.path, [contactsToVCards(chosen)]).catch((error: unknown) => unusable(error));
+      await writeCopy(asked.path, [contactsToVCards(chosen)]).catch((error: unknown) => unusableFile(error));
       return { path: asked.path, contacts: chosen.length };
     }
     case 'contacts.trust':
@@ -107,13 +107,6 @@ function outcome(result: PutOutcome): unknown {
   if (result.outcome === 'kept') return result.contact;
   const { field, explanation, other } = result.problem;
   throw new RpcError('invalid-params', `${explanation}${other === undefined ? '' : ` It is ${other}.`}`, field);
-}
-
-/** A file that cannot be read, written or used, by its reason and without its content. */
-function unusable(error: unknown): never {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : undefined;
-  if (code === undefined && !(error instanceof ProtocolError)) throw error;
-  throw new RpcError('file-unusable', `The file cannot be used: ${code ?? describeError(error)}.`, 'path');
 }
 
 function noSuchContact(): never {

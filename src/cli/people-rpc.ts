@@ -4,13 +4,14 @@ import type { Engine } from '../engine/engine.ts';
 import type { People } from '../engine/people.ts';
 import type { AccountPresence } from '../engine/presence/index.ts';
 import { systemClock } from '../node/system-clock.ts';
+import { attachmentParams, isAttachmentMethod, runAttachmentMethod } from './attachment-rpc.ts';
 import { contactParams, isContactMethod, runContactMethod } from './contact-rpc.ts';
 import { historyParams, isHistoryMethod, runHistoryMethod, type HistoryParts } from './history-rpc.ts';
 import { RpcError } from './json-rpc.ts';
 import { isPresenceMethod, presenceParams, runPresenceMethod } from './presence-rpc.ts';
 
-/** Contacts, presence and history over docs/ue-rpc.md. */
-export const peopleParams = { ...contactParams, ...presenceParams, ...historyParams } as const;
+/** Contacts, presence, history and received files over docs/ue-rpc.md. */
+export const peopleParams = { ...contactParams, ...presenceParams, ...historyParams, ...attachmentParams } as const;
 export type PeopleMethod = keyof typeof peopleParams;
 
 export function isPeopleMethod(method: string): method is PeopleMethod {
@@ -48,6 +49,7 @@ export async function runPeopleMethod(
   if (isContactMethod(method)) return runContactMethod(parts.people, method, given);
   if (isPresenceMethod(method)) return runPresenceMethod(parts.presence, method, given);
   if (isHistoryMethod(method)) return runHistoryMethod(parts, method, given);
+  if (isAttachmentMethod(method)) return runAttachmentMethod(parts.storage, method, given);
   return method satisfies never;
 }
 

@@ -1,7 +1,9 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { utf8 } from '../../src/base/bytes.ts';
 import { silentLogger } from '../../src/base/log.ts';
+import { SecretBytes } from '../../src/base/secret-bytes.ts';
 import type { PeopleParts } from '../../src/cli/people-rpc.ts';
 import { UeRpc } from '../../src/cli/ue-rpc.ts';
 import { secureRandom } from '../../src/crypto/random.ts';
@@ -10,6 +12,7 @@ import { ContactBook, TrustHistory } from '../../src/engine/contacts/index.ts';
 import type { FileView } from '../../src/engine/files/file-view.ts';
 import { AccountPresence } from '../../src/engine/presence/index.ts';
 import { createMemoryStore, type Store } from '../../src/engine/store/index.ts';
+import { createSealedStorage } from '../../src/node/attachments/index.ts';
 import { createFileStorage } from '../../src/node/files/file-storage.ts';
 import { World, type User } from '../engine/support/world.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -238,6 +241,47 @@ describe('history', () => {
     expect(await call('history.import', { path: page })).toMatchObject({
       error: { data: { code: 'file-unusable', field: 'path' } },
     });
+  });
+});
+
+describe('received files', () => {
+  test('are saved as a copy by the user, and sealed ones removed', async () => {
+    const sealing = createSealedStorage(join(folder, 'sealed'), new SecretBytes(new Uint8Array(32)));
+    rpc.close();
+    start({ ...parts, storage: sealing });
+    const target = await sealing.openTarget({
+      key: 'k',
+      continues: false,
+      name: 'a.txt',
+      type: 'text/plain',
+      size: 5,
+      maxOctets: 5,
+      hashes: [],
+    });
+    await target.write(0, utf8('hello'));
+    const { path } = await target.finish();
+    const to = join(folder, 'copy.txt');
+    expect(await call('attachment.save', { path, to })).toMatchObject({
+      result: { path: to, name: 'a.txt', type: 'text/plain', size: 5 },
+    });
+    expect(readFileSync(to, 'utf8')).toBe('hello');
+    expect(await call('attachment.save', { path, to })).toMatchObject({
+      error: { data: { code: 'file-unusable', field: 'to' } },
+    });
+    expect(await call('attachment.remove', { path: to })).toMatchObject({ error: { data: { code: 'file-unusable' } } });
+    expect(await call('attachment.remove', { path })).toMatchObject({ result: {} });
+    expect(await call('attachment.save', { path, to: join(folder, 'b') })).toMatchObject({
+      error: { data: { code: 'file-unusable', field: 'path' } },
+    });
+    expect(existsSync(join(folder, 'b'))).toBe(false);
+  });
+
+  test('that are plain are copied too, and not removed here', async () => {
+    writeFileSync(join(folder, 'a.txt'), 'a');
+    const [path, to] = [join(folder, 'a.txt'), join(folder, 'b.txt')];
+    expect(await call('attachment.save', { path, to })).toMatchObject({ result: { size: 1 } });
+    expect(await call('attachment.remove', { path })).toMatchObject({ error: { data: { code: 'no-such-file' } } });
+    expect(existsSync(path)).toBe(true);
   });
 });
 
