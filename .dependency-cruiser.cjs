@@ -30,6 +30,8 @@ const protocolContains = {
   sdp: ['mikey'],
   sip: ['gba', 'digest'],
   gba: ['xml'],
+  presence: ['xml'],
+  vcard: [],
 };
 
 const layerRules = Object.entries(layers).map(([layer, allowed]) => ({

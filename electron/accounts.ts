@@ -5,6 +5,7 @@ import { fromBase64, fromHex, fromUtf8, toBase64, toHex, utf8 } from '../src/bas
 import { SecretBytes } from '../src/base/secret-bytes.ts';
 import { amfField, simKeys } from '../src/cli/sim-config.ts';
 import { credentialMode } from '../src/cli/kms-config.ts';
+import { clientPrivateKey, storedServerSchema } from '../src/cli/server-config.ts';
 import { accountFromUeConfig, checkUeConfig, ueConfigSchema, type UeConfig } from '../src/cli/ue-config.ts';
 import type { AccountConfig, AccountSecrets } from '../src/engine/account-config.ts';
 import type { SecretStore } from '../src/engine/ports.ts';
@@ -28,6 +29,7 @@ const storedAccount = ueConfigSchema
       ])
       .optional(),
     kms: ueConfigSchema.shape.kms.unwrap().omit({ psk: true, privateKey: true }).optional(),
+    server: storedServerSchema.optional(),
   });
 const accountsFile = z.strictObject({ version: z.literal(1), accounts: z.array(storedAccount) });
 type StoredAccount = z.infer<typeof storedAccount>;
@@ -62,7 +64,7 @@ export class Accounts {
 
   /** Adds an account or replaces the one of the same identity. Secrets go to the keychain first, then the rest to the file. */
   async add(config: UeConfig): Promise<void> {
-    const { password, authentication, sim: ownSim, kms, ...rest } = checkUeConfig(config);
+    const { password, authentication, sim: ownSim, kms, server, ...rest } = checkUeConfig(config);
     const { identity } = config;
     // The desktop has folders and a keychain of its own for what it keeps.
     delete rest.stateDirectory;
@@ -88,6 +90,8 @@ export class Accounts {
     await this.#setOrDelete(kmsKeyName(identity), psk);
     const privateKey = kms?.privateKey === undefined ? undefined : new SecretBytes(fromBase64(kms.privateKey));
     await this.#setOrDelete(kmsPrivateKeyName(identity), privateKey);
+    await this.#setOrDelete(clientKeyName(identity), server && clientPrivateKey(server));
+    if (server !== undefined) stored = { ...stored, server: withoutClientKey(server) };
     if (kms !== undefined) stored = { ...stored, kms: storedAccount.shape.kms.unwrap().strip().parse(kms) };
     const others = (await this.#read()).filter((other) => other.identity !== identity);
     await this.#write([...others, stored]);
@@ -99,7 +103,7 @@ export class Accounts {
   }
 
   /** Undefined when one of the secrets that the account needs is not there. */
-  async #withSecrets({ kms, authentication, ...rest }: StoredAccount): Promise<UeConfig | undefined> {
+  async #withSecrets({ kms, authentication, server, ...rest }: StoredAccount): Promise<UeConfig | undefined> {
     const { identity } = rest;
     const credential = credentialMode(kms);
     const hasSim = authentication?.mode === 'aka' || credential === 'gba-aka';
@@ -108,7 +112,10 @@ export class Accounts {
     const password = hasPassword ? await this.#secrets.get(passwordName(identity)) : undefined;
     const psk = credential === 'static-psk' ? await this.#secrets.get(kmsKeyName(identity)) : undefined;
     const privateKey = credential === 'certificate' ? await this.#secrets.get(kmsPrivateKeyName(identity)) : undefined;
+    const hasClientKey = server?.clientCertificate !== undefined;
+    const clientKey = hasClientKey ? await this.#secrets.get(clientKeyName(identity)) : undefined;
     const isComplete =
+      hasClientKey === (clientKey !== undefined) &&
       hasSim === (sim !== undefined) &&
       hasPassword === (password !== undefined) &&
       (credential === 'static-psk') === (psk !== undefined) &&
@@ -126,6 +133,7 @@ export class Accounts {
               ...(privateKey === undefined ? {} : { privateKey: privateKey.use(toBase64) }),
             },
           }),
+      ...(server === undefined ? {} : { server: withClientKey(server, clientKey) }),
       ...withSim(authentication, sim),
     };
   }
@@ -168,6 +176,19 @@ function withSim(
   return { ...(authentication === undefined ? {} : { authentication }), ...(sim === undefined ? {} : { sim }) };
 }
 
+type Server = NonNullable<UeConfig['server']>;
+type StoredServer = NonNullable<StoredAccount['server']>;
+
+function withoutClientKey({ clientCertificate, ...server }: Server): StoredServer {
+  if (clientCertificate === undefined) return server;
+  return { ...server, clientCertificate: { certificates: clientCertificate.certificates } };
+}
+
+function withClientKey({ clientCertificate, ...server }: StoredServer, key: SecretBytes | undefined): Server {
+  if (clientCertificate === undefined || key === undefined) return server;
+  return { ...server, clientCertificate: { ...clientCertificate, privateKey: key.use(toBase64) } };
+}
+
 function passwordName(identity: string): string {
   return `${identity} password`;
 }
@@ -186,6 +207,10 @@ function kmsKeyName(identity: string): string {
 
 function kmsPrivateKeyName(identity: string): string {
   return `${identity} kms-private-key`;
+}
+
+function clientKeyName(identity: string): string {
+  return `${identity} client-private-key`;
 }
 
 function parseJson(text: string): unknown {

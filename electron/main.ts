@@ -11,6 +11,7 @@ import { createBridge } from '../src/node/bridge/bridge.ts';
 import { createEnginePorts } from '../src/node/create-engine-ports.ts';
 import { createJsonLogger } from '../src/node/json-logger.ts';
 import { localAddressTowards } from '../src/node/local-address.ts';
+import { createServerPinFile } from '../src/node/sip/server-pins.ts';
 import { loadPages } from '../src/node/screens/pages.ts';
 import { Accounts, type LoadedAccounts } from './accounts.ts';
 import { declareScheme, serveScreens } from './app-protocol.ts';
@@ -73,6 +74,7 @@ async function run(): Promise<void> {
 async function startEngines({ ready }: LoadedAccounts, keychain: Keychain, logger: Logger) {
   const receivedFolder = join(app.getPath('downloads'), 'Tessera');
   const simDirectory = join(app.getPath('userData'), 'sim-state');
+  const serverPins = createServerPinFile(join(app.getPath('userData'), 'servers.json'));
   const engines: Engine[] = [];
   const hosted: Account[] = [];
   for (const { config, secrets } of ready) {
@@ -85,6 +87,7 @@ async function startEngines({ ready }: LoadedAccounts, keychain: Keychain, logge
         simDirectory,
         receivedFolder,
         secrets: keychain,
+        serverPins,
       }),
     );
     engines.push(engine);

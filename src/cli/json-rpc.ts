@@ -12,6 +12,9 @@ const numbers = {
   'no-such-message': -32002,
   'no-such-file': -32003,
   'no-such-room': -32004,
+  'not-remembered': -32005,
+  'no-such-contact': -32006,
+  'file-unusable': -32007,
 } as const;
 export type RpcErrorCode = keyof typeof numbers;
 

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { fromBase64, fromUtf8, toBase64, utf8 } from '../base/bytes.ts';
 import { SecretBytes } from '../base/secret-bytes.ts';
-import { readOwnCertificate } from '../crypto/key-files.ts';
+import { readOwnCertificate, type OwnCertificate } from '../crypto/key-files.ts';
 import { readPemCertificates, toPemCertificates } from '../crypto/pem.ts';
 import type { KmsCredentialConfig } from '../engine/account-config.ts';
 
@@ -53,27 +53,49 @@ export async function withCertificateFiles(config: unknown, folder: string): Pro
 }
 
 async function readFiles(
-  { certificateFile, privateKeyFile, passphrase, kmsCertificateFile }: z.infer<typeof certificateFiles>,
+  { kmsCertificateFile, ...files }: z.infer<typeof certificateFiles>,
   folder: string,
-) {
-  const read = (file: string): Promise<Uint8Array> =>
-    readFile(resolve(folder, file)).catch(() => {
-      throw new Error(`cannot read ${resolve(folder, file)}`);
-    });
-  const keyFile = privateKeyFile === undefined ? undefined : await read(privateKeyFile);
-  const secret = passphrase === undefined ? undefined : new SecretBytes(utf8(passphrase));
-  const own = readOwnCertificate(
-    {
-      certificate: await read(certificateFile),
-      ...(keyFile && { privateKey: keyFile }),
-      ...(secret && { passphrase: secret }),
-    },
-    'kms.credential',
-  );
-  keyFile?.fill(0);
-  secret?.dispose();
+): Promise<OwnCertificate & { readonly kmsCertificate: string }> {
+  const place = (file: string): string => resolve(folder, file);
+  const own = await readOwnCertificateFiles(files, place, 'kms.credential');
   const field = 'kms.credential.kmsCertificateFile';
-  return { ...own, kmsCertificate: fromUtf8(await read(kmsCertificateFile), field) };
+  return { ...own, kmsCertificate: fromUtf8(await readNamed(place(kmsCertificateFile)), field) };
+}
+
+/**
+ * Private key and certificates from the files that a configuration names.
+ * @param place where a file is. @param field names the setting in errors. @throws Error that names the file or the setting.
+ */
+export async function readOwnCertificateFiles(
+  files: {
+    readonly certificateFile: string;
+    readonly privateKeyFile?: string | undefined;
+    readonly passphrase?: string | undefined;
+  },
+  place: (file: string) => string,
+  field: string,
+): Promise<OwnCertificate> {
+  const { certificateFile, privateKeyFile, passphrase } = files;
+  const keyFile = privateKeyFile === undefined ? undefined : await readNamed(place(privateKeyFile));
+  const secret = passphrase === undefined ? undefined : new SecretBytes(utf8(passphrase));
+  const certificate = await readNamed(place(certificateFile));
+  try {
+    return readOwnCertificate(
+      { certificate, ...(keyFile && { privateKey: keyFile }), ...(secret && { passphrase: secret }) },
+      field,
+    );
+  } finally {
+    keyFile?.fill(0);
+    secret?.dispose();
+  }
+}
+
+async function readNamed(file: string): Promise<Uint8Array> {
+  try {
+    return await readFile(file);
+  } catch {
+    throw new Error(`cannot read ${file}`);
+  }
 }
 
 /** @throws ProtocolError that names the field. */

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { fromHex, utf8 } from '../base/bytes.ts';
 import { describeError } from '../base/errors.ts';
@@ -15,8 +15,17 @@ import type {
   SipAuthenticationConfig,
 } from '../engine/account-config.ts';
 import type { TicketStorage } from '../engine/ports.ts';
+import type { RealmCredential } from '../engine/sip/index.ts';
 import { createTicketStore } from '../node/ticket-store.ts';
+import { accessConfig, accessFields, accessProblem } from './access-config.ts';
 import { credentialMode, kmsConfig, kmsProblem, kmsSchema } from './kms-config.ts';
+import {
+  clientPrivateKey,
+  serverConfig,
+  serverProblem,
+  serverSchema,
+  withClientCertificateFiles,
+} from './server-config.ts';
 import { privateKeyOf, withCertificateFiles } from './ue-certificate.ts';
 import { amfField, simFields, simKeys, simProblem } from './sim-config.ts';
 
@@ -52,12 +61,9 @@ export const ueConfigSchema = z.strictObject({
     .optional(),
   /** For KMS credential mode `gba-aka` of an account that registers with a password. */
   sim: z.strictObject(simFields).optional(),
-  server: z.strictObject({
-    host: z.string().min(1),
-    port: z.int().min(1).max(65535),
-    transport: z.enum(['tls', 'tcp']),
-    serverName: z.string().optional(),
-  }),
+  /** Found by the records of the domain when absent (docs/sip-access.md). */
+  server: serverSchema.optional(),
+  ...accessFields,
   /** PEM text, or the path of a PEM file, relative to the configuration file. */
   ca: z.string().optional(),
   kms: kmsSchema.optional(),
@@ -95,17 +101,29 @@ export const ueConfigSchema = z.strictObject({
   composing: z.boolean().optional(),
   e2aeInferFromRegistration: z.boolean().optional(),
   mediasecOptionTag: z.boolean().optional(),
+  digestQop: z.enum(['auth', 'auth-int']).optional(),
+  registrationEvents: z.boolean().optional(),
+  /** For realms other than the home network's. */
+  credentials: z
+    .array(z.strictObject({ realm: z.string().min(1), username: z.string().min(1), password: z.string() }))
+    .max(16)
+    .optional(),
 });
 export type UeConfig = z.infer<typeof ueConfigSchema>;
 
 /** What one field alone does not show. */
-const wholeUeConfig = ueConfigSchema.superRefine(({ authentication, password, sim, kms, msrpRelay }, context) => {
+const wholeUeConfig = ueConfigSchema.superRefine((config, context) => {
+  const { authentication, password, sim, kms, msrpRelay, server } = config;
   const problem = (message: string, ...path: string[]): void => {
     context.addIssue({ code: 'custom', path, message });
   };
   if (msrpRelay !== undefined && (msrpRelay.password ?? password) === undefined) {
     problem('expected the password for the relay', 'msrpRelay', 'password');
   }
+  const serverWrong = server && serverProblem(server);
+  if (serverWrong !== undefined) problem(serverWrong[1], 'server', serverWrong[0]);
+  const accessWrong = accessProblem(config);
+  if (accessWrong !== undefined) problem(accessWrong[1], 'secondServer', accessWrong[0]);
   const kmsWrong = kms && kmsProblem(kms);
   if (kmsWrong !== undefined) problem(kmsWrong[1], 'kms', kmsWrong[0]);
   const credential = credentialMode(kms);
@@ -153,8 +171,9 @@ export function checkUeConfig(value: unknown): UeConfig {
 
 /** `config` is a checked one, and its `ca` PEM text. */
 export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; secrets: AccountSecrets } {
-  const { server, kms, ca, authentication } = config;
+  const { server = {}, kms, ca, authentication } = config;
   const trusted = ca === undefined ? {} : { trustedCa: ca };
+  const ownServer = serverConfig(server, config.domain, trusted);
   const account: AccountConfig = {
     id: config.identity,
     identity: config.identity,
@@ -162,13 +181,8 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
     ...(config.displayName === undefined ? {} : { displayName: config.displayName }),
     domain: config.domain,
     ...(authentication === undefined ? {} : { authentication: sipAuthentication(authentication) }),
-    server: {
-      host: server.host,
-      port: server.port,
-      protocol: server.transport,
-      serverName: server.serverName ?? config.domain,
-      ...trusted,
-    },
+    server: ownServer,
+    ...accessConfig(config, config.domain, trusted, ownServer),
     ...(kms === undefined ? {} : { kms: kmsConfig(kms, trusted) }),
     ...(config.msrpRelay === undefined ? {} : { msrpRelay: relayConfig(config.msrpRelay, trusted) }),
     ...(config.media === undefined ? {} : { media: mediaConfig(config.media) }),
@@ -183,17 +197,26 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
       ? {}
       : { e2aeInferFromRegistration: config.e2aeInferFromRegistration }),
     ...(config.mediasecOptionTag === undefined ? {} : { mediasecOptionTag: config.mediasecOptionTag }),
+    ...(config.digestQop === undefined ? {} : { digestQop: config.digestQop }),
+    ...(config.registrationEvents === undefined ? {} : { registrationEvents: config.registrationEvents }),
   };
   const sim = authentication?.mode === 'aka' ? authentication : config.sim;
   const relayPassword = config.msrpRelay?.password;
+  const clientKey = clientPrivateKey(server);
   const secrets: AccountSecrets = {
     ...(config.password === undefined ? {} : { password: new SecretBytes(utf8(config.password)) }),
+    ...(config.credentials === undefined ? {} : { credentials: config.credentials.map(realmCredential) }),
     ...(relayPassword === undefined ? {} : { msrpRelayPassword: new SecretBytes(utf8(relayPassword)) }),
+    ...(clientKey === undefined ? {} : { clientPrivateKey: clientKey }),
     ...(sim === undefined ? {} : { sim: simKeys(sim) }),
     ...(kms?.psk === undefined ? {} : { kmsPsk: new SecretBytes(fromHex(kms.psk)) }),
     ...(kms?.privateKey === undefined ? {} : { kmsPrivateKey: privateKeyOf(kms.privateKey) }),
   };
   return { config: account, secrets };
+}
+
+function realmCredential({ realm, username, password }: NonNullable<UeConfig['credentials']>[number]): RealmCredential {
+  return { realm, username, password: new SecretBytes(utf8(password)) };
 }
 
 function filesConfig({ maxOctets, refusedTypes, autoAccept }: NonNullable<UeConfig['files']>): FilesConfig {
@@ -235,7 +258,7 @@ function sipAuthentication(authentication: NonNullable<UeConfig['authentication'
 
 async function inlined(config: unknown, folder: string): Promise<unknown> {
   try {
-    return await withCertificateFiles(config, folder);
+    return await withClientCertificateFiles(await withCertificateFiles(config, folder), folder);
   } catch (error) {
     throw new UeConfigError(describeError(error));
   }
@@ -251,6 +274,18 @@ export function ticketStorageFromUeConfig({ identity, stateDirectory, statePassp
     store: createTicketStore(stateDirectory, identity),
     key: { kind: 'passphrase', passphrase },
   };
+}
+
+/**
+ * Where the headless UE remembers the certificates of servers; undefined for an account that trusts authorities alone.
+ * @throws UeConfigError when it has to remember them and names no place.
+ */
+export function pinFileFromUeConfig({ server, stateDirectory }: UeConfig): string | undefined {
+  if (server?.trust !== 'pin-on-first-use') return undefined;
+  if (stateDirectory === undefined) {
+    throw new UeConfigError('stateDirectory: expected a folder in which the certificate of the server is remembered');
+  }
+  return join(stateDirectory, 'servers.json');
 }
 
 async function readText(file: string): Promise<string> {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { fromBase64, toBase64 } from '../base/bytes.ts';
-import { describeError } from '../base/errors.ts';
+import { describeError, ProtocolError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { policies } from '../base/protection-level.ts';
 import type { Account } from '../engine/account.ts';
@@ -44,6 +44,8 @@ export interface UeRpcOptions {
   readonly write: (line: string) => void;
   /** Called after the answer to `shutdown` is written. */
   readonly onShutdown: () => void;
+  /** Takes the certificate of the server for the right one. @throws ProtocolError where certificates are not remembered */
+  readonly acceptServer?: (sha256: string) => Promise<void>;
 }
 
 const nothing = z.strictObject({});
@@ -57,6 +59,7 @@ const params = {
   register: nothing,
   unregister: nothing,
   status: nothing,
+  'server.accept': z.strictObject({ sha256: z.string().regex(/^[0-9A-F]{2}(?::[0-9A-F]{2}){31}$/) }),
   shutdown: nothing,
   'message.send': z.strictObject({
     to: address,
@@ -227,9 +230,23 @@ export class UeRpc {
       case 'status':
         checkParams(params[method], given);
         return account.status();
+      case 'server.accept':
+        return this.#acceptServer(checkParams(params[method], given).sha256);
       case 'shutdown':
         checkParams(params[method], given);
         return {};
+    }
+  }
+
+  async #acceptServer(sha256: string): Promise<object> {
+    const { acceptServer } = this.#options;
+    if (acceptServer === undefined) throw new RpcError('not-remembered', 'No certificates are remembered here.');
+    try {
+      await acceptServer(sha256);
+      return {};
+    } catch (error) {
+      if (error instanceof ProtocolError) throw new RpcError('not-remembered', error.message);
+      throw error;
     }
   }
 

@@ -4,9 +4,16 @@ import { Engine } from '../engine/engine.ts';
 import { createEnginePorts } from '../node/create-engine-ports.ts';
 import { localAddressTowards } from '../node/local-address.ts';
 import { createJsonLogger } from '../node/json-logger.ts';
+import { createServerPinFile } from '../node/sip/server-pins.ts';
 import { BoundedLines } from './bounded-lines.ts';
 import { readOptions } from './command-line.ts';
-import { accountFromUeConfig, readUeConfig, ticketStorageFromUeConfig, UeConfigError } from './ue-config.ts';
+import {
+  accountFromUeConfig,
+  pinFileFromUeConfig,
+  readUeConfig,
+  ticketStorageFromUeConfig,
+  UeConfigError,
+} from './ue-config.ts';
 import { UeRpc } from './ue-rpc.ts';
 
 const maxLineOctets = 1024 * 1024;
@@ -35,12 +42,14 @@ async function main(): Promise<void> {
   const { config, secrets } = accountFromUeConfig(given);
   const host = await localAddressTowards(config.server.host);
   const simDirectory = join(dirname(options.config), 'sim-state');
+  const pinFile = pinFileFromUeConfig(given);
   const engine = new Engine(
     await createEnginePorts({
       log,
       host,
       media: config.media ?? {},
       simDirectory,
+      ...(pinFile === undefined ? {} : { serverPins: createServerPinFile(pinFile) }),
       ...(given.receivedFolder === undefined ? {} : { receivedFolder: given.receivedFolder }),
     }),
   );
@@ -52,6 +61,7 @@ async function main(): Promise<void> {
       log,
       write: (line) => process.stdout.write(`${line}\n`),
       onShutdown: resolve,
+      acceptServer: (sha256) => engine.acceptServerCertificate(config.id, sha256),
     });
     const lines = new BoundedLines(maxLineOctets);
     process.stdin.on('data', (chunk: Buffer) => lines.push(chunk).forEach((line) => rpc.handleLine(line)));

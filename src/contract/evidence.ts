@@ -73,7 +73,8 @@ const messagePskMime = z.object({
 /** SIP MESSAGE protected by signalling alone. */
 const messageSignalling = z.object({
   kind: z.literal('message-signalling'),
-  transport: z.enum(['tls', 'tcp']),
+  /** Absent when it came over no registered flow. */
+  transport: z.enum(['udp', 'tcp', 'tls', 'ws', 'wss']).exactOptional(),
   tls: tls.exactOptional(),
   /** Security-Server entries in force. */
   securityAgreement: z.array(z.string()).readonly(),

@@ -108,8 +108,8 @@ export type AccountView = z.infer<typeof accountView>;
 
 export const messageState = z.enum([
   /** For the key server; `problem` tells why. It is sent end to end or not at all. */
-  'waiting',
-  'sending',
+  'queued',
+  'sent',
   'accepted',
   'delivered',
   /** The peer's device told that its user has seen it. */
@@ -137,7 +137,7 @@ export const messageView = z.object({
   /** Milliseconds since the epoch. */
   at: z.number(),
   way: messageWay,
-  /** The level reached. Says nothing while `state` is `waiting`, `sending` or `refused`. */
+  /** The level reached. Says nothing while `state` is `queued` or `refused`. */
   level: protectionLevel,
   /** What proves `level`; absent for a message that never left. */
   evidence: evidence.optional(),

@@ -6,6 +6,9 @@ import { SecretBytes } from '../base/secret-bytes.ts';
 import { readPemCertificates } from './pem.ts';
 
 const maxFileOctets = 256 * 1024;
+/** Of the passphrase of a PKCS #12 file, as far as that shows before it is opened; tools write 2 048 to 600 000. */
+const maxIterations = 1_000_000;
+const maxNesting = 32;
 const derSequence = 0x30;
 
 /** A private key with the certificates that prove it. */
@@ -89,6 +92,7 @@ function openPkcs12(file: Uint8Array, field: string, passphrase: SecretBytes | u
   try {
     const { asn1, pkcs12, pki } = forge;
     const outer = asn1.fromDer(Buffer.from(file.buffer, file.byteOffset, file.byteLength).toString('binary'), true);
+    refuseEndlessWork(outer, field);
     const password = passphrase?.use((octets) => fromUtf8(octets)) ?? '';
     const opened = pkcs12.pkcs12FromAsn1(outer, true, password);
     const bagsOf = (oid: string | undefined): forge.pkcs12.Bag[] =>
@@ -98,8 +102,46 @@ function openPkcs12(file: Uint8Array, field: string, passphrase: SecretBytes | u
       keys: keys.map((bag) => keyDer(bag)),
       certificates: bagsOf(pki.oids['certBag']).map((bag) => certificateDer(bag)),
     };
-  } catch {
+  } catch (error) {
+    if (error instanceof ProtocolError) throw error;
+    // forge tells a wrong passphrase by words alone: the MAC over the whole file does not fit (RFC 7292 4).
+    if (error instanceof Error && error.message.includes('MAC could not be verified')) {
+      throw wrongFile(field, passphrase === undefined ? 'it has a passphrase' : 'another passphrase');
+    }
     throw wrongFile(field, 'no PKCS #12 that can be read', passphrase);
+  }
+}
+
+/**
+ * A file says itself how often its passphrase is hashed: after a salt (RFC 7292 4, RFC 8018 A.2). Octet strings are looked into, for the
+ * parts of the file stand in them.
+ */
+function refuseEndlessWork(node: forge.asn1.Asn1, field: string, depth = 0): void {
+  const { asn1 } = forge;
+  if (depth > maxNesting) throw wrongFile(field, 'nested too deeply');
+  if (node.type === asn1.Type.OCTETSTRING && typeof node.value === 'string') {
+    const inner = tryDer(node.value);
+    if (inner !== undefined) refuseEndlessWork(inner, field, depth + 1);
+  }
+  if (typeof node.value === 'string') return;
+  node.value.forEach((child, at) => {
+    const follows = node.value[at - 1];
+    const isCount = typeof follows === 'object' && follows.type === asn1.Type.OCTETSTRING;
+    if (isCount && child.type === asn1.Type.INTEGER && typeof child.value === 'string') refuseCount(child.value, field);
+    refuseEndlessWork(child, field, depth + 1);
+  });
+}
+
+function refuseCount(octets: string, field: string): void {
+  const count = octets.length > 4 ? Infinity : Buffer.from(octets, 'binary').readUIntBE(0, octets.length);
+  if (count > maxIterations) throw wrongFile(field, `a passphrase that is hashed more than ${maxIterations} times`);
+}
+
+function tryDer(octets: string): forge.asn1.Asn1 | undefined {
+  try {
+    return forge.asn1.fromDer(octets, true);
+  } catch {
+    return undefined;
   }
 }
 

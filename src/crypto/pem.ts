@@ -1,6 +1,7 @@
 import forge from 'node-forge';
 import { toBase64 } from '../base/bytes.ts';
 import { ProtocolError } from '../base/errors.ts';
+import type { SecretBytes } from '../base/secret-bytes.ts';
 
 const maxBundleCharacters = 1024 * 1024;
 const maxCertificates = 512;
@@ -19,12 +20,17 @@ export function readPemCertificates(text: string, field: string): Uint8Array[] {
 
 /** The inverse: DER certificates in PEM, in order. */
 export function toPemCertificates(ders: readonly Uint8Array[]): string {
-  return ders
-    .map((der) => {
-      const lines = toBase64(der).match(/.{1,64}/g) ?? [];
-      return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n');
-    })
-    .join('');
+  return ders.map((der) => block('CERTIFICATE', der)).join('');
+}
+
+/** A private key in DER of PKCS #8 as PEM, the only form that Node's TLS takes: a secret in clear, for the length of that call. */
+export function toPemPrivateKey(pkcs8: SecretBytes): string {
+  return pkcs8.use((der) => block('PRIVATE KEY', der));
+}
+
+function block(type: string, der: Uint8Array): string {
+  const lines = toBase64(der).match(/.{1,64}/g) ?? [];
+  return [`-----BEGIN ${type}-----`, ...lines, `-----END ${type}-----`, ''].join('\n');
 }
 
 function decodeBlocks(text: string, field: string): forge.pem.ObjectPEM[] {

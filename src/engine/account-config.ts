@@ -1,7 +1,9 @@
 import type { Policy } from '../base/protection-level.ts';
 import type { SecretBytes } from '../base/secret-bytes.ts';
 import type { MilenageKeys } from '../protocol/gba/index.ts';
+import type { RealmCredential } from './sip/index.ts';
 import type { BsfAddress, KmsAddress, SipTarget } from './ports.ts';
+import type { FlowRecoveryTimes } from './sip/index.ts';
 
 export type MikeySuite = '128' | '256';
 
@@ -59,12 +61,32 @@ export interface FilesConfig {
   readonly autoAccept?: 'never' | 'contacts';
 }
 
-/** What an account tells its peers about their messages in sessions (RFC 5438). */
+/** What an account tells its peers about their messages, and what it asks them to tell about its own (RFC 5438). */
 export interface ReceiptsConfig {
-  /** That a message has arrived on this device. Default: yes. */
+  /** Tells that a message has arrived on this device, or could not be shown. Default: yes. */
   readonly delivery?: boolean;
-  /** That the user has seen it. Default: yes. */
+  /** Tells that the user has seen it. Default: yes. */
   readonly display?: boolean;
+  /** Asks to be told that a message arrived, or did not; of single messages. Default: yes. */
+  readonly askDelivery?: boolean;
+  /** Asks to be told that it was seen; of single messages. Default: yes. */
+  readonly askDisplay?: boolean;
+  /** Asks servers on the way to tell what they did with it. Default: no. */
+  readonly askProcessing?: boolean;
+  /** Answers a wish that these settings deny with `forbidden` instead of silence. Default: no. */
+  readonly sayForbidden?: boolean;
+}
+
+/** Single messages of an account (SIP MESSAGE). */
+export interface MessagesConfig {
+  /** Octets of a message, all protection included, above which it goes in a session; the profile's 8 KiB when absent (5.5). */
+  readonly maxOctets?: number;
+  /** Makes what this device sends readable to the other devices of the account, where the network copies it to them. Default: no. */
+  readonly syncSent?: boolean;
+  /** URI of the network's list service (RFC 5365), for messages to groups; there are none without it. */
+  readonly listService?: string;
+  /** Who is sent a message again when their device says that it could not read it. Default: `contacts`. */
+  readonly resend?: 'contacts' | 'never';
 }
 
 /** The MSRP relay of the account (RFC 4976); the password is in `AccountSecrets`. */
@@ -82,6 +104,12 @@ export interface MsrpRelayConfig {
   /** Seconds asked for each session's URI; the relay's choice when absent. */
   readonly expires?: number;
 }
+
+/** Where the SIP server is, and how it proves itself and we to it; the private key is in `AccountSecrets`. */
+export type SipServerConfig = Omit<SipTarget, 'clientCertificate'> & {
+  /** Certificates for a server that asks for one (mutual TLS): DER, our own first, each next one certifies the one before. */
+  readonly clientCertificates?: readonly Uint8Array[];
+};
 
 /** Where the sessions of an account are listened for. */
 export interface MediaConfig {
@@ -101,7 +129,15 @@ export interface AccountConfig {
   readonly domain: string;
   /** By password when absent. */
   readonly authentication?: SipAuthenticationConfig;
-  readonly server: SipTarget;
+  readonly server: SipServerConfig;
+  /** Another server of the network, for a second flow to it (RFC 5626). Without it the other places of `server` serve, where there are any. */
+  readonly secondServer?: SipServerConfig;
+  /** The identity, of those that the network associates, as which requests are sent (P-Preferred-Identity). */
+  readonly preferredIdentity?: string;
+  /** What is told to the network about the access (P-Access-Network-Info), over protected flows only: `IEEE-802.11`. */
+  readonly accessNetworkInfo?: string;
+  /** Instead of the pauses that RFC 5626 clause 4.5 suggests. */
+  readonly flowRecovery?: FlowRecoveryTimes;
   /** Without it nothing can be protected end to end. */
   readonly kms?: KmsConfig;
   /** Without it sessions connect directly. */
@@ -117,17 +153,28 @@ export interface AccountConfig {
    */
   readonly e2aeInferFromRegistration?: boolean;
   readonly receipts?: ReceiptsConfig;
-  /** Tells peers, in sessions that stand already, that the user is writing (RFC 3994). Default: yes. */
+  readonly messages?: MessagesConfig;
+  /** Tells peers that the user is writing (RFC 3994). Default: yes. */
   readonly composing?: boolean;
+  /** How long a message is tried before it is given up; 168 when absent. */
+  readonly messageLifetimeHours?: number;
   /** Profile 1.6. */
   readonly mediasecOptionTag?: boolean;
+  /** Quality of protection of the digest where a server offers both. Default: `auth`; `auth-int` covers the body too. */
+  readonly digestQop?: 'auth' | 'auth-int';
+  /** Asks the network to tell what happens to the registration, and of the user's other devices (RFC 3680). Default: yes. */
+  readonly registrationEvents?: boolean;
 }
 
 export interface AccountSecrets {
+  /** For realms on the way other than the home network's. */
+  readonly credentials?: readonly RealmCredential[];
   /** For authentication mode `digest` and credential mode `gba-digest`. */
   readonly password?: SecretBytes;
   /** For the MSRP relay; `password` when absent. */
   readonly msrpRelayPassword?: SecretBytes;
+  /** Of `server.clientCertificates`: DER of PKCS #8. */
+  readonly clientPrivateKey?: SecretBytes;
   /** For authentication mode `aka` and credential mode `gba-aka`: K and OPc. */
   readonly sim?: MilenageKeys;
   /** 32 octets shared with the KMS, for credential mode `static-psk`. */

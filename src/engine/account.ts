@@ -3,32 +3,37 @@ import type { Policy } from '../base/protection-level.ts';
 import { profile } from '../protocol/profile.ts';
 import { tryKmsUserIdentity } from '../protocol/sip/identities.ts';
 import type { AkaCard } from './bootstrapping/bootstrap-method.ts';
-import type { AccountConfig, AccountSecrets } from './account-config.ts';
+import type { AccountConfig, AccountSecrets, ReceiptsConfig } from './account-config.ts';
 import type { ConversationView, OpenSessionOutcome, SendOutcome } from './chat-message.ts';
 import type {
   AccountEvents,
+  AccountOutbox,
   AccountStatus,
+  AskResendOutcome,
   ComposingRequest,
   OpenSessionRequest,
   SendFileOutcome,
   SendFileRequest,
   SendRequest,
+  SendToGroupRequest,
 } from './account-types.ts';
 import { withDeadline } from './deadline.ts';
 import { readIcon } from './files/file-icon.ts';
 import { FileTransfers } from './files/file-transfers.ts';
 import { limits } from './limits.ts';
+import type { AccountHistory } from './messages/account-history.ts';
 import { AccountMessages } from './messages/account-messages.ts';
 import { createRelayClient, type RelayClient } from './msrp/relay-client.ts';
 import { ContactPolicies } from './policy.ts';
 import type { DeviceCertificate, EnginePorts, TicketStorage } from './ports.ts';
-import { refusal, refuse, type Refusal } from './refusal.ts';
+import { refuse, type Refusal } from './refusal.ts';
 import { routeInvite, type InviteTakers } from './sessions/route-invite.ts';
 import { Rooms } from './rooms/rooms.ts';
 import { SessionBook } from './sessions/session-book.ts';
 import type { SessionContext } from './sessions/session-context.ts';
 import { SessionKeys } from './sessions/session-keys.ts';
 import type { RegistrationState, SipUserAgent } from './sip/index.ts';
+import { createMemoryStore } from './store/index.ts';
 import { createKmsCredential, type KmsCredential } from './tickets/kms-credential.ts';
 import type { KmsState } from './tickets/kms-state.ts';
 import { credentialBinding } from './tickets/credential-binding.ts';
@@ -39,12 +44,14 @@ import { TicketService } from './tickets/ticket-service.ts';
 export type {
   AccountEvents,
   AccountStatus,
+  AskResendOutcome,
   ComposingRequest,
   IncomingRefusal,
   OpenSessionRequest,
   SendFileOutcome,
   SendFileRequest,
   SendRequest,
+  SendToGroupRequest,
 } from './account-types.ts';
 
 export interface AccountParts {
@@ -57,6 +64,8 @@ export interface AccountParts {
   readonly sim?: AkaCard | undefined;
   /** Key tickets live in memory only when absent. */
   readonly ticketStorage?: TicketStorage | undefined;
+  /** Whether a peer is in the address book. */
+  readonly isContact?: (peer: string) => boolean;
 }
 
 /** One identity at one operator: registers, sends and receives under its policies, and keeps its conversations. */
@@ -79,18 +88,23 @@ export class Account {
   readonly #sessions: SessionBook;
   readonly #relay: RelayClient | undefined;
   #registering: Promise<RegistrationState> | undefined;
-  #sends = 0;
 
-  constructor({ ports, config, secrets, userAgent, certificate, sim, ticketStorage }: AccountParts) {
+  constructor({ ports, config, secrets, userAgent, certificate, sim, ticketStorage, isContact }: AccountParts) {
     this.config = config;
     this.#ports = ports;
     this.#userAgent = userAgent;
     this.events = new Events((error) => ports.log.log('error', 'account.listener-failed', { reason: String(error) }));
     this.#self = tryKmsUserIdentity(config.identity) ?? config.identity;
-    this.#policies = new ContactPolicies(config.policy);
-    for (const [contact, policy] of Object.entries(config.contactPolicies ?? {})) {
-      this.#policies.setPolicy(tryKmsUserIdentity(contact) ?? contact, policy);
-    }
+    const store =
+      ports.store ??
+      createMemoryStore({ reason: 'No place for messages is configured: they live as long as this program' });
+    const configured = Object.entries(config.contactPolicies ?? {}).map(
+      ([contact, policy]) => [tryKmsUserIdentity(contact) ?? contact, policy] as const,
+    );
+    this.#policies = new ContactPolicies(config.policy, {
+      configured: new Map(configured),
+      notes: store.account(config.id).notes,
+    });
     const { kms, privateIdentity, domain } = config;
     this.#credential =
       kms === undefined ? undefined : createKmsCredential(kms, secrets, { ports, privateIdentity, domain, sim });
@@ -102,16 +116,21 @@ export class Account {
       kms,
       credential: this.#credential,
       archive: this.#archive,
+      isForOwnDevices: config.messages?.syncSent ?? false,
     });
     this.#prefetch = new TicketPrefetch(ports, this.#tickets);
     for (const contact of this.#policies.contactsWith('require-e2e')) this.#prefetch.want(contact);
     this.#messages = new AccountMessages({
       ports,
+      config,
+      store,
       self: this.#self,
       userAgent,
       policies: this.#policies,
       tickets: this.#tickets,
       events: this.events,
+      lifetimeHours: config.messageLifetimeHours ?? limits.messageLifetimeHours,
+      registration: () => this.#registrationForSending(),
       sessions: () => this.#sessions,
       files: () => this.files,
     });
@@ -125,8 +144,7 @@ export class Account {
       certificate,
       inferFromRegistration: config.e2aeInferFromRegistration ?? profile.accountDefaults.e2aeInferFromRegistration,
     };
-    const onRefused = (peer: string, problem: Refusal): void =>
-      this.events.emit('incomingRefused', { way: 'msrp', peer, refusal: problem });
+    const onRefused = (peer: string, problem: Refusal): void => this.#messages.keepRefused('msrp', peer, problem);
     this.#sessions = new SessionBook({
       context,
       policies: this.#policies,
@@ -140,7 +158,7 @@ export class Account {
       onComposing: ({ peer }, isWriting) => this.events.emit('composing', { peer, isWriting }),
       onChange: (change) => this.events.emit('session', change),
       onRefused,
-      onText: (session, text) => this.#messages.keepSessionText(session, text),
+      onText: (session, text, source) => this.#messages.keepSessionText(session, text, source),
     });
     this.files = new FileTransfers({
       context,
@@ -148,7 +166,7 @@ export class Account {
       self: this.#self,
       storage: ports.files,
       config: config.files ?? {},
-      isContact: (peer) => this.#policies.isKnown(peer),
+      isContact: (peer) => this.#policies.isKnown(peer) || (isContact?.(peer) ?? false),
       onChange: (view) => this.events.emit('file', view),
       onRefused,
     });
@@ -165,13 +183,15 @@ export class Account {
 
   /** Resolves with the outcome, also when it is a failure; the registration is kept alive until `unregister`. */
   register(): Promise<RegistrationState> {
-    this.#registering ??= this.#userAgent.register().finally(() => (this.#registering = undefined));
+    this.#registering ??= this.#userAgent.register().finally(() => {
+      this.#registering = undefined;
+      this.#messages.outbox.wake('registration');
+    });
     return this.#registering;
   }
 
-  /** Signs out: what waits is not sent, and no key ticket stays. */
+  /** Signs out: what waits goes on waiting, until the account registers again, and no key ticket stays. */
   async unregister(): Promise<RegistrationState> {
-    this.#messages.giveUpWaiting(refusal('not-registered'));
     await this.dropTickets();
     return this.#userAgent.unregister();
   }
@@ -187,35 +207,80 @@ export class Account {
     return this.#tickets.retry();
   }
 
-  /** Takes back a message that waits. False when there is none of this id, or it is on its way. */
+  /** What was said, over all runs of the program. */
+  get history(): AccountHistory {
+    return this.#messages.history;
+  }
+
+  /** What is still owed: messages that wait or are on their way. */
+  get outbox(): AccountOutbox {
+    const { outbox } = this.#messages;
+    return {
+      list: () => outbox.list(),
+      retry: (id) => this.#messages.retry(id),
+      cancel: (id) => this.#messages.cancel(id),
+    };
+  }
+
+  /** Contacts with a policy of their own. */
+  contactPolicies(): ReadonlyMap<string, Policy> {
+    return this.#policies.all();
+  }
+
+  /** Takes back a message that has not left. False when there is none of this id, or it has. */
   cancelMessage(id: string): boolean {
     return this.#messages.cancel(id);
   }
 
-  /** Never rejects: what could not be sent is a refusal that says why. */
+  /**
+   * Never rejects. Without a registration the message waits for one; what could not be sent is a refusal that says why.
+   */
   async sendMessage({ to, text, way, policy, consent }: SendRequest): Promise<SendOutcome> {
-    const sequence = this.#sends++;
     try {
-      const peer = await this.#prepare(to, consent);
+      const peer = this.#peerOf(to, consent);
       const demanded = policy ?? this.#policies.policyFor(peer);
-      return await this.#messages.send({ peer, text, way, policy: demanded, sequence });
+      return await this.#messages.send({ peer, text, way, policy: demanded });
     } catch (error) {
       return { outcome: 'refused', refusal: this.#messages.refusalFor(error, 'message') };
     }
   }
 
-  /** The user writes, or writes no more. False when the peer is not told: there is no session, or the account does not tell. */
+  /**
+   * The user writes, or writes no more: told in a session that stands, else by a message of its own. False when the peer is not
+   * told: the account does not tell, the peer does not take it, or it could not go as protected as a text would.
+   */
   composing({ to, isWriting }: ComposingRequest): boolean {
     const peer = tryKmsUserIdentity(to);
-    return peer !== undefined && this.#sessions.composing(peer, this.#policies.policyFor(peer), isWriting);
+    if (peer === undefined) return false;
+    const isTold = this.#sessions.composing(peer, this.#policies.policyFor(peer), isWriting);
+    return isTold || this.#messages.immediate.composing(peer, isWriting);
   }
 
   /**
-   * The user has seen the conversation with `peer` up to the message `upTo`: senders who asked are told, where the account
-   * allows and a session stands.
+   * The user has seen the conversation with `peer` up to the message `upTo`: senders who asked are told, where account and
+   * contact allow; of messages in sessions, while a session stands.
    */
   markDisplayed(peer: string, upTo: string): void {
     this.#messages.markDisplayed(peer, upTo);
+  }
+
+  /** To several at once, who see each other; needs a list service of the network (RFC 5365). Never rejects. */
+  async sendToGroup(request: SendToGroupRequest): Promise<SendOutcome> {
+    try {
+      return await this.#messages.sendToGroup(request);
+    } catch (error) {
+      return { outcome: 'refused', refusal: this.#messages.refusalFor(error, 'message') };
+    }
+  }
+
+  /** Asks the sender of a message that could not be read to send it again, end to end. */
+  askResend(id: string): AskResendOutcome {
+    return this.#messages.immediate.askResend(id);
+  }
+
+  /** What this contact is told and asked to tell, where that differs from the account. Undefined: nothing differs. */
+  setContactReceipts(contact: string, receipts: ReceiptsConfig | undefined): void {
+    this.#messages.immediate.setContactReceipts(tryKmsUserIdentity(contact) ?? contact, receipts);
   }
 
   async openSession({ to, policy, consent }: OpenSessionRequest): Promise<OpenSessionOutcome> {
@@ -246,12 +311,14 @@ export class Account {
   }
 
   status(): AccountStatus {
-    const { flow, registration } = this.#userAgent;
+    const { flow, flows, registration, ownDevices } = this.#userAgent;
     return {
       identity: this.#self,
       policy: this.config.policy,
       registration,
+      ownDevices,
       ...(flow === undefined ? {} : { flow }),
+      flows,
       sessions: this.#sessions.views(),
       kms: this.#tickets.state,
       tickets: this.#archive.keeping,
@@ -266,12 +333,20 @@ export class Account {
     return this.#messages.conversations();
   }
 
+  /** The policy that is set for this contact itself; undefined where that of the account counts. */
+  contactPolicy(contact: string): Policy | undefined {
+    const peer = tryKmsUserIdentity(contact) ?? contact;
+    return this.#policies.isKnown(peer) ? this.#policies.policyFor(peer) : undefined;
+  }
+
   /** Undefined returns the contact to the account's policy. Consent that was given to it ends, and so do weaker sessions. */
   setContactPolicy(contact: string, policy: Policy | undefined): void {
     const peer = tryKmsUserIdentity(contact) ?? contact;
     this.#policies.setPolicy(peer, policy);
+    this.events.emit('contactPolicy', { peer, policy });
     if (policy === 'require-e2e') this.#prefetch.want(peer);
     else this.#prefetch.unwant(peer);
+    this.#messages.outbox.raise(peer, this.#policies.policyFor(peer), this.#policies.agreedLevel(peer));
     this.#sessions.enforcePolicy(peer);
   }
 
@@ -299,13 +374,19 @@ export class Account {
     };
     events.on('registration', (state) => {
       this.events.emit('registration', state);
+      this.#messages.outbox.wake('registration');
       if (state.state !== 'registered') return;
-      this.#messages.release();
+      this.#messages.resume();
       this.#prefetch.start();
       void this.files.registered();
     });
     this.#tickets.events.on('state', (state) => this.events.emit('kms', state));
-    this.#tickets.events.on('available', () => this.#messages.release());
+    this.#tickets.events.on('available', () => {
+      this.#messages.outbox.wake('keys');
+      this.#messages.resume();
+    });
+    events.on('ownDevices', (devices) => this.events.emit('ownDevices', devices));
+
     events.on('message', (message) => this.#messages.receive(message));
     events.on('invite', (invite) => {
       const claimed = invite.assertedIdentity ?? invite.from;
@@ -315,11 +396,22 @@ export class Account {
   }
 
   async #prepare(to: string, consent: boolean | undefined): Promise<string> {
+    const peer = this.#peerOf(to, undefined);
+    await this.#requireRegistered();
+    return this.#peerOf(peer, consent);
+  }
+
+  #peerOf(to: string, consent: boolean | undefined): string {
     const peer = tryKmsUserIdentity(to);
     if (peer === undefined) throw refuse('invalid-address');
-    await this.#requireRegistered();
     if (consent === true) this.#policies.consent(peer);
     return peer;
+  }
+
+  #registrationForSending(): 'registered' | 'settling' | 'none' {
+    const { state } = this.#userAgent.registration;
+    if (state === 'registered') return state;
+    return state === 'registering' || this.#registering !== undefined ? 'settling' : 'none';
   }
 
   /** @throws RefusalError */

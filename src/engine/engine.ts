@@ -1,19 +1,30 @@
 import { Account } from './account.ts';
-import type { AccountConfig, AccountSecrets } from './account-config.ts';
+import type { AccountConfig, AccountSecrets, SipServerConfig } from './account-config.ts';
 import { DeviceCertificates } from './device-certificates.ts';
-import type { EnginePorts, TicketStorage } from './ports.ts';
+import { deviceInstance } from './device-instance.ts';
+import { People } from './people.ts';
+import type { EnginePorts, SipTarget, TicketStorage } from './ports.ts';
+import { acceptServerCertificate } from './server-trust.ts';
 import { SoftwareSim } from './sim/index.ts';
-import { createSipUserAgent, type SipAuthentication } from './sip/index.ts';
+import { createMemoryStore, type Store } from './store/index.ts';
+import { createSipUserAgent, type SipAccount, type SipAuthentication } from './sip/index.ts';
 
 /** The application without a face: its accounts, and what they share. */
 export class Engine {
+  /** Everything that outlives the program, where it can. */
+  readonly store: Store;
+  /** Contacts, and what is known of those that the user talks to. */
+  readonly people: People;
   readonly #ports: EnginePorts;
   readonly #accounts = new Map<string, Account>();
   readonly #certificates: DeviceCertificates;
 
   constructor(ports: EnginePorts) {
-    this.#ports = ports;
+    this.store = ports.store ?? createMemoryStore({ reason: 'No place to keep it is configured' });
+    // One store for the accounts and for what belongs to none of them.
+    this.#ports = { ...ports, store: this.store };
     this.#certificates = DeviceCertificates.of(ports);
+    this.people = new People(this.#ports, this.store);
   }
 
   get accounts(): readonly Account[] {
@@ -34,9 +45,10 @@ export class Engine {
         privateIdentity: config.privateIdentity,
         authentication: sipAuthentication(config, secrets, sim),
         domain: config.domain,
-        target: config.server,
-        ...(config.mediasecOptionTag === undefined ? {} : { mediasecOptionTag: config.mediasecOptionTag }),
-        ...(config.displayName === undefined ? {} : { displayName: config.displayName }),
+        target: sipTarget(config.server, secrets),
+        instanceId: () => deviceInstance(this.#ports, config.id),
+        ...sipSettings(config, secrets),
+        ...(secrets.credentials === undefined ? {} : { credentials: secrets.credentials }),
       },
     });
     const account = new Account({
@@ -47,8 +59,10 @@ export class Engine {
       certificate: () => this.#certificates.current(),
       sim,
       ticketStorage,
+      isContact: (peer) => this.people.contacts.find(peer) !== undefined,
     });
     this.#accounts.set(config.id, account);
+    this.people.attach(account, userAgent);
     return account;
   }
 
@@ -59,18 +73,55 @@ export class Engine {
     return new SoftwareSim({ keys, state: this.#ports.simState, options: amf === undefined ? {} : { amf } });
   }
 
+  /**
+   * The user takes the certificate that the account's SIP server shows for the right one; the next connection does.
+   * @param sha256 as in `CertificateFacts.sha256`. @throws ProtocolError `local` where certificates are not remembered.
+   */
+  async acceptServerCertificate(id: string, sha256: string): Promise<void> {
+    const account = this.#accounts.get(id);
+    if (account === undefined) throw new Error('there is no such account');
+    await acceptServerCertificate(account.config.server, this.#ports.serverPins, sha256);
+  }
+
   async removeAccount(id: string): Promise<void> {
     const account = this.#accounts.get(id);
     this.#accounts.delete(id);
+    await this.people.detach(id);
+    this.people.trust.forgetAccount(id);
     await account?.dropTickets();
     await account?.stop();
   }
 
   /** Within a bounded time; never rejects. */
   async stop(): Promise<void> {
-    await Promise.all(this.accounts.map((account) => account.stop()));
+    await Promise.all(this.accounts.map((account) => this.people.detach(account.config.id).then(() => account.stop())));
     this.#accounts.clear();
   }
+}
+
+function sipTarget(
+  { clientCertificates: certificates, ...target }: SipServerConfig,
+  { clientPrivateKey: privateKey }: AccountSecrets,
+): SipTarget {
+  if (certificates === undefined) return target;
+  if (privateKey === undefined) throw new Error('the private key of the client certificate is missing');
+  return { ...target, clientCertificate: { certificates, privateKey } };
+}
+
+/** What an account may set, and most do not. */
+function sipSettings(config: AccountConfig, secrets: AccountSecrets): Partial<SipAccount> {
+  const { secondServer, mediasecOptionTag, displayName, preferredIdentity, accessNetworkInfo, flowRecovery } = config;
+  const { digestQop, registrationEvents } = config;
+  return {
+    ...(secondServer === undefined ? {} : { secondTarget: sipTarget(secondServer, secrets) }),
+    ...(mediasecOptionTag === undefined ? {} : { mediasecOptionTag }),
+    ...(displayName === undefined ? {} : { displayName }),
+    ...(digestQop === undefined ? {} : { digestQop }),
+    ...(registrationEvents === undefined ? {} : { registrationEvents }),
+    ...(preferredIdentity === undefined ? {} : { preferredIdentity }),
+    ...(accessNetworkInfo === undefined ? {} : { accessNetworkInfo }),
+    ...(flowRecovery === undefined ? {} : { flowRecovery }),
+  };
 }
 
 function sipAuthentication(

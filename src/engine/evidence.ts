@@ -1,3 +1,4 @@
+import type { SipProtocol } from './ports.ts';
 import type { KmsCredentialMode } from './tickets/kms-credential-types.ts';
 
 /**
@@ -98,7 +99,8 @@ export interface MessagePskMimeEvidence {
 /** A MESSAGE protected by nothing but the signalling connection (profile 4). */
 export interface MessageSignallingEvidence {
   readonly kind: 'message-signalling';
-  readonly transport: 'tls' | 'tcp';
+  /** Of the registered flow that it went over; absent when there was none. */
+  readonly transport?: SipProtocol;
   readonly tls?: TlsEvidence;
   /** Security mechanisms that the network announced and we verified (RFC 3329); empty without agreement. */
   readonly securityAgreement: readonly string[];

@@ -8,6 +8,29 @@ export const limits = {
   rebootstrapMilliseconds: 60_000,
   /** Keys of one account that are kept for exchanges which still run with them. */
   bootstrappedKeys: 16,
+  /** Timers of SIP over datagrams (RFC 3261 clause 17.1.1.1), and the transactions that are remembered there. */
+  sipT1Milliseconds: 500,
+  sipT2Milliseconds: 4_000,
+  sipT4Milliseconds: 5_000,
+  sipClientTransactions: 10_000,
+  sipServerTransactions: 20_000,
+  sipServerOctets: 8 * 1024 * 1024,
+  /** A longer request leaves over a stream (RFC 3261 clause 18.1.1, where the MTU of the path is not known). */
+  sipDatagramOctets: 1_300,
+  /** The largest that a datagram can carry, over IPv4. */
+  sipLargestDatagramOctets: 65_507,
+  sipConnectMilliseconds: 15_000,
+  /** Longest pause between two keep-alives; each takes 80 to 100 % of it (RFC 5626 clauses 4.4.1 and 4.4.2). */
+  sipStreamKeepAliveMilliseconds: 120_000,
+  sipDatagramKeepAliveMilliseconds: 29_000,
+  /** From a keep-alive to when the flow counts as dead. */
+  sipPongMilliseconds: 10_000,
+  /** Recovery of flows (RFC 5626 clause 4.5): base time when all have failed, when some have not, and the most. */
+  flowAllFailedMilliseconds: 30_000,
+  flowSomeFailedMilliseconds: 90_000,
+  flowLongestMilliseconds: 1_800_000,
+  /** Requests of which a copy on another flow is recognised. */
+  sipMergedRequests: 2_000,
   inviteMilliseconds: 40_000,
   sipMessageMilliseconds: 40_000,
   /** TCP connection and TLS handshake of a session. */
@@ -41,9 +64,8 @@ export const limits = {
   unsettledMessages: 1_000,
   /** Messages that one session sends without having been told that they arrived. */
   sessionMessagesUnderWay: 32,
-  /** Message-IDs of one contact, and contacts, that are remembered so that nothing is shown twice. */
-  rememberedMessages: 2_000,
-  rememberedContacts: 500,
+  /** How long a Message-ID is remembered at least, so that nothing is shown twice: longer than any device tries to send. */
+  rememberedMessageMilliseconds: 31 * 24 * 3_600_000,
   sessionEndMilliseconds: 5_000,
   stopMilliseconds: 8_000,
   sessionsPerAccount: 64,
@@ -54,6 +76,38 @@ export const limits = {
   /** Octets of a text that is sent as a file because it is too long for a message, and how many of these wait at a time. */
   longTextOctets: 16 * 1024 ** 2,
   longTexts: 4,
+  /** How long it is remembered that a peer answered 415 to something. */
+  peerRefusalMilliseconds: 30 * 24 * 3_600_000,
+  /** Recipients of one message above which no receipts are asked for, and none are told. */
+  receiptRecipients: 20,
+  /** Receipts that wait to be sent, how long each may wait, and how many are sent at a time. */
+  owedReceipts: 2_000,
+  owedReceiptMilliseconds: 7 * 24 * 3_600_000,
+  receiptsAtOnce: 4,
+  /** Receipts of messages that are not known here, kept for when they are. */
+  earlyReceipts: 100,
+  /** Receipts are sent in a burst of so many at most, and then one in so many milliseconds. */
+  receiptBurst: 100,
+  receiptGapMilliseconds: 200,
+  /** Before a receipt that did not go is tried again; doubled each time, up to the longest. */
+  receiptRetryMilliseconds: 30_000,
+  receiptRetryLongestMilliseconds: 3_600_000,
+  /** Displays that the user has not seen yet are forgotten after so long. */
+  awaitedDisplayMilliseconds: 30 * 24 * 3_600_000,
+  /** Peers to whom is told by single messages that the user writes, or who tell so, at a time. */
+  composingPeers: 50,
+  /** Two single messages that tell one peer that the user writes are so far apart at least. */
+  composingGapMilliseconds: 3_000,
+  /** What protection and envelope may add to a text: sealed for one recipient (profile 5.5), and by the signalling alone. */
+  sealedEnvelopeOctets: 2_200,
+  plainEnvelopeOctets: 700,
+  /** Members of a group, ourselves included. */
+  groupMembers: 50,
+  /** How often a message is sent again to one recipient who could not read it, and how often we ask for one. */
+  resends: 3,
+  resendAsks: 3,
+  /** Messages that came in and are being judged, of single messages. */
+  incomingAtOnce: 200,
   /** Texts that came in and whose senders want to know when they are seen. */
   awaitedDisplays: 2_000,
   /** Octets of a file that is taken. */
@@ -61,6 +115,28 @@ export const limits = {
   /** Files that wait for the user's answer. */
   offeredFiles: 32,
   fileTransfers: 500,
+  contacts: 20_000,
+  contactAddresses: 32,
+  contactAddressCharacters: 400,
+  contactNameCharacters: 256,
+  contactNoteCharacters: 8 * 1024,
+  contactUidCharacters: 256,
+  contactPhotoOctets: 64 * 1024,
+  /** Peers of whom is remembered what vouched for them, and values of each kind for one of them. */
+  trustHistories: 20_000,
+  trustSightings: 16,
+  /** Contacts of one account whose presence is watched. */
+  watchedContacts: 200,
+  /** Requested life of a subscription or a publication of presence; the network decides. */
+  presenceSeconds: 3_600,
+  /** Before a subscription that was refused or ended is tried again: first, and at the longest. */
+  presenceRetryMilliseconds: 60_000,
+  presenceRetryLongestMilliseconds: 60 * 60_000,
+  /** How long a network that takes no presence is not asked again. */
+  presenceRefusedMilliseconds: 24 * 60 * 60_000,
+  /** Octets of one message of an export that is read. */
+  importedMessageOctets: 4 * 1024 * 1024,
+  importedMessages: 5_000_000,
   messagesPerConversation: 5_000,
   conversations: 2_000,
   cachedTickets: 2_000,
@@ -86,8 +162,27 @@ export const limits = {
   prefetchedContacts: 1_500,
   prefetchesAtOnce: 2,
   prefetchGapMilliseconds: 500,
-  /** Messages that wait for the KMS, of all conversations together. */
-  waitingMessages: 500,
-  /** Conversations whose waiting messages are sent side by side once the KMS is back. */
-  waitingConversationsAtOnce: 4,
+  /** Messages of one account that wait to be sent or are under way, of all conversations together. */
+  outboxMessages: 20_000,
+  /** Conversations whose messages are sent side by side. */
+  outboxConversationsAtOnce: 16,
+  /** How long a message is tried when the account says nothing else. */
+  messageLifetimeHours: 7 * 24,
+  /** Messages of one conversation that are handed over at a time, and conversations with refusals of strangers. */
+  messagesPerPage: 200,
+  refusedConversations: 200,
+  /** Keys of one account that tell copies of what came in. */
+  seenEntries: 100_000,
+  seenKeyOctets: 512,
+  /** Octets of a note of the store as JSON, and of a message that waits for its key. */
+  noteOctets: 256 * 1024,
+  sealedOctets: 64 * 1024,
+  /** UTF-16 units of the text of a search, its words, and the hits of one page. */
+  searchTextLength: 1_000,
+  searchWords: 16,
+  searchHits: 200,
+  /** Longest time for which messages are kept when it is not for ever. */
+  retentionDays: 36_500,
+  /** Messages that are read from the store at a time for an export. */
+  exportedMessagesAtOnce: 500,
 } as const;

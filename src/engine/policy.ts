@@ -1,3 +1,4 @@
+export { ContactPolicies } from './contact-policies.ts';
 import { isAtLeast, type Policy, type ProtectionLevel } from '../base/protection-level.ts';
 
 /**
@@ -22,62 +23,21 @@ export function judgeSending(policy: Policy, level: ProtectionLevel, agreed?: Pr
   return isAtLeast(level, floors[policy]) ? 'satisfied' : 'not-met';
 }
 
+/** What a message under a policy never leaves below; `agreed` is the weakest level the user consented to for its contact. */
+export function promisedLevel(policy: Policy, agreed?: ProtectionLevel): ProtectionLevel {
+  return policy === 'prefer-e2e' ? (agreed ?? 'e2e') : floors[policy];
+}
+
 /** Whether something that comes in at `level` is taken. Taking it is no consent to answer at that level. */
 export function acceptsIncoming(policy: Policy, level: ProtectionLevel): boolean {
   return isAtLeast(level, floors[policy]);
 }
 
-/**
- * What each contact's policy is, and to which weaker levels the user agreed under `prefer-e2e`.
- * Consent answers a question: it covers the level that was offered and nothing below it. Where several questions are
- * open it is not known which of them is answered: then it covers the best of the levels, and the others are asked again.
- */
-export class ContactPolicies {
-  readonly #default: Policy;
-  readonly #policies = new Map<string, Policy>();
-  readonly #offered = new Map<string, ProtectionLevel>();
-  readonly #agreed = new Map<string, ProtectionLevel>();
-
-  constructor(defaultPolicy: Policy) {
-    this.#default = defaultPolicy;
-  }
-
-  policyFor(contact: string): Policy {
-    return this.#policies.get(contact) ?? this.#default;
-  }
-
-  /** Whether a policy of its own is set for this contact. */
-  isKnown(contact: string): boolean {
-    return this.#policies.has(contact);
-  }
-
-  /** Contacts whose own policy, not the account's, is this one. */
-  contactsWith(policy: Policy): readonly string[] {
-    return [...this.#policies].flatMap(([contact, own]) => (own === policy ? [contact] : []));
-  }
-
-  /** Undefined returns the contact to the account's policy. A new policy is a new decision: earlier consent ends. */
-  setPolicy(contact: string, policy: Policy | undefined): void {
-    if (policy === undefined) this.#policies.delete(contact);
-    else this.#policies.set(contact, policy);
-    this.#agreed.delete(contact);
-    this.#offered.delete(contact);
-  }
-
-  agreedLevel(contact: string): ProtectionLevel | undefined {
-    return this.#agreed.get(contact);
-  }
-
-  noteOffer(contact: string, level: ProtectionLevel): void {
-    const open = this.#offered.get(contact);
-    if (open === undefined || isAtLeast(level, open)) this.#offered.set(contact, level);
-  }
-
-  /** The user agreed. Unasked consent covers protection to the network edge only. */
-  consent(contact: string): void {
-    const level = this.#offered.get(contact) ?? 'e2ae';
-    this.#offered.delete(contact);
-    const before = this.#agreed.get(contact);
-    if (before === undefined || isAtLeast(before, level)) this.#agreed.set(contact, level);
-  }
+/** The one policy that keeps what each of several demands. */
+export function strictest(policies: readonly Policy[]): Policy {
+  const demanded = new Set(policies);
+  if (demanded.has('require-e2e')) return 'require-e2e';
+  // The one never goes below the edge, the other asks before anything below the ends: together only the ends are left.
+  if (demanded.has('require-e2ae')) return demanded.has('prefer-e2e') ? 'require-e2e' : 'require-e2ae';
+  return demanded.has('prefer-e2e') ? 'prefer-e2e' : 'any';
 }

@@ -4,6 +4,7 @@ import type { Random } from '../base/random.ts';
 
 import type { SecretBytes } from '../base/secret-bytes.ts';
 import type { FileStorage } from './files/file-storage.ts';
+import type { Store } from './store/index.ts';
 import type { NetworkWatch, ServerPins, SipTransport, SocketAddress } from './sip-ports.ts';
 import type { TlsFacts } from './tls-facts.ts';
 
@@ -218,4 +219,6 @@ export interface EnginePorts {
   readonly secrets?: SecretStore;
   /** Absent on a device without a place for it, which then has no software SIM. */
   readonly simState?: SimStateStore;
+  /** Where messages outlive the program; in memory only when absent. */
+  readonly store?: Store;
 }

@@ -61,7 +61,7 @@ interface Words {
   /** What stands instead for a message that waits. */
   readonly waiting?: { readonly advice: string };
   /** What stands instead for a file. */
-  readonly file?: { readonly advice: string };
+  readonly file?: { readonly happened?: string; readonly advice: string };
 }
 
 /** The middle sentence, what it means for the message, is the same for every refusal: see `refusal`. */
@@ -69,6 +69,7 @@ const words: Readonly<Record<RefusalCode, Words>> = {
   'not-registered': {
     happened: 'This account is not registered with the network',
     advice: 'Register, then try again.',
+    waiting: { advice: 'Register; you can also take it back.' },
   },
   'policy-not-met': {
     happened: 'The protection that could be had is weaker than what the policy for this contact demands',
@@ -90,7 +91,6 @@ const words: Readonly<Record<RefusalCode, Words>> = {
     happened: 'The key management server gave no usable answer',
     advice: 'Check the network and try again.',
     incoming: { advice: 'Check the network: without this server nothing that is protected end to end can be read.' },
-    waiting: { advice: 'Nothing needs to be done; you can also take it back.' },
   },
   'kms-refused': {
     happened: 'The key management server refused to give a key',
@@ -169,8 +169,12 @@ const words: Readonly<Record<RefusalCode, Words>> = {
     file: { advice: 'Send it in smaller parts.' },
   },
   'storage-failed': {
-    happened: 'The file could not be stored on this machine',
-    advice: 'Make room on the disk and check the folder for received files, then resume.',
+    happened: 'It could not be stored on this machine',
+    advice: 'Make room on the disk, then try again.',
+    file: {
+      happened: 'The file could not be stored on this machine',
+      advice: 'Make room on the disk and check the folder for received files, then resume.',
+    },
     incoming: { advice: 'Make room on the disk and check the folder for received files.' },
   },
   replayed: {
@@ -202,13 +206,18 @@ const words: Readonly<Record<RefusalCode, Words>> = {
   },
 };
 
+const nothingToDo = 'Nothing needs to be done; you can also take it back.';
+
 /** What a refusal means for the thing that was refused. */
 const meanings = {
   message: 'The message was not sent.',
   session: 'No session was opened and nothing was sent.',
   received: 'The message is not shown.',
   invitation: 'The session that the other side wanted was not opened.',
-  waiting: 'The message waits here and is sent, end to end, when that server answers again, as long as Tessera runs.',
+  waiting:
+    'The message waits here and is sent by itself as soon as that can be done, also after a restart, and never with less protection than was promised.',
+  again:
+    'It is not known whether the message arrived; it is sent again by itself, and the other side can tell that it is the same one.',
   uncertain: 'It is not known whether the message arrived.',
   file: 'The file has not arrived whole.',
   'file-offer': 'The file that the other side offered was not taken.',
@@ -220,7 +229,8 @@ export function refusal(code: RefusalCode, meaning: RefusalMeaning = 'message', 
   const said = {
     ...words[code],
     ...(isIncoming ? words[code].incoming : {}),
-    ...(meaning === 'waiting' ? words[code].waiting : {}),
+    ...(meaning === 'waiting' ? (words[code].waiting ?? { advice: nothingToDo }) : {}),
+    ...(meaning === 'again' ? { advice: 'Nothing needs to be done.' } : {}),
     ...(meaning === 'file' ? words[code].file : {}),
   };
   const { happened = said.happened, ...rest } = details;

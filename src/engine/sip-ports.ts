@@ -21,7 +21,7 @@ export interface ClientCertificate {
 export type ServerTrust =
   /** By the operating system's authorities, or by `trustedCa` instead of them. */
   | 'system-or-ca'
-  /** Where no authority proves it, the first certificate that is met is remembered, and every other one refused. */
+  /** Where no authority proves it, the first certificate that is met is remembered, and every other one refused (`sip.tls.pin`). */
   | 'pin-on-first-use';
 
 /** What the user asked for, of which DNS makes places to connect to (RFC 3263). */
@@ -81,6 +81,8 @@ export interface SipConnection {
   /** Present exactly when `protocol` is `tls` or `wss`. */
   readonly tls: TlsFacts | undefined;
   send(bytes: Uint8Array): Promise<void>;
+  /** Present for WebSockets: a Ping frame; resolves when its Pong came. */
+  ping?(): Promise<void>;
   onData(listener: (bytes: Uint8Array) => void): void;
   /** Called once; `error` is absent when `close` asked for it. */
   onClose(listener: (error?: Error) => void): void;
@@ -97,12 +99,15 @@ export interface SipTransport {
   connect(hop: SipHop): Promise<SipConnection>;
 }
 
-/** The fingerprints of servers that are trusted since they were first met, by the name that the server was to prove. */
+/**
+ * What is remembered of the servers of accounts with `trust: 'pin-on-first-use'`, by the name that the server was to prove: the fingerprint
+ * of its certificate, as in `CertificateFacts.sha256`, or `authority` for one that a trusted authority certified when it was first met.
+ */
 export interface ServerPins {
-  /** As in `CertificateFacts.sha256`. Rejects when that cannot be told. */
+  /** Rejects when that cannot be told. */
   get(serverName: string): Promise<string | undefined>;
   /** Resolves when it is durable. In the place of another one only by an act of the user. */
-  set(serverName: string, sha256: string): Promise<void>;
+  set(serverName: string, pin: string): Promise<void>;
 }
 
 export type NetworkChange =

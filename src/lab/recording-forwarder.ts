@@ -11,7 +11,7 @@ export class RecordingForwarder {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
-  /** @param name for the record. @param isAway while true, connections are closed at once. Rejects when the port is taken. */
+  /** @param name for the record. @param isAway while true, connections are closed at once, and those that stand when they are used. Rejects when the port is taken. */
   static async start(
     name: string,
     port: number,
@@ -24,7 +24,7 @@ export class RecordingForwarder {
     server.on('connection', (socket) => {
       // The port stays taken: closed for good, it could be somebody else's by the time it is wanted back.
       if (isAway()) socket.destroy();
-      else forwarder.#forward(socket, name, target, recorder);
+      else forwarder.#forward(socket, name, target, recorder, isAway);
     });
     return forwarder;
   }
@@ -40,7 +40,7 @@ export class RecordingForwarder {
     await closed;
   }
 
-  #forward(socket: Socket, name: string, target: SocketAddress, recorder: WireRecorder): void {
+  #forward(socket: Socket, name: string, target: SocketAddress, recorder: WireRecorder, isAway: () => boolean): void {
     const onward = connect({ ...target, allowHalfOpen: true });
     for (const one of [socket, onward]) {
       this.#sockets.add(one);
@@ -51,5 +51,10 @@ export class RecordingForwarder {
       toUe: recorder.open('accessLeg', `${name} to UE`),
     });
     joinStreams(recorded, onward);
+    socket.prependListener('data', () => {
+      if (!isAway()) return;
+      onward.destroy();
+      socket.destroy();
+    });
   }
 }

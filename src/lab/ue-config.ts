@@ -1,5 +1,6 @@
 import { toHex } from '../base/bytes.ts';
 import type { Policy } from '../base/protection-level.ts';
+import type { SipProtocol } from '../protocol/sip/sip-protocol.ts';
 import type { LabUser } from './users.ts';
 
 /** The configuration file of `npm run ue -- --config FILE` for one user of this lab (docs/ue-rpc.md). */
@@ -11,7 +12,21 @@ export interface LabUeConfig {
   password?: string;
   sim?: { k: string; opc: string };
   authentication?: { mode: 'digest' } | { mode: 'aka'; k: string; opc: string; amf?: string };
-  server: { host: string; port: number; transport: 'tls' | 'tcp'; serverName?: string };
+  server: {
+    host?: string;
+    port?: number;
+    transport?: SipProtocol;
+    security?: 'tls-only' | 'any';
+    serverName?: string;
+    trust?: 'system-or-ca' | 'pin-on-first-use';
+    webSocketPath?: string;
+    clientCertificate?: { certificateFile: string; privateKeyFile?: string; passphrase?: string };
+  };
+  secondServer?: Omit<LabUeConfig['server'], 'clientCertificate'>;
+  preferredIdentity?: string;
+  accessNetworkInfo?: string;
+  /** Milliseconds. */
+  flowRecovery?: { allFailed: number; someFailed: number; longest: number };
   ca?: string;
   kms?: {
     url: string;
@@ -44,8 +59,8 @@ export function credentialModeNamed(text: string): LabCredentialMode | undefined
 export interface UeConfigOverrides extends Partial<Omit<LabUeConfig, 'kms'>> {
   /** The credential mode alone, or all of it; `static-psk` unless said. */
   readonly kms?: LabCredentialMode | LabUeConfig['kms'];
-  /** `tcp` for a UE without protection on its access leg; `tls` unless said. */
-  readonly transport?: 'tls' | 'tcp';
+  /** `udp`, `tcp` or `ws` for a UE without protection on its access leg; `tls` unless said. */
+  readonly transport?: SipProtocol;
   /** A UE that knows no key management server. */
   readonly withoutKms?: boolean;
 }
@@ -53,7 +68,7 @@ export interface UeConfigOverrides extends Partial<Omit<LabUeConfig, 'kms'>> {
 export interface UeConfigFacts {
   readonly domain: string;
   readonly caPem: string;
-  readonly sip: Readonly<Record<'tls' | 'tcp', { readonly host: string; readonly port: number }>>;
+  readonly sip: Readonly<Partial<Record<SipProtocol, { readonly host: string; readonly port: number }>>>;
   readonly kms: KmsFacts;
   readonly bsf: { readonly url: string; readonly name: string } | undefined;
 }
@@ -68,6 +83,8 @@ export interface KmsFacts {
 /** Holds the user's secrets in clear: for a file that only its owner can read, or for a process of the same test. */
 export function createUeConfig(user: LabUser, facts: UeConfigFacts, overrides: UeConfigOverrides = {}): LabUeConfig {
   const { transport = 'tls', withoutKms = false, kms = 'static-psk', ...changes } = overrides;
+  const place = facts.sip[transport];
+  if (place === undefined) throw new RangeError(`this lab has no ${transport}`);
   return {
     identity: user.identity,
     privateIdentity: user.privateIdentity,
@@ -76,7 +93,7 @@ export function createUeConfig(user: LabUser, facts: UeConfigFacts, overrides: U
     ...(user.authentication === 'digest'
       ? { password: user.password }
       : { authentication: { mode: 'aka', k: user.sim.k.use(toHex), opc: user.sim.opc.use(toHex) } }),
-    server: { ...facts.sip[transport], transport, serverName: facts.domain },
+    server: { host: place.host, port: place.port, transport, serverName: facts.domain },
     ca: facts.caPem,
     ...(withoutKms ? {} : typeof kms === 'string' ? keyFields(user, facts, kms) : { kms }),
     ...changes,

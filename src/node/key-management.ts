@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import { Agent, request as httpsRequest } from 'node:https';
 import { fromAscii, fromBase64, toBase64, utf8 } from '../base/bytes.ts';
+import { ProtocolError } from '../base/errors.ts';
 import type { KeyManagement, KmsAddress, KmsExchange, KmsReply } from '../engine/ports.ts';
 import { profile } from '../protocol/profile.ts';
 import { explainHttpsFailure, httpsUrl, readBoundedBody, serverTlsOptions } from './https-client.ts';
@@ -11,20 +12,49 @@ export interface HttpsKeyManagementOptions {
 }
 
 const rawMikeyVersion = 1;
+/** Before a server with the usual five seconds closes a connection that nobody uses. */
+const keptMilliseconds = 4_000;
+const keptConnections = 4;
 
-/** Speaks to a KMS over HTTPS (profile 6.1). The server's certificate must prove its name; redirects are not followed. */
+/**
+ * Speaks to a KMS over HTTPS (profile 6.1). The server's certificate must prove its name; redirects are not followed. Connections are
+ * kept for the next question. When the server closes one just as it is used again, the exchange fails in `kms.keptConnection`: it is not
+ * known whether the question arrived, and the same one must not be sent twice.
+ */
 export function createHttpsKeyManagement({
   timeoutMilliseconds = profile.kms.timeoutMilliseconds,
 }: HttpsKeyManagementOptions = {}): KeyManagement {
-  return { exchange: (kind, kms, message) => exchange(kind, kms, message, timeoutMilliseconds) };
+  let agent = keepingAgent();
+  return {
+    exchange: async (kind, kms, message) => {
+      try {
+        return await exchange(agent, kind, kms, message, timeoutMilliseconds);
+      } catch (error) {
+        // The other kept connections are as old.
+        if (error instanceof ProtocolError && error.field === 'kms.keptConnection') agent = keepingAgent();
+        throw error;
+      }
+    },
+  };
 }
 
-async function exchange(kind: KmsExchange, kms: KmsAddress, message: Uint8Array, timeout: number): Promise<KmsReply> {
+/** It shares connections only between questions to the same server under the same trust. */
+function keepingAgent(): Agent {
+  return new Agent({ keepAlive: true, maxFreeSockets: keptConnections, timeout: keptMilliseconds });
+}
+
+async function exchange(
+  agent: Agent,
+  kind: KmsExchange,
+  kms: KmsAddress,
+  message: Uint8Array,
+  timeout: number,
+): Promise<KmsReply> {
   const url = exchangeUrl(kind, kms);
   const body = kms.bodyEncoding === 'base64' ? utf8(toBase64(message)) : message;
   const signal = AbortSignal.timeout(timeout);
   try {
-    const response = await post(url, kms, body, signal);
+    const response = await post(agent, url, kms, body, signal);
     const status = response.statusCode ?? 0;
     const answer = decodeAnswer(response, await readBoundedBody(response, profile.kms.maxBodyOctets, 'kms.body'));
     const retryAfterSeconds = readRetryAfter(response.headers['retry-after'], Date.now());
@@ -41,12 +71,17 @@ function exchangeUrl(kind: KmsExchange, kms: KmsAddress): URL {
   return base;
 }
 
-function post(url: URL, kms: KmsAddress, body: Uint8Array, signal: AbortSignal): Promise<IncomingMessage> {
+function post(
+  agent: Agent,
+  url: URL,
+  kms: KmsAddress,
+  body: Uint8Array,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const request = httpsRequest(url, {
       method: 'POST',
-      // A kept connection may be closed by the server just as it is used again, and a question is never sent twice.
-      agent: false,
+      agent,
       signal,
       ...serverTlsOptions(url, kms),
       headers: {
@@ -58,8 +93,18 @@ function post(url: URL, kms: KmsAddress, body: Uint8Array, signal: AbortSignal):
       },
     });
     request.on('response', resolve);
-    request.on('error', reject);
+    request.on('error', (error: Error & { readonly code?: string }) => {
+      const isStale = request.reusedSocket && !signal.aborted && ['ECONNRESET', 'EPIPE'].includes(error.code ?? '');
+      reject(isStale ? staleConnection(error) : error);
+    });
     request.end(body);
+  });
+}
+
+function staleConnection(cause: Error): ProtocolError {
+  return new ProtocolError('peer-misbehaved', 'the server closed a kept connection', {
+    field: 'kms.keptConnection',
+    cause,
   });
 }
 

@@ -14,6 +14,8 @@ export interface BenchOptions {
   readonly fileSizes: readonly number[];
   /** MSRP messages of one run, and samples of a latency. */
   readonly messages: number;
+  /** Messages in the store that is searched; a tenth of them in the one whose opening is measured. */
+  readonly stored: number;
   /** Where the measured processes write CPU profiles, if anywhere. */
   readonly profile: string | undefined;
 }
@@ -34,6 +36,7 @@ export function benchUsage({ suites, parts }: BenchChoices): string {
     '  --rounds NUMBER  runs of which the best counts, default 3',
     '  --file-sizes MIB,...  files of the memory part, default 64,1024,4096',
     '  --messages NUMBER  messages of a run, samples of a latency times ten, default 20000',
+    '  --stored NUMBER  messages in the store that is searched, a tenth of them in the one that is opened, default 1000000',
     '  --profile FOLDER  the measured MSRP processes leave CPU profiles there',
   ].join('\n');
 }
@@ -58,6 +61,7 @@ export function readBenchOptions(args: readonly string[], choices: BenchChoices)
     size,
     rounds,
     messages,
+    stored: positive('stored', values.stored),
     fileSizes: values['file-sizes'].split(',').map((text) => positive('file-sizes', text)),
     profile: values.profile,
   };
@@ -74,6 +78,7 @@ function parse(args: readonly string[]) {
         rounds: { type: 'string', default: '3' },
         'file-sizes': { type: 'string', default: '64,1024,4096' },
         messages: { type: 'string', default: '20000' },
+        stored: { type: 'string', default: '1000000' },
         profile: { type: 'string' },
       },
     });

@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { aesGcmSeal } from '../../src/crypto/aes.ts';
 import { hmacSha256 } from '../../src/crypto/digest.ts';
 import { secureRandom } from '../../src/crypto/random.ts';
+import { cpimText } from '../../src/engine/text-content.ts';
 import { openMessage, readProtectedMessage, sealMessage } from '../../src/engine/psk-mime/index.ts';
 import { MemoryKms } from '../support/memory-kms.ts';
 import type { BenchRow } from './bench-row.ts';
@@ -43,8 +44,9 @@ export async function benchMessages(): Promise<BenchRow[]> {
   const now = Date.now();
   const kms = new MemoryKms([alice, bob], secureRandom);
   const ticket = await kms.grant({ from: alice, to: bob, now });
+  const content = cpimText({ from: alice, to: bob, at: now, messageId: 'bench', text });
   const seal = () =>
-    sealMessage({ ticket, self: alice, recipient: bob, text, messageId: 'bench', now, random: secureRandom });
+    sealMessage({ ticket, self: alice, recipient: bob, content, messageId: 'bench', now, random: secureRandom });
 
   const sealed = await perSecond(() => timed(seal).milliseconds);
   const opened = await perSecond(async () => {

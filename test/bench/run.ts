@@ -4,10 +4,16 @@ import { formatRow, type BenchRow } from './bench-row.ts';
 import { benchKms } from './kms/kms.ts';
 import { benchMessages } from './message.ts';
 import { benchMsrp, msrpParts } from './msrp/msrp.ts';
+import { benchStore } from './store/store.ts';
 
 type Suite = (options: BenchOptions) => AsyncIterable<BenchRow> | Promise<readonly BenchRow[]>;
 
-const suites: Readonly<Record<string, Suite>> = { msrp: benchMsrp, message: benchMessages, kms: benchKms };
+const suites: Readonly<Record<string, Suite>> = {
+  msrp: benchMsrp,
+  message: benchMessages,
+  kms: benchKms,
+  store: benchStore,
+};
 const choices = { suites: Object.keys(suites), parts: msrpParts };
 
 function options(): BenchOptions {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { ProtocolError } from '../../src/base/errors.ts';
 import { silentLogger } from '../../src/base/log.ts';
 import { UeRpc, type UeAccount } from '../../src/cli/ue-rpc.ts';
 import type { FileView } from '../../src/engine/files/file-view.ts';
@@ -20,9 +21,10 @@ let rpc: UeRpc;
 let lines: Answer[];
 const onShutdown = vi.fn();
 
-function start(account: UeAccount): UeRpc {
+function start(account: UeAccount, acceptServer?: (sha256: string) => Promise<void>): UeRpc {
   lines = [];
   return new UeRpc({
+    ...(acceptServer === undefined ? {} : { acceptServer }),
     account,
     log: silentLogger,
     write: (line) => {
@@ -98,7 +100,11 @@ describe('methods', () => {
       level: 'e2e',
       message: { way, evidence: { vouchedBy: 'kms' } },
     });
-    expect(notifications('message.state')).toMatchObject([{ state: way === 'msrp' ? 'delivered' : 'accepted' }]);
+    expect(notifications('message.state').map((params) => params?.['state'])).toEqual([
+      'queued',
+      'sent',
+      way === 'msrp' ? 'delivered' : 'accepted',
+    ]);
   });
 
   test('a refused message is a result', async () => {
@@ -114,7 +120,7 @@ describe('methods', () => {
     const answer = await call('message.send', { to: 'sip:bob@lab.test', text: 'hello', way: 'message' });
     expect(answer.result).toMatchObject({
       outcome: 'waiting',
-      message: { state: 'waiting', problem: { code: 'kms-unreachable', offered: 'e2ae' } },
+      message: { state: 'queued', problem: { code: 'kms-unreachable', offered: 'e2ae' } },
     });
     expect(notifications('kms')).toMatchObject([{ state: 'unreachable', nextAttempt: expect.any(Number) as number }]);
     expect(await call('status')).toMatchObject({ result: { kms: { state: 'unreachable' } } });
@@ -124,7 +130,7 @@ describe('methods', () => {
     expect(await call('message.cancel', { id })).toMatchObject({ error: { data: { code: 'no-such-message' } } });
     world.kms.fault = 'none';
     expect(await call('kms.retry')).toMatchObject({ result: { state: 'ready' } });
-    expect(notifications('message.state').map((params) => params?.['state'])).toEqual(['waiting']);
+    expect(notifications('message.state').map((params) => params?.['state'])).toEqual(['queued', 'queued']);
   });
 
   test('session.open, status and session.close', async () => {
@@ -297,8 +303,27 @@ test('status is answered while a message is under way', async () => {
   });
   rpc.handleLine({ text: JSON.stringify({ jsonrpc: '2.0', id: 'quick', method: 'status' }) });
   await settle();
-  expect(lines.map(({ id }) => id)).toEqual(['quick']);
+  expect(lines.flatMap(({ id }) => (id === undefined ? [] : [id]))).toEqual(['quick']);
   world.clock.advance(45_000);
   await rpc.settled();
-  expect(lines.at(-1)).toMatchObject({ id: 'slow', result: { outcome: 'refused', refusal: { code: 'timeout' } } });
+  expect(lines.at(-1)).toMatchObject({
+    id: 'slow',
+    result: { outcome: 'waiting', message: { state: 'sent', problem: { code: 'timeout' } } },
+  });
+});
+
+test('the user accepts the certificate of a server by its fingerprint', async () => {
+  const sha256 = Array.from({ length: 32 }, () => '0F').join(':');
+  expect(await call('server.accept', { sha256 })).toMatchObject({ error: { data: { code: 'not-remembered' } } });
+  rpc.close();
+  const accept = vi.fn(() => Promise.resolve());
+  rpc = start(alice.account, accept);
+  expect(await call('server.accept', { sha256: 'anything' })).toMatchObject({
+    error: { data: { code: 'invalid-params' } },
+  });
+  expect(accept).not.toHaveBeenCalled();
+  expect(await call('server.accept', { sha256 })).toMatchObject({ result: {} });
+  expect(accept).toHaveBeenCalledWith(sha256);
+  accept.mockRejectedValueOnce(new ProtocolError('local', 'not remembered', { field: 'sip.tls.pin' }));
+  expect(await call('server.accept', { sha256 })).toMatchObject({ error: { data: { code: 'not-remembered' } } });
 });

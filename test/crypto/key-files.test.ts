@@ -93,14 +93,71 @@ describe('PKCS #12', () => {
     expect(read.certificates.map(toHex)).toEqual([toHex(bob.der)]);
     expect(octetsOf(read.privateKey)).toBe(toHex(bob.keys.pkcs8));
     expect(() => readPkcs12(bytes, field, new SecretBytes(utf8('wrong')))).toThrow(
-      expect.objectContaining({ kind: 'local', field }),
+      expect.objectContaining({
+        kind: 'local',
+        field,
+        message: expect.stringContaining('another passphrase') as string,
+      }),
     );
-    expect(() => readPkcs12(bytes, field)).toThrow(expect.objectContaining({ kind: 'local', field }));
+    expect(() => readPkcs12(bytes, field)).toThrow(
+      expect.objectContaining({ kind: 'local', field, message: expect.stringContaining('has a passphrase') as string }),
+    );
     for (const cut of [1, 10, bytes.length - 1]) {
       expect(() => readPkcs12(bytes.subarray(0, cut), field, passphrase)).toThrow(
         expect.objectContaining({ kind: 'local', field }),
       );
     }
+  });
+
+  it.each([
+    ['no key', 0],
+    ['several keys', 2],
+  ])('refuses %s', (_, count) => {
+    const { asn1, pki } = forge;
+    const { Class, Type } = asn1;
+    const node = (type: forge.asn1.Type, constructed: boolean, value: forge.asn1.Asn1[] | string) =>
+      asn1.create(Class.UNIVERSAL, type, constructed, value);
+    const oid = (name: string) => node(Type.OID, false, asn1.oidToDer(pki.oids[name] ?? '').getBytes());
+    const tagged = (inner: forge.asn1.Asn1) => asn1.create(Class.CONTEXT_SPECIFIC, Type.NONE, true, [inner]);
+    const octets = (inner: forge.asn1.Asn1) => node(Type.OCTETSTRING, false, asn1.toDer(inner).getBytes());
+    const data = (inner: forge.asn1.Asn1) => node(Type.SEQUENCE, true, [oid('data'), tagged(octets(inner))]);
+    const key = pki.wrapRsaPrivateKey(pki.privateKeyToAsn1(pki.privateKeyFromPem(privateKeyPem(alice.keys))));
+    const bag = node(Type.SEQUENCE, true, [oid('keyBag'), tagged(key)]);
+    const bags = node(
+      Type.SEQUENCE,
+      true,
+      Array.from({ length: count }, () => bag),
+    );
+    const version = node(Type.INTEGER, false, asn1.integerToDer(3).getBytes());
+    const file = node(Type.SEQUENCE, true, [version, data(node(Type.SEQUENCE, true, [data(bags)]))]);
+    const bytes = Uint8Array.from(Buffer.from(asn1.toDer(file).getBytes(), 'binary'));
+    expect(() => readPkcs12(bytes, field)).toThrow(
+      expect.objectContaining({
+        kind: 'local',
+        field,
+        message: expect.stringContaining(`${count} private keys`) as string,
+      }),
+    );
+  });
+
+  it('does not hash a passphrase without end', () => {
+    const { asn1, pki, pkcs12 } = forge;
+    const file = pkcs12.toPkcs12Asn1(
+      pki.privateKeyFromPem(privateKeyPem(alice.keys)),
+      pki.certificateFromPem(bob.pem),
+      'pass phrase',
+      { algorithm: 'aes256', count: 100 },
+    );
+    const bytes = Buffer.from(asn1.toDer(file).getBytes(), 'binary');
+    // The count of the MAC stands last; INTEGER 100 becomes one that is much too large, of as many octets.
+    const macCount = (bytes.at(-3) ?? 0) === 2 ? bytes.length - 3 : -1;
+    expect(bytes.subarray(macCount)).toEqual(Buffer.from([2, 1, 100]));
+    const mac = (file.value as forge.asn1.Asn1[])[2]?.value as forge.asn1.Asn1[];
+    mac[2] = asn1.create(asn1.Class.UNIVERSAL, asn1.Type.INTEGER, false, '\x7f\xff\xff\xff');
+    const endless = Uint8Array.from(Buffer.from(asn1.toDer(file).getBytes(), 'binary'));
+    expect(() => readPkcs12(endless, field, passphrase)).toThrow(
+      expect.objectContaining({ kind: 'local', field, message: expect.stringContaining('hashed more than') as string }),
+    );
   });
 
   const hasOpenssl = spawnSync('openssl', ['version']).status === 0;

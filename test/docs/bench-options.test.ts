@@ -11,6 +11,7 @@ describe('The options of the benchmarks', () => {
       size: 256,
       rounds: 3,
       messages: 20_000,
+      stored: 1_000_000,
       fileSizes: [64, 1024, 4096],
       profile: undefined,
     });

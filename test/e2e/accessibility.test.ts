@@ -28,7 +28,7 @@ function everything(host: ScriptedHost): void {
   host.putFile(bob, { name: 'asked.png', direction: 'out', type: 'image/png', state: 'paused', problem: weaker });
   host.putFile(bob, { name: 'lost.bin', state: 'interrupted', problem: refusal('connection-lost', 'file'), ...proven });
   host.putFile(bob, { name: 'done.txt', state: 'done', hashChecked: true, storedAt: '/r/done.txt', ...proven });
-  host.receive(bob, 'waits', 'none', { ...mine, state: 'waiting', problem: waits });
+  host.receive(bob, 'waits', 'none', { ...mine, state: 'queued', problem: waits });
   host.receive(bob, 'refused', 'none', { ...mine, state: 'refused', problem: refusal('no-kms') });
   host.setKmsState({
     state: 'unreachable',

@@ -133,6 +133,27 @@ describe('accounts', () => {
     expect((await accounts.load()).withoutSecrets).toEqual(['sip:alice@lab.test']);
   });
 
+  it('keeps the private key of a client certificate in the keychain, and drops what it replaces', async () => {
+    const accounts = new Accounts(file, keychain);
+    const keys = await makeKeys('ec');
+    const own = await issue({ name: 'alice', keys });
+    const clientCertificate = { certificates: own.pem, privateKey: toBase64(keys.pkcs8) };
+    const server = { host: 'edge.lab.test', transport: 'wss', trust: 'pin-on-first-use', clientCertificate } as const;
+    await accounts.add({ ...config, server });
+    expect(await readFile(file, 'utf8')).not.toContain(toBase64(keys.pkcs8));
+    const { ready } = await accounts.load();
+    expect(ready[0]!.config.server).toMatchObject({ protocol: 'wss', trust: 'pin-on-first-use' });
+    expect(ready[0]!.config.server.clientCertificates).toEqual([own.der]);
+    expect(ready[0]!.secrets.clientPrivateKey?.use(toHex)).toBe(toHex(keys.pkcs8));
+
+    await keychain.delete('sip:alice@lab.test client-private-key');
+    expect((await accounts.load()).withoutSecrets).toEqual(['sip:alice@lab.test']);
+    await accounts.add({ ...config, server });
+    await accounts.add({ ...config, server: undefined });
+    expect(await keychain.list()).not.toContain('sip:alice@lab.test client-private-key');
+    expect((await accounts.load()).ready[0]!.config.server).toEqual({ host: 'lab.test', serverName: 'lab.test' });
+  });
+
   it('names accounts whose secrets are gone and loads the others', async () => {
     const accounts = new Accounts(file, keychain);
     await accounts.add(config);

@@ -54,7 +54,7 @@ test('messages of one sender are shown in the order in which they came, however 
     await new Promise<void>((resolve) => answers.push(resolve));
     return exchange(...asked);
   };
-  for (const message of messages) await receive(message);
+  for (const message of messages) void receive(message);
   await settle();
   answers[1]?.();
   await settle();
@@ -109,8 +109,11 @@ describe('the memory against replay', () => {
     for (let count = 0; count < limits.undecryptableMessages + 2; count++) messages.push(await genuine(`m${count}`));
     world.kms.fault = 'silent';
     const statuses: number[] = [];
-    for (const message of messages) statuses.push(await receive(message));
-    expect(statuses.slice(-3)).toEqual([200, 503, 503]);
+    for (const message of messages) void receive(message).then((status) => statuses.push(status));
+    await settle();
+    // What is kept as it came is answered, whether or not it can be opened yet.
+    const answered = Array<number>(limits.undecryptableMessages).fill(200);
+    expect(statuses.sort()).toEqual([...answered, 503, 503]);
     expect(world.kms.resolves).toBe(limits.kmsExchangesAtOnce);
   });
 

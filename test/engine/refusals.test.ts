@@ -32,6 +32,11 @@ function refused(code: string, more: object = {}): object {
   return { outcome: 'refused', refusal: { code, ...more } };
 }
 
+/** Kept, and tried again by itself: `sent` where it may have left already. */
+function waiting(code: string, state: 'queued' | 'sent' = 'queued'): object {
+  return { outcome: 'waiting', message: { state, problem: { code } } };
+}
+
 /** What an IMS-ALG that protects the session writes. */
 function networkApplies(): void {
   world.sip.changeOffer = (sdp) => sdp.replace('a=3ge2ae:requested', 'a=3ge2ae:applied');
@@ -48,10 +53,11 @@ afterEach(async () => {
 });
 
 describe('before anything is sent', () => {
-  test.each(ways)('%s: not registered', async (way) => {
+  test.each(ways)('%s: not registered: it waits, and says so', async (way) => {
     await start();
     await alice.account.unregister();
-    expect(await send(way)).toMatchObject(refused('not-registered'));
+    expect(await send(way)).toMatchObject(waiting('not-registered'));
+    expect([world.sip.messages, world.sip.invites]).toEqual([[], []]);
   });
 
   test.each(['bob', 'mailto:bob@lab.test', 'sip:', 'sip:bob@lab.test\r\nX: y'])('no address: %j', async (to) => {
@@ -63,9 +69,12 @@ describe('before anything is sent', () => {
   test('a message that is too large for SIP MESSAGE is not sent as one', async () => {
     await start();
     const long = { to: bobUri, text: 'x'.repeat(9_000), way: 'message' } as const;
-    expect(await alice.account.sendMessage(long)).toMatchObject(refused('too-large'));
-    expect(await alice.account.sendMessage({ ...long, policy: 'any' })).toMatchObject(refused('too-large'));
-    expect(await alice.account.sendMessage({ ...long, way: 'msrp' })).toMatchObject({ outcome: 'sent' });
+    for (const policy of ['require-e2e', 'any'] as const) {
+      expect(await alice.account.sendMessage({ ...long, policy })).toMatchObject({
+        outcome: 'sent',
+        message: { way: 'msrp' },
+      });
+    }
     expect(world.sip.messages).toEqual([]);
   });
 
@@ -82,11 +91,14 @@ describe('before anything is sent', () => {
 });
 
 describe('the KMS fails', () => {
-  /** A single message waits for a KMS that is away; a session does not. */
-  const unanswered = (way: MessageWay): object =>
-    way === 'message'
-      ? { outcome: 'waiting', message: { state: 'waiting', level: 'none', problem: { code: 'kms-unreachable' } } }
-      : refused('kms-unreachable', { nextAttempt: expect.any(Number) as number });
+  const unanswered = {
+    outcome: 'waiting',
+    message: {
+      state: 'queued',
+      level: 'none',
+      problem: { code: 'kms-unreachable', nextAttempt: expect.any(Number) as number },
+    },
+  };
 
   const faults: readonly [NonNullable<MemoryKms['fault']>, string][] = [
     ['down', 'kms-unreachable'],
@@ -101,9 +113,7 @@ describe('the KMS fails', () => {
     async (way, fault, code) => {
       await start();
       world.kms.fault = fault;
-      expect(await send(way, 'require-e2e')).toMatchObject(
-        code === 'kms-unreachable' ? unanswered(way) : refused(code),
-      );
+      expect(await send(way, 'require-e2e')).toMatchObject(code === 'kms-unreachable' ? unanswered : refused(code));
       expect([world.sip.messages.length, world.sip.invites.length]).toEqual([0, 0]);
     },
   );
@@ -114,7 +124,7 @@ describe('the KMS fails', () => {
     const sending = send(way, 'require-e2e');
     await settle();
     world.clock.advance(15_000);
-    expect(await sending).toMatchObject(unanswered(way));
+    expect(await sending).toMatchObject(unanswered);
   });
 
   test.each(ways)('%s: a user who may not', async (way) => {
@@ -145,6 +155,8 @@ describe('prefer-e2e', () => {
         : refused('consent-required', offer);
     expect(await send(way)).toMatchObject(question);
     expect(await send(way)).toMatchObject(question);
+    // What waits keeps its place: nothing of this contact overtakes it.
+    for (const { message } of alice.account.outbox.list()) expect(alice.account.cancelMessage(message.id)).toBe(true);
     expect(await send(way, undefined, true)).toMatchObject({ outcome: 'sent', message: { level: 'e2ae' } });
     expect(await send(way)).toMatchObject({ outcome: 'sent', message: { level: 'e2ae' } });
     expect(await alice.account.sendMessage({ to: 'sip:carol@lab.test', text, way })).toMatchObject(question);
@@ -161,6 +173,7 @@ describe('prefer-e2e', () => {
     await start();
     world.kms.fault = 'down';
     await send(way);
+    for (const { message } of alice.account.outbox.list()) alice.account.cancelMessage(message.id);
     await send(way, undefined, true);
     await world.kmsReturns();
     for (const { id } of alice.account.status().sessions) await alice.account.closeSession(id);
@@ -219,11 +232,12 @@ describe('e2ae messages', () => {
 });
 
 describe('the network is in the way', () => {
-  test.each(ways)('%s: lost connection', async (way) => {
+  test.each(ways)('%s: lost connection: it is tried again', async (way) => {
     await start();
     world.sip.fault = 'lost';
-    expect(await send(way, 'require-e2ae')).toMatchObject(refused('connection-lost'));
-    expect(await send(way, 'require-e2e')).toMatchObject(refused('connection-lost'));
+    const state = way === 'message' ? 'sent' : 'queued';
+    expect(await send(way, 'require-e2ae')).toMatchObject(waiting('connection-lost', state));
+    expect(await send(way, 'require-e2e')).toMatchObject(waiting('connection-lost'));
   });
 
   test.each(ways)('%s: no answer at all', async (way) => {
@@ -232,15 +246,17 @@ describe('the network is in the way', () => {
     const sending = send(way, 'require-e2e');
     await settle();
     world.clock.advance(45_000);
-    expect(await sending).toMatchObject(refused('timeout'));
+    expect(await sending).toMatchObject(waiting('timeout', way === 'message' ? 'sent' : 'queued'));
   });
 
   test.each(ways)('%s: nobody there', async (way) => {
     await start();
     const to = 'sip:nobody@lab.test';
-    expect(await alice.account.sendMessage({ to, text, way, policy: 'require-e2e' })).toMatchObject(
-      refused('peer-unreachable'),
-    );
+    expect(await alice.account.sendMessage({ to, text, way, policy: 'require-e2e' })).toMatchObject({
+      ...refused('peer-unreachable'),
+      message: { state: way === 'message' ? 'failed' : 'refused' },
+    });
+    expect(alice.account.outbox.list()).toEqual([]);
   });
 });
 
@@ -248,15 +264,15 @@ test('no refusal and no log line holds the text', async () => {
   await start();
   world.kms.fault = 'wrong-key';
   const outcome = await send('message', 'require-e2e');
-  expect(JSON.stringify([outcome, world.logLines])).not.toContain('eagle');
+  expect(JSON.stringify([outcome.outcome === 'refused' && outcome.refusal, world.logLines])).not.toContain('eagle');
 });
 
 test('every refusal says what happened, what it means and what to do', async () => {
   await start();
   world.kms.fault = 'down';
   const outcome = await send('msrp', 'require-e2e');
-  expect(outcome.outcome === 'refused' && outcome.refusal.explanation).toMatch(
-    /^The key management server could not be reached .*\. The message was not sent\. Check the network and try again\.$/,
+  expect(outcome.outcome === 'waiting' && outcome.message.problem?.explanation).toMatch(
+    /^The key management server could not be reached .*\. The message waits here and is sent by itself .*\. Nothing needs to be done; you can also take it back\.$/,
   );
   const opened = await alice.account.openSession({ to: bobUri, policy: 'require-e2e' });
   expect(opened.outcome === 'refused' && opened.refusal.explanation).toContain('No session was opened');

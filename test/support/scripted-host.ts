@@ -13,6 +13,9 @@ import type {
   SendOutcome,
   SessionOutcome,
 } from '../../src/contract/index.ts';
+import type { ChatMessage } from '../../src/engine/chat-message.ts';
+import { AccountHistory } from '../../src/engine/messages/account-history.ts';
+import { createMemoryStore, type MessageStore, type Store } from '../../src/engine/store/index.ts';
 import { ConversationBook } from '../../src/node/bridge/conversation-book.ts';
 import { BridgeFault, type BridgeHost, type HostEvent } from '../../src/node/bridge/host.ts';
 import { evidenceFor } from './evidence.ts';
@@ -41,6 +44,8 @@ export class ScriptedHost implements BridgeHost {
   readonly sent: CheckedInput<'sendMessage'>[] = [];
   readonly book: ConversationBook;
   readonly #listeners = new Set<(event: HostEvent) => void>();
+  readonly #store: Store;
+  readonly #messages: MessageStore;
   #ids = 0;
 
   constructor(account: Partial<AccountView> = {}, script: Partial<Script> = {}) {
@@ -59,6 +64,27 @@ export class ScriptedHost implements BridgeHost {
     };
     this.script = { send: () => 'e2e', delay: 0, ...script };
     this.book = new ConversationBook((event) => this.#emit(event));
+    this.#store = createMemoryStore({ reason: 'test' });
+    this.#messages = this.#store.account(this.account.id).messages;
+    this.book.addAccount(this.account.id, this.#history());
+  }
+
+  /** A message is new, or has changed. */
+  put(view: MessageView): void {
+    const { accountId, ...rest } = view;
+    const message = rest as ChatMessage;
+    if (this.#messages.get(message.id) === undefined) this.#messages.add(message);
+    else this.#messages.change(message.id, { ...message, problem: message.problem });
+    this.book.putMessage({ ...message, accountId });
+  }
+
+  #history(): AccountHistory {
+    return new AccountHistory({
+      accountId: this.account.id,
+      store: this.#store,
+      account: this.#store.account(this.account.id),
+      giveUp: () => undefined,
+    });
   }
 
   snapshot() {
@@ -80,7 +106,7 @@ export class ScriptedHost implements BridgeHost {
       state: 'received',
       ...change,
     };
-    this.book.putMessage({
+    this.put({
       ...message,
       evidence: change.evidence ?? evidenceFor(level, message.way, message.at, peer),
     });
@@ -103,25 +129,25 @@ export class ScriptedHost implements BridgeHost {
     const key = { accountId: input.accountId, peer: input.to };
     if (input.replaces !== undefined) this.book.removeMessage(key, input.replaces);
     const sending = this.#blank(input.to, input.text, input.way, 'none');
-    this.book.putMessage(sending);
+    this.put(sending);
     await wait(this.script.delay);
     const result = input.consent === true ? 'e2ae' : this.script.send(input);
     if (typeof result !== 'string' && 'waits' in result) {
-      const waiting: MessageView = { ...sending, state: 'waiting', problem: result.waits };
-      this.book.putMessage(waiting);
+      const waiting: MessageView = { ...sending, state: 'queued', problem: result.waits };
+      this.put(waiting);
       return { outcome: 'waiting', message: waiting };
     }
     if (typeof result !== 'string') {
       const refused: MessageView = { ...sending, state: 'refused', problem: result };
-      this.book.putMessage(refused);
+      this.put(refused);
       return { outcome: 'refused', refusal: result, message: refused };
     }
     const evidence = evidenceFor(result, input.way, now(), input.to);
     const sent: MessageView = { ...sending, level: result, evidence, state: 'accepted' };
     if (input.way === 'msrp') this.#openSession(key, result, evidence);
-    this.book.putMessage(sent);
+    this.put(sent);
     void wait(this.script.delay).then(() => {
-      this.book.putMessage({ ...sent, state: 'delivered' });
+      this.put({ ...sent, state: 'delivered' });
       const answer = this.script.answer?.(input);
       if (answer !== undefined) this.receive(input.to, answer, result, { way: input.way });
     });
@@ -294,7 +320,7 @@ export class ScriptedHost implements BridgeHost {
       at: now(),
       way,
       level,
-      state: 'sending',
+      state: 'sent',
     };
   }
 

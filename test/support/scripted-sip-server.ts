@@ -1,4 +1,4 @@
-import type { SipConnection, SipHop, SipTarget, SipTransport, TlsFacts } from '../../src/engine/ports.ts';
+import type { ServerProof, SipConnection, SipHop, SipTarget, SipTransport } from '../../src/engine/ports.ts';
 import { parseNameAddress, parseVia } from '../../src/protocol/sip/headers.ts';
 import { parseSipMessage, serialiseSipMessage, SipMessage } from '../../src/protocol/sip/message.ts';
 import { SipStreamFramer } from '../../src/protocol/sip/stream-framer.ts';
@@ -11,7 +11,7 @@ export interface Received {
   reply(status: number, headers?: Record<string, string | string[]>, body?: Uint8Array): void;
 }
 
-const tls: TlsFacts = { version: 'TLSv1.3', suite: 'TLS_AES_128_GCM_SHA256' };
+const handshake = { version: 'TLSv1.3', suite: 'TLS_AES_128_GCM_SHA256' } as const;
 
 /** A SIP server in memory: what it answers is a function of the test; everything it received is kept. */
 export class ScriptedSipServer implements SipTransport {
@@ -21,6 +21,8 @@ export class ScriptedSipServer implements SipTransport {
   pings = 0;
   /** Connections are refused while set. */
   isDown = false;
+  /** What stands behind its certificate. */
+  serverProof: ServerProof = 'authority';
   onRequest: (received: Received) => void = () => undefined;
   #toClient: ((bytes: Uint8Array) => void) | undefined;
   #closeClient: ((error?: Error) => void) | undefined;
@@ -49,13 +51,17 @@ export class ScriptedSipServer implements SipTransport {
     this.#closeClient = close;
     return Promise.resolve({
       protocol: hop.protocol,
-      framing: 'stream',
+      framing: hop.protocol === 'udp' ? 'message' : 'stream',
       remote: { host: hop.address, port: hop.port },
       localAddress: '192.0.2.10',
       localPort: 40000 + this.targets.length,
-      tls: hop.protocol === 'tls' ? tls : undefined,
+      tls: hop.protocol === 'tls' ? { ...handshake, serverProof: this.serverProof } : undefined,
       send: async (bytes) => {
         if (!isOpen) throw new Error('closed');
+        if (hop.protocol === 'udp') {
+          this.#receiveDatagram(bytes);
+          return;
+        }
         for (const frame of framer.push(bytes)) {
           if (frame.kind === 'ping') this.pings++;
           if (frame.kind === 'message') this.#receive(parseSipMessage(frame.bytes));
@@ -116,6 +122,11 @@ export class ScriptedSipServer implements SipTransport {
 
   contactUri(): string {
     return parseNameAddress(this.last('REGISTER').headers.get('Contact') ?? '').uri;
+  }
+
+  /** Keep-alives are no messages. */
+  #receiveDatagram(bytes: Uint8Array): void {
+    if (bytes.length > 20) this.#receive(parseSipMessage(bytes));
   }
 
   #receive(message: SipMessage): void {

@@ -2,7 +2,7 @@ import { utf8 } from '../../src/base/bytes.ts';
 import { FakeClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/log.ts';
 import { SecretBytes } from '../../src/base/secret-bytes.ts';
-import type { EnginePorts } from '../../src/engine/ports.ts';
+import type { EnginePorts, SipTransport } from '../../src/engine/ports.ts';
 import {
   createSipUserAgent,
   type RegistrationState,
@@ -25,13 +25,22 @@ const password = 'correct horse';
 
 export function createClient(account: Partial<SipAccount> = {}): SipClient {
   const server = new ScriptedSipServer();
+  return { server, ...createClientOf(server, account) };
+}
+
+/** A client of any network in memory. */
+export function createClientOf(
+  sip: SipTransport,
+  account: Partial<SipAccount> = {},
+  more: Partial<EnginePorts> = {},
+): Omit<SipClient, 'server'> {
   const clock = new FakeClock();
   const absent = new Error('not in this test');
   const ports: EnginePorts = {
     clock,
     random: seededRandom(),
     log: silentLogger,
-    sip: server,
+    sip,
     msrp: {
       canDoPskTls: false,
       listen: () => Promise.reject(absent),
@@ -40,6 +49,7 @@ export function createClient(account: Partial<SipAccount> = {}): SipClient {
     },
     keyManagement: { exchange: () => Promise.reject(absent) },
     bootstrapping: { open: () => ({ ask: () => Promise.reject(absent), close: () => undefined }) },
+    ...more,
   };
   const userAgent = createSipUserAgent({
     ports,
@@ -49,12 +59,13 @@ export function createClient(account: Partial<SipAccount> = {}): SipClient {
       authentication: { mode: 'digest', password: new SecretBytes(utf8(password)) },
       domain: 'lab.test',
       target: { host: '127.0.0.1', port: 5061, protocol: 'tls', serverName: 'edge.lab.test' },
+      registrationEvents: false,
       ...account,
     },
   });
   const states: RegistrationState[] = [];
   userAgent.events.on('registration', (state) => states.push(state));
-  return { server, userAgent, clock, states };
+  return { userAgent, clock, states };
 }
 
 /** Lets everything that is only waiting for its turn happen. */

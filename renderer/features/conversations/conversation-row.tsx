@@ -77,7 +77,7 @@ function latestOf(one: number | undefined, other: number | undefined): number | 
 }
 
 function snippet(message: MessageView, text: Texts['text']): string {
-  if (message.state === 'undecryptable' || message.state === 'failed' || message.state === 'waiting')
+  if (message.state === 'undecryptable' || message.state === 'failed' || message.state === 'queued')
     return text(`message.state.${message.state}`);
   if (message.state === 'refused') {
     return text(message.direction === 'in' ? 'message.refused.in' : 'message.state.refused');

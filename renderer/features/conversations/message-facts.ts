@@ -2,7 +2,7 @@ import type { MessageView } from '../../../src/contract/index.ts';
 
 /** Whether `level` says something: a message that is still going, never went, or could not be opened has none. */
 export function hasLevel(message: MessageView): boolean {
-  const isUnderWay = message.state === 'waiting' || message.state === 'sending';
+  const isUnderWay = message.state === 'queued' || message.state === 'sent';
   return !isUnderWay && message.state !== 'undecryptable' && message.state !== 'refused';
 }
 

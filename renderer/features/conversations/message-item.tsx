@@ -23,7 +23,7 @@ interface Props {
 
 export const MessageItem = memo(function MessageItem(props: Props) {
   const { message, sender, onSettled } = props;
-  if (message.state === 'waiting') return <WaitingMessage message={message} onSettled={onSettled} />;
+  if (message.state === 'queued') return <WaitingMessage message={message} onSettled={onSettled} />;
   if (isStranded(message)) return <StrandedMessage message={message} onSettled={onSettled} />;
   return (
     <li className={styles.item}>
@@ -77,9 +77,9 @@ function Caption({ message, isReachable, onReach, onProof }: Props) {
         ) : (
           <LevelBadge level={message.level} />
         ))}
-      {message.state === 'sending' && <Progress />}
+      {message.state === 'sent' && <Progress />}
       <span className={styles.rest}>
-        {message.way === 'msrp' && message.state !== 'sending' && <span>{text('message.via.msrp')}</span>}
+        {message.way === 'msrp' && message.state !== 'sent' && <span>{text('message.via.msrp')}</span>}
         <time dateTime={new Date(message.at).toISOString()}>{time(message.at)}</time>
         {message.state !== 'received' && (
           <span className={styles.fate}>

@@ -36,12 +36,12 @@ function lineFor(message: MessageView, before: MessageView['state'] | undefined,
     case 'accepted':
     case 'delivered':
     case 'displayed':
-      return before === 'sending' || before === 'waiting' || before === undefined
+      return before === 'sent' || before === 'queued' || before === undefined
         ? text('announce.sent', { to: peer, level })
         : undefined;
-    case 'waiting':
+    case 'queued':
       return text('announce.waiting', { to: peer });
-    case 'sending':
+    case 'sent':
       return undefined;
   }
 }

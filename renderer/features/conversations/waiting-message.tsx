@@ -21,7 +21,7 @@ export function WaitingMessage({ message, onSettled }: Props) {
   const { send, discard } = useSend({ accountId, peer });
   const { offered } = message.problem ?? {};
   const weaker = offered === 'e2e' ? undefined : offered;
-  const title = text('message.state.waiting');
+  const title = text('message.state.queued');
   const agree = async () => {
     setBusy(true);
     onSettled();

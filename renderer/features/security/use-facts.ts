@@ -43,14 +43,16 @@ export function usePlainFacts(evidence: Evidence, subject: ProofSubject): readon
 function howItIsProtected(evidence: Evidence, subject: ProofSubject, { text }: Texts): string {
   const values = { peer: plainAddress(subject.peer) };
   if (evidence.kind !== 'message-signalling') return text(`fact.how.${evidence.kind}`, values);
-  return text(`fact.how.message-signalling.${evidence.transport}`, values);
+  return text(`fact.how.message-signalling.${evidence.transport ?? 'unknown'}`, values);
 }
 
 /** The same to the letter, for those who check it against a trace. */
 export function useTechnicalFacts(evidence: Evidence): readonly Fact[] {
   const { text } = useTexts();
   const facts: Fact[] = [];
-  if ('transport' in evidence) facts.push({ name: text('tech.transport'), value: evidence.transport.toUpperCase() });
+  if ('transport' in evidence) {
+    facts.push({ name: text('tech.transport'), value: text(`tech.transport.${evidence.transport}`) });
+  }
   if ('tls' in evidence) {
     facts.push({ name: text('tech.tls'), value: evidence.tls.version });
     facts.push({ name: text('tech.suite'), value: evidence.tls.suite });

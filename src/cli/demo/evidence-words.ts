@@ -17,7 +17,7 @@ export function describeEvidence(evidence: Evidence): string {
       return `CMS ${evidence.contentEncryption}, origin ${evidence.origin}, by ${evidence.kms}${ticketWords(evidence.ticket)}`;
     case 'message-signalling':
       return evidence.tls === undefined
-        ? 'SIP over TCP, no protection'
+        ? `SIP over ${evidence.transport?.toUpperCase() ?? 'an unknown way'}, no protection`
         : `${evidence.tls.version} ${evidence.tls.suite}, agreed ${evidence.securityAgreement.join(' + ') || 'nothing'}`;
   }
 }

@@ -16,7 +16,8 @@ export function readIcon(bytes: Uint8Array): FileIcon | undefined {
   return contentType === undefined ? undefined : { contentType, bytes };
 }
 
-function pictureType(bytes: Uint8Array): FileIcon['contentType'] | undefined {
+/** By the first octets; undefined for anything else than PNG, JPEG and WebP. */
+export function pictureType(bytes: Uint8Array): FileIcon['contentType'] | undefined {
   const begins = (octets: readonly number[], at = 0): boolean =>
     octets.every((octet, index) => bytes[at + index] === octet);
   if (begins([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])) return 'image/png';

@@ -84,8 +84,7 @@ export class FileReceiving {
 
   #tellFinished(result: FinishedFile | Error): void {
     if (!(result instanceof Error)) {
-      const { path, hashChecked } = result;
-      this.#transfer.enter('done', { path, hashChecked, transferred: this.#transfer.view.size ?? 0 });
+      this.#transfer.enter('done', { ...result, transferred: this.#transfer.view.size ?? 0 });
       return;
     }
     this.#ports.log.log('warn', 'file.not-kept', { transfer: this.#transfer.id, reason: describeError(result) });

@@ -25,6 +25,8 @@ export interface FileTargetOptions {
   readonly continues: boolean;
   /** As the sender named it; made safe before it is used. */
   readonly name: string;
+  /** Media type, by the sender's word. */
+  readonly type?: string;
   readonly size: number | undefined;
   /** Bound for a file whose size nobody said. */
   readonly maxOctets: number;
@@ -82,6 +84,8 @@ export interface FinishedFile {
   readonly path: string;
   /** True when a hash that we trust (SHA-256 or stronger) was checked. */
   readonly hashChecked: boolean;
+  /** It is encrypted there: it is read and copied through the storage alone. */
+  readonly isSealed?: true;
 }
 
 /** Files of this machine, as the engine needs them. */

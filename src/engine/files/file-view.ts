@@ -52,6 +52,8 @@ export interface FileView {
   readonly icon?: FileIcon;
   /** Where it is on this machine; for one that came in, once it is whole and checked. */
   readonly path?: string;
+  /** It is encrypted there: `path` names it, and no other program can open it. */
+  readonly isSealed?: true;
   /** For one that came in: a hash of SHA-256 or better was checked. */
   readonly hashChecked?: boolean;
   /** Why it is where it is, for `failed`, `interrupted` and `declined`. */

@@ -264,7 +264,7 @@ export class IncomingFiles {
 
   /** @throws RefusalError `storage-failed` */
   async #target(transfer: FileTransfer): Promise<FileTarget> {
-    const { name, size, evidence } = transfer.view;
+    const { name, type, size, evidence } = transfer.view;
     const { storage, config } = this.#parts;
     if (storage === undefined) throw refuse('peer-incompatible', 'file', { happened: 'No files are kept here' });
     try {
@@ -272,6 +272,7 @@ export class IncomingFiles {
         key: this.#parts.registry.keyOf(transfer),
         continues: evidence !== undefined,
         name,
+        type,
         size,
         maxOctets: config.maxOctets ?? limits.fileOctets,
         hashes: transfer.hashes,

@@ -1,140 +1,274 @@
-import { utf8 } from '../../base/bytes.ts';
+import { concatBytes, utf8 } from '../../base/bytes.ts';
 import type { Events } from '../../base/events.ts';
 import type { Policy } from '../../base/protection-level.ts';
 import { randomId } from '../../base/random.ts';
+import { sha256 } from '../../crypto/digest.ts';
+import type { ReceivedMessage } from '../../protocol/msrp/index.ts';
+import { profile } from '../../protocol/profile.ts';
 import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
-import type { AccountEvents } from '../account-types.ts';
-import type { ChatMessage, ConversationView, MessageWay, SendOutcome, SessionView } from '../chat-message.ts';
-import { Conversations, type MessagePatch } from '../conversations.ts';
+import type { AccountConfig } from '../account-config.ts';
+import type { AccountEvents, SendToGroupRequest } from '../account-types.ts';
+import type {
+  ChatMessage,
+  ConversationView,
+  MessageWay,
+  RecipientState,
+  SendOutcome,
+  SessionView,
+} from '../chat-message.ts';
 import type { FileTransfers } from '../files/file-transfers.ts';
+import { groupRecipients, type Groups } from '../groups/group.ts';
 import { limits } from '../limits.ts';
-import { aimOf, type ContactPolicies } from '../policy.ts';
+import { Outbox } from '../outbox/outbox.ts';
+import type { ContactPolicies } from '../contact-policies.ts';
+import { aimOf, strictest } from '../policy.ts';
 import type { EnginePorts } from '../ports.ts';
-import { asRefusalError, refusal, refuse, RefusalError, type Refusal } from '../refusal.ts';
+import { asRefusalError, refusal, refuse, type Refusal } from '../refusal.ts';
 import type { SessionBook } from '../sessions/session-book.ts';
+import { SessionCarrier } from '../sessions/session-carrier.ts';
 import type { SessionText } from '../sessions/session-content.ts';
 import { AwaitedDisplays, SentReceipts } from '../sessions/session-receipts.ts';
 import type { IncomingMessage, SipUserAgent } from '../sip/index.ts';
+import type { AccountStore, Store } from '../store/index.ts';
 import type { TicketService } from '../tickets/ticket-service.ts';
-import { MessageReceiver, type Arrival } from './message-receiver.ts';
-import { MessageSender } from './message-sender.ts';
-import { WaitingMessages, type WaitingMessage, type WaitingOutcome } from './waiting-messages.ts';
+import { AccountHistory } from './account-history.ts';
+import { Arrivals } from './arrivals.ts';
+import { ImmediateMessages } from './immediate-messages.ts';
+import { MessageCarrier, noListService } from './message-carrier.ts';
 
 export interface AccountMessagesOptions {
   readonly ports: EnginePorts;
+  readonly config: AccountConfig;
+  readonly store: Store;
   /** KMS user identity of the account. */
   readonly self: string;
   readonly userAgent: SipUserAgent;
   readonly policies: ContactPolicies;
   readonly tickets: TicketService;
   readonly events: Events<AccountEvents>;
+  /** How long a message is tried. */
+  readonly lifetimeHours: number;
+  /** `settling`: a registration is under way, whose outcome is awaited. */
+  readonly registration: () => 'registered' | 'settling' | 'none';
   /** What else an account sends with; made after this. */
   readonly sessions: () => SessionBook;
   readonly files: () => FileTransfers;
 }
 
-/** A text to one peer, judged and in its turn. */
-export interface TextToPeer {
+/** A text to one peer, judged. */
+export interface TextOrder {
   readonly peer: string;
   readonly text: string;
   readonly way: MessageWay;
   readonly policy: Policy;
-  /** Counts the sends of the account, in the order in which they were asked for. */
-  readonly sequence: number;
 }
 
 /** The messages of one account, both ways and by both ways of sending: what was said, what waits, and what became of it. */
 export class AccountMessages {
   /** What the peers' devices say of messages that went in sessions. */
   readonly receipts: SentReceipts;
+  readonly history: AccountHistory;
+  readonly outbox: Outbox;
   readonly #options: AccountMessagesOptions;
-  readonly #conversations = new Conversations();
-  readonly #sender: MessageSender;
-  readonly #receiver: MessageReceiver;
-  readonly #waiting: WaitingMessages;
+  readonly #account: AccountStore;
+  readonly #arrivals: Arrivals;
+  readonly immediate: ImmediateMessages;
   readonly #awaitedDisplays = new AwaitedDisplays();
 
   constructor(options: AccountMessagesOptions) {
     this.#options = options;
-    const { ports, self, userAgent, policies, tickets, events } = options;
-    const shared = { ports, userAgent, tickets, self };
-    this.#sender = new MessageSender({ ...shared, policies });
-    this.#waiting = new WaitingMessages((message) => this.#deliverWaiting(message));
-    this.#receiver = new MessageReceiver({
-      ...shared,
-      policyFor: (peer) => policies.policyFor(peer),
-      onArrival: (arrival) => this.#keepArrival('message', arrival).id,
-      onLateArrival: (id, arrival) => this.#lateArrival(id, arrival),
-      onRefused: (peer, problem) => events.emit('incomingRefused', { way: 'message', peer, refusal: problem }),
+    const { ports, store, config, self, userAgent, policies, tickets, events } = options;
+    const accountId = config.id;
+    const account = store.account(accountId);
+    this.#account = account;
+    const onChanged = (message: ChatMessage): void => events.emit('messageState', message);
+    this.#arrivals = new Arrivals({
+      ports,
+      store: account,
+      self,
+      onReceived: (message) =>
+        events.emit(message.fromOtherDevice === true ? 'messageState' : 'messageReceived', message),
+      onChanged,
+    });
+    this.immediate = new ImmediateMessages({
+      ports,
+      config,
+      self,
+      userAgent,
+      tickets,
+      policies,
+      store: account,
+      arrivals: this.#arrivals,
+      isContact: (peer) => policies.isKnown(peer),
+      onChanged,
+      onRemoved: (message) => events.emit('messageCancelled', message),
+      onRefused: (peer, problem) => this.keepRefused('message', peer, problem),
+      onComposing: (peer, isWriting) => events.emit('composing', { peer, isWriting }),
+      onText: (peer) => options.sessions().textArrived(peer),
+      advance: (id, state, problem) => this.outbox.told(id, state, problem),
     });
     this.receipts = new SentReceipts({
       log: ports.log,
-      find: (id) => this.#conversations.get(id),
-      change: (id, state) => this.#change(id, { state }),
+      find: (id) => account.messages.get(id),
+      change: (id, state) => {
+        if (state === 'delivered' || state === 'displayed') this.outbox.told(id, state);
+      },
+    });
+    const session = new SessionCarrier({ self, policies, sessions: options.sessions, receipts: this.receipts });
+    const { sender, groups } = this.immediate;
+    const carriers = {
+      message: new MessageCarrier({
+        self,
+        sender,
+        groups,
+        listService: config.messages?.listService,
+        session,
+        onTooLarge: (id) => account.messages.change(id, { way: 'msrp' }),
+      }),
+      msrp: session,
+    };
+    this.outbox = new Outbox({
+      clock: ports.clock,
+      random: ports.random,
+      log: ports.log,
+      store: account,
+      carriers,
+      registration: options.registration,
+      lifetimeMilliseconds: options.lifetimeHours * 3_600_000,
+      onChange: (message) => onChanged(this.#withRecipients(message)),
+    });
+    this.history = new AccountHistory({
+      accountId,
+      store,
+      account,
+      giveUp: (id) => this.outbox.cancel(id)?.message,
     });
   }
 
-  /** @throws RefusalError */
-  async send(message: TextToPeer): Promise<SendOutcome> {
-    const { peer, text, way, policy } = message;
+  /**
+   * Resolves when the first attempt is over or it is clear that the message waits.
+   * @throws RefusalError when it could not even be kept
+   */
+  async send({ peer, text, way: wanted, policy }: TextOrder): Promise<SendOutcome> {
+    const { ports, files } = this.#options;
     const octets = utf8(text);
+    const way = wanted === 'message' && octets.length > this.#roomForText(policy) ? 'msrp' : wanted;
     if (way === 'msrp' && octets.length > limits.sessionTextOctets - limits.sessionEnvelopeOctets) {
       if (octets.length > limits.longTextOctets) throw refuse('too-large');
-      const { ports, files } = this.#options;
+      if (this.#options.registration() !== 'registered') throw refuse('not-registered');
       return { outcome: 'offered', file: files().sendText(peer, octets, ports.clock.now(), policy) };
     }
-    const sent = await (way === 'message' ? this.#sendImmediate(message) : this.#sendInSession(message));
-    this.#conversations.add(sent);
-    this.#options.events.emit('messageState', sent);
-    this.receipts.finish(sent.id);
-    return { outcome: sent.state === 'waiting' ? 'waiting' : 'sent', message: sent };
+    const id = randomId(ports.random, 12);
+    return this.#send({ ...this.#written({ peer, text, way, policy }), id }, policy);
+  }
+
+  /**
+   * Tries what waits at once. A message that failed or was refused is taken up again, as a new attempt at the same message: it takes
+   * its place at the end of the conversation, and a device that has it already shows no second one.
+   * @returns undefined when there is nothing of this id to be tried
+   */
+  async retry(id: string): Promise<ChatMessage | undefined> {
+    if (this.outbox.retry(id)) return this.history.get(id);
+    const message = this.history.get(id);
+    if (message?.direction !== 'out' || message.fromOtherDevice === true) return undefined;
+    if (message.state !== 'failed' && message.state !== 'refused') return undefined;
+    const { conversation: peer, text, way } = message;
+    const policy = this.#options.policies.policyFor(peer);
+    const removed = this.history.remove(id);
+    if (removed !== undefined) this.#options.events.emit('messageCancelled', removed);
+    const again = { ...this.#written({ peer, text, way, policy }), id };
+    const outcome = await this.#send(again, policy);
+    return outcome.outcome === 'offered' ? undefined : (outcome.message ?? again);
+  }
+
+  /**
+   * To several at once, by the network's list service; they see each other. Resolves as `send`.
+   * @throws RefusalError
+   */
+  async sendToGroup({ recipients, text, policy, consent }: SendToGroupRequest): Promise<SendOutcome> {
+    const { ports, self, config, policies } = this.#options;
+    if (config.messages?.listService === undefined) throw noListService();
+    const others = groupRecipients(recipients, self);
+    const demanded = policy ?? strictest(others.map((one) => policies.policyFor(one)));
+    if (utf8(text).length > this.#roomForText(demanded)) throw refuse('too-large');
+    const peer = this.immediate.groups.remember([...others, self]);
+    if (consent === true) policies.consent(peer);
+    const id = randomId(ports.random, 12);
+    const states = others.map((address) => ({ address, state: 'queued' }) as const);
+    const message = { ...this.#written({ peer, text, way: 'message', policy: demanded }), id, recipients: states };
+    return this.#send(message, demanded);
+  }
+
+  /** The registration is there, or keys can be had again: takes up what waits. */
+  resume(): void {
+    this.immediate.resume();
   }
 
   receive(message: IncomingMessage): void {
-    this.#receiver.receive(message);
+    this.immediate.receive(message);
   }
 
-  /** A text that came in a session. */
-  keepSessionText(session: SessionView, { text, from, messageId, subject, sentAt, wants }: SessionText): void {
+  /**
+   * A text that came in a session: resolves when it is kept for good. It is told from others by the id in its envelope or, where it
+   * has none, by that of MSRP together with what it says.
+   * @throws StoreError
+   */
+  async keepSessionText(session: SessionView, content: SessionText, source: ReceivedMessage): Promise<void> {
+    const { text, from, messageId, subject, sentAt, wants } = content;
     const { peer, evidence } = session;
     // A CPIM From that names somebody else makes the sender doubtful, whatever protects the session.
     const honest = from === undefined || tryKmsUserIdentity(from) === peer;
     const level = honest || session.level === 'none' ? session.level : 'unverified';
-    const claims = { ...(subject === undefined ? {} : { subject }), ...(sentAt === undefined ? {} : { sentAt }) };
-    const { id } = this.#keepArrival('msrp', { peer, text, level, evidence }, claims);
-    if (messageId === undefined || !wants.display) return;
-    this.#awaitedDisplays.add({ id, peer, sessionId: session.id, level: session.level, messageId });
+    const until = this.#options.ports.clock.now() + limits.rememberedMessageMilliseconds;
+    const kept = await this.#arrivals.keep(
+      'msrp',
+      {
+        peer,
+        text,
+        level,
+        evidence,
+        ...(messageId === undefined ? {} : { messageId }),
+        ...(subject === undefined ? {} : { subject }),
+        ...(sentAt === undefined ? {} : { sentAt }),
+      },
+      messageId === undefined ? { seen: { key: bareKey(peer, source), until } } : {},
+    );
+    if (kept.outcome === 'kept') this.immediate.textArrived(peer);
+    if (kept.outcome === 'full') throw new Error('it cannot be told any more what is a copy');
+    if (kept.outcome === 'copy' || messageId === undefined || !wants.display) return;
+    this.#awaitedDisplays.add({ id: kept.message.id, peer, sessionId: session.id, level: session.level, messageId });
+  }
+
+  /** Something came in and was dropped: a copy leaves no trace, all else is shown in its conversation. */
+  keepRefused(way: MessageWay, peer: string, problem: Refusal): void {
+    const { events } = this.#options;
+    const message = problem.code === 'replayed' ? undefined : this.#keepRefused(way, peer, problem);
+    events.emit('incomingRefused', { way, peer, refusal: problem, ...(message === undefined ? {} : { message }) });
   }
 
   /** Tells the senders of what the user has now seen, up to the message `upTo`, where they asked for it. */
   markDisplayed(peer: string, upTo: string): void {
-    const messages = this.#conversations.of(peer);
-    const seen = messages.slice(0, messages.findIndex(({ id }) => id === upTo) + 1).map(({ id }) => id);
+    if (this.history.get(upTo)?.conversation !== peer) return;
+    const { messages } = this.history.page(peer, limits.messagesPerPage, upTo);
+    const seen = [...messages.map(({ id }) => id), upTo];
+    this.immediate.displayed(seen);
     for (const display of this.#awaitedDisplays.take(peer, seen)) this.#options.sessions().tellDisplayed(display);
   }
 
-  /** Takes back a message that waits. False when there is none of this id, or it is on its way. */
+  /** Takes back a message that has not left. False when there is none of this id, or it has. */
   cancel(id: string): boolean {
-    if (!this.#waiting.cancel(id)) return false;
-    const cancelled = this.#conversations.remove(id);
-    if (cancelled !== undefined) this.#options.events.emit('messageCancelled', cancelled);
-    return true;
+    const cancelled = this.outbox.cancel(id);
+    if (cancelled?.outcome === 'taken-back') this.#options.events.emit('messageCancelled', cancelled.message);
+    return cancelled !== undefined;
   }
 
-  /** What keeps waiting messages may be over. */
-  release(): void {
-    this.#waiting.release();
-  }
-
-  giveUpWaiting(problem: Refusal): void {
-    for (const { id } of this.#waiting.clear()) this.#change(id, { state: 'refused', problem });
-  }
-
+  /** The newest messages of each conversation. */
   conversations(): readonly ConversationView[] {
-    return this.#conversations.peers().map((peer) => ({
+    return this.history.conversations().map(({ peer }) => ({
       peer,
       policy: this.#options.policies.policyFor(peer),
-      messages: this.#conversations.of(peer),
+      messages: this.history.page(peer).messages,
+      ...membersOf(this.immediate.groups, peer),
     }));
   }
 
@@ -149,108 +283,91 @@ export class AccountMessages {
   }
 
   stop(): void {
-    this.#receiver.stop();
+    this.immediate.stop();
+    this.outbox.stop();
   }
 
-  async #sendImmediate({ peer, text, policy, sequence }: TextToPeer): Promise<ChatMessage> {
-    const { clock, random } = this.#options.ports;
-    const written = { peer, text, at: clock.now(), way: 'message' } as const;
-    try {
-      this.#requireTurn(peer, policy);
-      const { messageId, level, evidence } = await this.#sender.send(peer, text, policy);
-      return this.#outgoing({ ...written, id: messageId, level, evidence, state: 'accepted' });
-    } catch (error) {
-      if (!(error instanceof RefusalError) || error.code !== 'kms-unreachable' || !this.#waiting.hasRoom) throw error;
-      const id = randomId(random, 12);
-      this.#waiting.add({ id, peer, text, sequence });
-      const problem = error.refusal('waiting');
-      return { ...this.#outgoing({ ...written, id, level: 'none', state: 'waiting' }), problem };
+  async #send(message: ChatMessage, policy: Policy): Promise<SendOutcome> {
+    const { policies } = this.#options;
+    this.immediate.textSent(message.conversation);
+    const kept = await this.outbox.accept(message, policy, policies.agreedLevel(message.conversation));
+    const latest = this.history.get(kept.id) ?? kept;
+    if (latest.state === 'failed' || latest.state === 'refused') {
+      return {
+        outcome: 'refused',
+        refusal: latest.problem ?? refusal('connection-lost', 'uncertain'),
+        message: latest,
+      };
     }
+    const waits = latest.state === 'queued' || latest.state === 'sent';
+    return { outcome: waits ? 'waiting' : 'sent', message: latest };
   }
 
-  /** A message that must be end-to-end does not overtake those that wait for the same. */
-  #requireTurn(peer: string, policy: Policy): void {
-    const { policies, tickets } = this.#options;
-    const needsKey = aimOf(policy) === 'e2e' && (policy === 'require-e2e' || policies.agreedLevel(peer) === undefined);
-    if (!needsKey || !this.#waiting.hasAny(peer)) return;
-    const { nextAttempt } = tickets.state;
-    const offer = policy === 'prefer-e2e' ? { offered: this.#sender.offerLess(peer), required: policy } : {};
-    throw refuse('kms-unreachable', 'message', {
-      happened: 'Earlier messages to this contact wait for the key management server',
-      ...offer,
-      ...(nextAttempt === undefined ? {} : { nextAttempt }),
-    });
+  #written({ peer, text, way }: TextOrder): Omit<ChatMessage, 'id'> {
+    const { ports, self } = this.#options;
+    return {
+      conversation: peer,
+      direction: 'out',
+      from: self,
+      to: peer,
+      text,
+      at: ports.clock.now(),
+      way,
+      level: 'none',
+      state: 'queued',
+    };
   }
 
-  /** End to end or not at all, whatever the policy allows meanwhile. */
-  async #deliverWaiting({ id, peer, text }: WaitingMessage): Promise<WaitingOutcome> {
-    if (this.#options.userAgent.registration.state !== 'registered') return 'waiting';
-    try {
-      const { level, evidence } = await this.#sender.sendEndToEnd(peer, text, id);
-      this.#change(id, { level, evidence, state: 'accepted', problem: undefined });
-    } catch (error) {
-      const problem = this.refusalFor(error, 'message');
-      if (problem.code === 'kms-unreachable') return 'waiting';
-      this.#change(id, { state: problem.uncertain === true ? 'failed' : 'refused', problem });
-    }
-    return 'done';
+  /** What a text may have, so that with everything around it the message is no larger than it may be. */
+  #roomForText(policy: Policy): number {
+    const { maxOctets = profile.message.maxOctets } = this.#options.config.messages ?? {};
+    const around = aimOf(policy) === 'e2e' ? limits.sealedEnvelopeOctets : limits.plainEnvelopeOctets;
+    return Math.max(0, maxOctets - around);
   }
 
-  async #sendInSession({ peer, text, policy }: TextToPeer): Promise<ChatMessage> {
-    const { ports, self, sessions } = this.#options;
-    const at = ports.clock.now();
-    const messageId = randomId(ports.random, 12);
-    this.receipts.begin(messageId);
-    try {
-      const message = { from: self, to: peer, at, messageId, text };
-      const { level, evidence } = await sessions().send(peer, message, policy);
-      return this.#outgoing({ id: messageId, peer, text, at, way: 'msrp', level, evidence, state: 'delivered' });
-    } catch (error) {
-      this.receipts.abandon(messageId);
-      throw error;
-    }
+  /** What happens to a message to several as a whole happens to each who has not spoken for himself. */
+  #withRecipients(message: ChatMessage): ChatMessage {
+    const { id, state, recipients } = message;
+    const isWaiting = (one: RecipientState): boolean => one.state === 'queued' || one.state === 'sent';
+    if (recipients?.some((one) => isWaiting(one) && one.state !== state) !== true) return message;
+    const followed = recipients.map((one) => (isWaiting(one) ? { ...one, state } : one));
+    return this.#account.messages.change(id, { recipients: followed }) ?? message;
   }
 
-  #outgoing({
-    peer,
-    ...rest
-  }: Pick<ChatMessage, 'id' | 'text' | 'at' | 'way' | 'level' | 'evidence' | 'state'> & { peer: string }): ChatMessage {
-    return { ...rest, conversation: peer, direction: 'out', from: this.#options.self, to: peer };
-  }
-
-  #keepArrival(
-    way: MessageWay,
-    { peer, text, level, evidence, problem }: Arrival,
-    claims: Pick<ChatMessage, 'subject' | 'sentAt'> = {},
-  ): ChatMessage {
-    const { ports, self, events } = this.#options;
+  #keepRefused(way: MessageWay, peer: string, problem: Refusal): ChatMessage | undefined {
+    const { ports, self } = this.#options;
+    const { messages } = this.#account;
+    // Strangers may begin a bounded number of conversations by what is not shown.
+    const isKnown = messages.summary(peer) !== undefined;
+    if (!isKnown && messages.conversations().length >= limits.refusedConversations) return undefined;
     const message: ChatMessage = {
       id: randomId(ports.random, 12),
       conversation: peer,
       direction: 'in',
       from: peer,
       to: self,
-      text,
-      ...claims,
+      text: '',
       at: ports.clock.now(),
       way,
-      level,
-      evidence,
-      state: problem === undefined ? 'received' : 'undecryptable',
-      ...(problem === undefined ? {} : { problem }),
+      level: problem.reached ?? 'none',
+      state: 'refused',
+      problem,
     };
-    this.#conversations.add(message);
-    events.emit('messageReceived', message);
-    return message;
+    try {
+      messages.add(message);
+      return message;
+    } catch (error) {
+      ports.log.log('warn', 'message.refusal-not-kept', { reason: String(error) });
+      return undefined;
+    }
   }
+}
 
-  #lateArrival(id: string, { text, level, evidence, problem }: Arrival): void {
-    const state = problem === undefined ? 'received' : 'undecryptable';
-    this.#change(id, { text, level, evidence, state, problem });
-  }
+function membersOf(groups: Groups, conversation: string): Pick<ConversationView, 'members'> {
+  const members = groups.membersOf(conversation);
+  return members === undefined ? {} : { members };
+}
 
-  #change(id: string, patch: MessagePatch): void {
-    const changed = this.#conversations.change(id, patch);
-    if (changed !== undefined) this.#options.events.emit('messageState', changed);
-  }
+function bareKey(peer: string, { messageId, contentType, bytes }: ReceivedMessage): Uint8Array {
+  return sha256(concatBytes(utf8(`bare ${peer} ${messageId} ${contentType} `), sha256(bytes)));
 }

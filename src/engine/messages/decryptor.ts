@@ -2,6 +2,7 @@ import { ProtocolError } from '../../base/errors.ts';
 import type { ProtectionLevel } from '../../base/protection-level.ts';
 import { identityText } from '../../protocol/mikey/index.ts';
 import { notProtectedBy, type MessagePskMimeEvidence } from '../evidence.ts';
+import type { MessageContent } from '../message-content.ts';
 import type { EnginePorts } from '../ports.ts';
 import { openMessage, type OpenedMessage, type ReceivedMessage } from '../psk-mime/index.ts';
 import { asRefusalError, refusal, type Refusal } from '../refusal.ts';
@@ -12,11 +13,12 @@ import type { TicketService } from '../tickets/ticket-service.ts';
 export interface Decrypted {
   readonly peer: string;
   /** Undefined when it could not be read; `problem` then says why. */
-  readonly text: string | undefined;
-  readonly messageId?: string;
+  readonly content: MessageContent | undefined;
   readonly level: ProtectionLevel;
   readonly evidence: MessagePskMimeEvidence;
   readonly problem?: Refusal;
+  /** False when who sent it is named otherwise inside of it, or by the network. */
+  readonly isHonest: boolean;
   /** Another try may succeed: the KMS was not reached. */
   readonly retry: boolean;
 }
@@ -41,16 +43,26 @@ export class Decryptor {
       return this.#readable(received, opened, peer);
     } catch (error) {
       const problem = this.#problemOf(error);
-      return {
-        peer,
-        text: undefined,
-        // Nothing was proven: the level says no more than that the octets were encrypted to somebody.
-        level: 'unverified',
-        evidence: this.#evidence(received, 'unproven'),
-        problem,
-        retry: problem.code === 'kms-unreachable',
-      };
+      return { ...this.unread(received, peer, problem), retry: problem.code === 'kms-unreachable' };
     }
+  }
+
+  /** What stands for a message that cannot be read. */
+  unread(received: ReceivedMessage, peer: string, problem: Refusal): Decrypted {
+    return {
+      peer,
+      content: undefined,
+      // Nothing was proven: the level says no more than that the octets were encrypted to somebody.
+      level: 'unverified',
+      evidence: this.#evidence(received, 'unproven'),
+      isHonest: false,
+      problem,
+      retry: false,
+    };
+  }
+
+  get isStopped(): boolean {
+    return this.#stopped;
   }
 
   /**
@@ -95,11 +107,11 @@ export class Decryptor {
     return {
       // Without forking anybody who holds a ticket writes any name into IDRi (RFC 6043 9): then the network's word stands.
       peer: opened.originProven ? identityText(received.transfer.initiator) : peer,
-      text: opened.text,
-      ...(opened.messageId === undefined ? {} : { messageId: opened.messageId }),
+      content: opened.content,
       // Profile 5.1: a key that others hold too, or a text that nothing binds to the ticket, has no proven other end.
       level: opened.originProven && opened.identity === 'verified' ? 'e2e' : 'unverified',
       evidence: this.#evidence(received, opened.originProven ? 'proven' : 'unproven'),
+      isHonest: opened.identity === 'verified',
       retry: false,
     };
   }

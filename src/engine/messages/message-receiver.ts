@@ -1,195 +1,112 @@
-import { toHex, utf8 } from '../../base/bytes.ts';
 import { describeError, ProtocolError } from '../../base/errors.ts';
-import { isAtLeast, type Policy, type ProtectionLevel } from '../../base/protection-level.ts';
-import { ReplayCache } from '../../protocol/mikey/index.ts';
-import { profile } from '../../protocol/profile.ts';
+import { isAtLeast, type ProtectionLevel } from '../../base/protection-level.ts';
 import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
-import type { Evidence } from '../evidence.ts';
 import { limits } from '../limits.ts';
-import { acceptsIncoming } from '../policy.ts';
+import { readMessageContent } from '../message-content.ts';
 import type { EnginePorts } from '../ports.ts';
-import { isProtectedMessage, readProtectedMessage, type ReceivedMessage } from '../psk-mime/index.ts';
 import { refusal, type Refusal } from '../refusal.ts';
-import type { IncomingMessage, SipUserAgent } from '../sip/index.ts';
-import { readText } from '../text-content.ts';
-import { replayKey } from '../tickets/replay-key.ts';
-import type { TicketService } from '../tickets/ticket-service.ts';
-import { Decryptor, type Decrypted } from './decryptor.ts';
+import type { IncomingMessage } from '../sip/index.ts';
+import { tooManyToTell, type ContentTaker, type Taken } from './content-taker.ts';
+import { readMessageBody, type MessageBody } from './message-body.ts';
+import { claimedRecipients, type OpenedContent } from './opened-content.ts';
+import type { SealedArrivals } from './sealed-arrivals.ts';
 import { signallingProtection } from './signalling-level.ts';
-
-/** A message that came in; `text` is empty unless `state` is `received`. */
-export interface Arrival {
-  /** KMS user identity of the sender, as far as known. */
-  readonly peer: string;
-  readonly text: string;
-  readonly level: ProtectionLevel;
-  readonly evidence: Evidence;
-  readonly problem?: Refusal;
-}
+import type { Turns } from './turns.ts';
 
 export interface MessageReceiverOptions {
   readonly ports: EnginePorts;
-  readonly userAgent: SipUserAgent;
-  readonly tickets: TicketService;
-  readonly self: string;
-  readonly policyFor: (peer: string) => Policy;
-  /** Returns the id under which the message is kept. */
-  readonly onArrival: (arrival: Arrival) => string;
-  /** A kept message that could not be read at first: read now, or given up for the new reason. */
-  readonly onLateArrival: (id: string, arrival: Arrival) => void;
+  readonly taker: ContentTaker;
+  readonly sealed: SealedArrivals;
+  readonly turns: Turns;
   /** Dropped or refused: it is not kept. */
   readonly onRefused: (peer: string, problem: Refusal) => void;
 }
 
-interface MessageId {
-  readonly messageId?: string | undefined;
-}
+const acceptTypes =
+  'multipart/mixed, application/mikey, application/pkcs7-mime, message/cpim, text/plain, application/im-iscomposing+xml';
 
-const namesAnother = 'The message was encrypted end to end, but it names another sender than the network does';
-const tooManyToTell = 'So many messages came that it cannot be told whether this one had come before';
-const acceptTypes = 'multipart/mixed, application/mikey, application/pkcs7-mime, message/cpim, text/plain';
-
-/** Incoming SIP MESSAGE: answers by profile 5.5, decrypts, drops what came before. */
+/** Incoming SIP MESSAGE: answers by RFC 3428 and profile 5.5; 200 only when what came is durable. */
 export class MessageReceiver {
   readonly #options: MessageReceiverOptions;
-  /** Messages whose MAC was verified: what proves nothing must not fill this memory. */
-  readonly #seenTransfers = new ReplayCache(limits.replayEntries);
-  /** Replay keys of messages that are being opened or wait for the KMS. */
-  readonly #opening = new Set<string>();
-  /** By sender, settled when the newest of its messages has been shown: they are opened side by side and shown in their order. */
-  readonly #shown = new Map<string, Promise<void>>();
-  readonly #seenIds = new ReplayCache(limits.replayEntries);
-  readonly #decryptor: Decryptor;
+  #underWay = 0;
 
   constructor(options: MessageReceiverOptions) {
     this.#options = options;
-    this.#decryptor = new Decryptor(options.ports, options.tickets);
   }
 
   receive(message: IncomingMessage): void {
     try {
-      if (isProtectedMessage(message.contentType)) this.#receiveProtected(message);
-      else this.#receivePlain(message);
+      const body = readMessageBody(message.contentType, message.body);
+      if (body.isSealed) this.#options.sealed.receive(message, senderOf(message));
+      else this.#receivePlain(message, body);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#answerError(message, error);
     }
   }
 
-  stop(): void {
-    this.#decryptor.stop();
-  }
-
-  #receivePlain(message: IncomingMessage): void {
-    const { ports, userAgent, tickets, policyFor, onArrival, onRefused } = this.#options;
-    const read = readText(message.contentType, message.body);
-    const peer = senderOf(message);
-    const flow = signallingProtection(message.onRegisteredFlow ? userAgent.flow : undefined, ports.clock.now());
-    const honest = namesSender(message, read.from);
-    const level = honest ? flow.level : atMost(flow.level, 'unverified');
-    const policy = policyFor(peer);
-    if (!acceptsIncoming(policy, level)) {
-      message.respond(488, { headers: { Warning: '399 tessera "Weaker protection than the recipient demands"' } });
-      onRefused(peer, refusal('policy-not-met', 'received', { reached: level, required: policy }));
+  #receivePlain(message: IncomingMessage, body: MessageBody): void {
+    const { ports } = this.#options;
+    const opened = this.#open(message, body);
+    if (this.#underWay >= limits.incomingAtOnce) {
+      message.respond(503, { headers: { 'Retry-After': '10' } });
       return;
     }
-    message.respond(200);
-    const until = tickets.now() + profile.replay.messageCacheSeconds * 1000;
-    if (this.#isDuplicate({ peer, level, messageId: read.messageId }, until)) {
-      onRefused(peer, refusal('replayed', 'received'));
-      return;
-    }
-    onArrival({ peer, text: read.text, level, evidence: flow.evidence });
-  }
-
-  #receiveProtected(message: IncomingMessage): void {
-    const { ports, tickets, self, onRefused } = this.#options;
-    const peer = senderOf(message);
-    if (!tickets.configured) {
-      // As a device that cannot do it at all: the sender may then choose another way.
-      message.respond(415, { headers: { Accept: 'message/cpim, text/plain' } });
-      onRefused(peer, refusal('no-kms', 'received'));
-      return;
-    }
-    const now = tickets.now();
-    const received = readProtectedMessage(message.contentType, message.body, { now, self: [self] });
-    const key = replayKey(received.transfer);
-    const isCopy = this.#opening.has(toHex(key)) || this.#seenTransfers.has(key, now);
-    if (!isCopy && (this.#opening.size >= limits.undecryptableMessages || this.#seenTransfers.isFull(now))) {
-      message.respond(503, { headers: { 'Retry-After': '60' } });
-      return;
-    }
-    // A copy is answered like the first one: it may be the network's own repetition.
-    message.respond(200);
-    if (isCopy) {
-      ports.log.log('warn', 'message.replayed', { keyId: received.keyId });
-      onRefused(peer, refusal('replayed', 'received'));
-      return;
-    }
-    this.#opening.add(toHex(key));
-    const before = this.#shown.get(peer);
-    let wasShown: () => void = () => undefined;
-    const shown = new Promise<void>((resolve) => (wasShown = resolve));
-    this.#shown.set(peer, shown);
-    void this.#decrypt(message, received, peer, before, wasShown)
-      .catch((error: unknown) => ports.log.log('error', 'message.unexpected', { reason: describeError(error) }))
+    this.#underWay += 1;
+    // What came before from the same sender, and is being opened still, is shown first.
+    const turn = this.#options.turns.take(opened.peer);
+    void turn.before
+      .then(() => this.#options.taker.take(opened))
+      .then((taken) => this.#answer(message, opened.peer, taken))
+      .catch((error: unknown) => {
+        // Not kept: whoever sent it, or the network on the way, still has it and may try again.
+        ports.log.log('error', 'message.not-kept', { reason: describeError(error) });
+        message.respond(503, { headers: { 'Retry-After': '60' } });
+      })
       .finally(() => {
-        wasShown();
-        this.#opening.delete(toHex(key));
-        if (this.#shown.get(peer) === shown) this.#shown.delete(peer);
+        turn.end();
+        this.#underWay -= 1;
       });
   }
 
-  /** @param before settled when it is this one's turn to be shown. */
-  async #decrypt(
-    message: IncomingMessage,
-    received: ReceivedMessage,
-    peer: string,
-    before: Promise<void> | undefined,
-    wasShown: () => void,
-  ): Promise<void> {
-    const { onArrival, onLateArrival, onRefused } = this.#options;
-    const asserted = message.assertedIdentity ?? message.from;
-    const first = await this.#decryptor.decrypt(received, asserted, peer);
-    await before;
-    const problem = this.#problemOf(first, received);
-    if (problem !== undefined) {
-      onRefused(first.peer, problem);
-      return;
-    }
-    const id = onArrival(arrivalOf(first));
-    wasShown();
-    if (!first.retry) return;
-    const later = await this.#decryptor.decryptLater(received, asserted, peer);
-    if (later === undefined) return;
-    const late = this.#problemOf(later, received) ?? misfiled(later, peer);
-    onLateArrival(id, arrivalOf(late === undefined ? later : { ...later, text: undefined, problem: late }));
+  #open(message: IncomingMessage, { contentType, body, history }: MessageBody): OpenedContent {
+    const { ports } = this.#options;
+    const content = readMessageContent(contentType, body);
+    const flow = signallingProtection(message.onRegisteredFlow ? message.flow : undefined, ports.clock.now());
+    const isHonest = namesSender(message, content.from);
+    const recipients = claimedRecipients(content, history);
+    return {
+      peer: senderOf(message),
+      content,
+      level: isHonest ? flow.level : atMost(flow.level, 'unverified'),
+      evidence: flow.evidence,
+      sealed: false,
+      isHonest,
+      isSenderSure: message.onRegisteredFlow && message.assertedIdentity !== undefined,
+      // Bare text names nobody: then the request itself says to whom it went.
+      recipients: recipients.length > 0 ? recipients : claimedRecipients({ ...content, to: [message.to] }, []),
+    };
   }
 
-  /** Why a message that can be read is not shown: it came before, or who sent it is in doubt where the policy allows none. */
-  #problemOf(decrypted: Decrypted, received: ReceivedMessage): Refusal | undefined {
-    const { peer, text, level, evidence } = decrypted;
-    if (text === undefined) return undefined;
-    const seen = this.#seenTransfers.add(
-      replayKey(received.transfer),
-      received.rememberUntil,
-      this.#options.tickets.now(),
-    );
-    if (seen !== 'fresh') return refusal('replayed', 'received', seen === 'full' ? { happened: tooManyToTell } : {});
-    const policy = this.#options.policyFor(peer);
-    if (acceptsIncoming(policy, level)) {
-      return this.#isDuplicate(decrypted, received.rememberUntil) ? refusal('replayed', 'received') : undefined;
+  #answer(message: IncomingMessage, peer: string, taken: Taken): void {
+    const { onRefused } = this.#options;
+    switch (taken.outcome) {
+      case 'taken':
+        message.respond(200);
+        return;
+      case 'copy':
+        // Answered like the first one: it may be the network's own repetition.
+        message.respond(200);
+        onRefused(peer, refusal('replayed', 'received'));
+        return;
+      case 'full':
+        message.respond(503, { headers: { 'Retry-After': '60' } });
+        onRefused(peer, refusal('replayed', 'received', { happened: tooManyToTell }));
+        return;
+      case 'refused':
+        message.respond(488, { headers: { Warning: '399 tessera "Weaker protection than the recipient demands"' } });
+        onRefused(peer, taken.problem);
     }
-    const happened =
-      evidence.origin === 'proven' ? namesAnother : 'The message was encrypted, but nothing proves who sent it';
-    return refusal('policy-not-met', 'received', { happened, reached: level, required: policy });
-  }
-
-  /** By level too, so that a message which proves less cannot make one that proves more look like its copy. */
-  #isDuplicate({ peer, level, messageId }: Pick<Decrypted, 'peer' | 'level'> & MessageId, until: number): boolean {
-    if (messageId === undefined) return false;
-    const key = utf8(`${level} ${peer} ${messageId}`);
-    return this.#seenIds.add(key, until, this.#options.tickets.now()) === 'replayed';
   }
 
   #answerError(message: IncomingMessage, error: ProtocolError): void {
@@ -201,16 +118,6 @@ export class MessageReceiver {
     const happened = `A message came that cannot be read (${error.message})`;
     onRefused(senderOf(message), refusal(code, 'received', code === 'decryption-failed' ? {} : { happened }));
   }
-}
-
-/** A message that was kept under the network's word stays unread when its ticket proves another sender. */
-function misfiled({ peer, text, level }: Decrypted, keptUnder: string): Refusal | undefined {
-  if (text === undefined || peer === keptUnder) return undefined;
-  return refusal('policy-not-met', 'received', { happened: namesAnother, reached: level });
-}
-
-function arrivalOf({ peer, text, level, evidence, problem }: Decrypted): Arrival {
-  return { peer, text: text ?? '', level, evidence, ...(problem === undefined ? {} : { problem }) };
 }
 
 /** The network's word for the sender, else the sender's own. */

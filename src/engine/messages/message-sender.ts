@@ -1,28 +1,54 @@
-import type { Policy, ProtectionLevel } from '../../base/protection-level.ts';
-import { randomId } from '../../base/random.ts';
-import type { GrantedTicket } from '../../protocol/mikey/index.ts';
-import { profile } from '../../protocol/profile.ts';
-import { withDeadline } from '../deadline.ts';
+import { isAtLeast, type Policy, type ProtectionLevel } from '../../base/protection-level.ts';
 import { mayOfferLess } from '../downgrade.ts';
-import { notProtectedBy, type Evidence } from '../evidence.ts';
-import { limits } from '../limits.ts';
-import { aimOf, judgeSending, type ContactPolicies } from '../policy.ts';
+import type { Evidence } from '../evidence.ts';
+import { listRequestHeaders, recipientListPart, withRecipientList } from '../groups/recipient-list.ts';
+import { writeTextContent } from '../message-content.ts';
+import type { Attempt } from '../outbox/carrier.ts';
+import type { ContactPolicies } from '../contact-policies.ts';
+import { aimOf } from '../policy.ts';
 import type { EnginePorts } from '../ports.ts';
-import { sealMessage } from '../psk-mime/index.ts';
+import type { ReceiptSettings } from '../receipts/receipt-settings.ts';
 import { asRefusalError, refuse, type RefusalError } from '../refusal.ts';
 import type { SipReply, SipUserAgent } from '../sip/index.ts';
-import { cpimText, plainText, type TextContent } from '../text-content.ts';
-import { ticketEvidence } from '../tickets/ticket-evidence.ts';
-import type { TicketService } from '../tickets/ticket-service.ts';
+import { plainText, type TextContent } from '../text-content.ts';
+import { isAccepted, type ContentSender } from './content-sender.ts';
+import type { PeerAbilities } from './peer-abilities.ts';
+import { replyRefusal } from './reply-refusal.ts';
 import { signallingProtection } from './signalling-level.ts';
 
 export interface MessageSenderOptions {
   readonly ports: EnginePorts;
   readonly userAgent: SipUserAgent;
-  readonly tickets: TicketService;
+  readonly contents: ContentSender;
   readonly policies: ContactPolicies;
+  readonly abilities: PeerAbilities;
+  readonly receipts: ReceiptSettings;
   /** KMS user identity of this account. */
   readonly self: string;
+}
+
+/** One attempt at a text. */
+export interface TextToPeer extends Pick<Attempt, 'messageId' | 'isAgain' | 'leaving'> {
+  /** Whose consent counts: the recipient or, of a message to several, their group. */
+  readonly peer: string;
+  readonly text: string;
+  /** When it was written, milliseconds since 1970. */
+  readonly at: number;
+  readonly policy: Policy;
+  /** It leaves at this or better, or not at all. */
+  readonly floor: ProtectionLevel;
+  /** Of a message to several. */
+  readonly list?: ListToReach;
+  /** Of a message to several that goes to one of them alone: to whom it went. */
+  readonly audience?: readonly string[];
+}
+
+/** Several recipients that one request reaches (RFC 5365). */
+export interface ListToReach {
+  /** KMS user identities. */
+  readonly recipients: readonly string[];
+  /** URI of the list service. */
+  readonly service: string;
 }
 
 export interface SentMessage {
@@ -34,8 +60,6 @@ export interface SentMessage {
 /** Immediate messages: SIP MESSAGE, end to end or protected by the signalling connection alone (profile 4 and 5). */
 export class MessageSender {
   readonly #options: MessageSenderOptions;
-  /** Peers that answered 415 to CPIM but took text/plain. */
-  readonly #plainOnly = new Set<string>();
 
   constructor(options: MessageSenderOptions) {
     this.#options = options;
@@ -43,67 +67,45 @@ export class MessageSender {
 
   /**
    * Resolves when the network or the peer took the message.
-   * @throws RefusalError `kms-unreachable` for a message that could wait; `offered` is then the level that the user may choose instead.
+   * @throws RefusalError `kms-unreachable` for a message that can wait; `offered` is then the level that the user may choose instead.
    */
-  async send(peer: string, text: string, policy: Policy): Promise<SentMessage> {
-    if (aimOf(policy) === 'e2ae') return this.#sendBySignalling(peer, text, policy);
+  async send(message: TextToPeer): Promise<SentMessage> {
+    if (message.floor !== 'e2e' && aimOf(message.policy) === 'e2ae') return this.#sendBySignalling(message);
     try {
-      return await this.sendEndToEnd(peer, text);
+      return await this.#sendEndToEnd(message);
     } catch (error) {
       const problem = asRefusalError(error, 'connection-lost');
-      if (policy !== 'prefer-e2e' || !mayOfferLess(problem.code)) throw problem;
-      return this.#sendBySignalling(peer, text, policy, problem);
+      if (message.policy !== 'prefer-e2e' || !mayOfferLess(problem.code)) throw problem;
+      return this.#sendBySignalling(message, problem);
     }
   }
 
-  /** End to end or not at all. @throws RefusalError */
-  async sendEndToEnd(peer: string, text: string, id?: string): Promise<SentMessage> {
-    const { ports, tickets, self } = this.#options;
-    const ticket = await tickets.ticketFor(peer, 'message');
-    const messageId = id ?? randomId(ports.random, 12);
-    const sealed = sealMessage({
-      ticket,
-      self,
-      recipient: peer,
-      text,
+  /** End to end or not at all. */
+  async #sendEndToEnd(message: TextToPeer): Promise<SentMessage> {
+    const { peer, messageId, list, audience = [peer], leaving } = message;
+    const { reply, evidence } = await this.#options.contents.sealed({
       messageId,
-      now: tickets.now(),
-      random: ports.random,
+      content: this.#envelope(message),
+      leaving: (proof) => (proof === undefined ? Promise.resolve() : leaving({ level: 'e2e', evidence: proof })),
+      ...(list === undefined
+        ? { recipient: peer, audience }
+        : {
+            recipient: list.service,
+            audience: list.recipients,
+            otherParts: [recipientListPart(list.recipients)],
+            headers: listRequestHeaders,
+          }),
     });
-    const reply = await this.#request(peer, sealed, lifeOf(ticket, tickets.now()));
-    if (!isAccepted(reply)) {
-      // The next message starts from a fresh ticket: this one may be what the peer could not read.
-      if (reply.status === 493) tickets.drop(peer, 'message');
-      throw replyRefusal(reply);
-    }
-    const evidence: Evidence = {
-      kind: 'message-psk-mime',
-      contentEncryption: sealed.contentEncryption,
-      kms: tickets.kmsIdentity,
-      ticket: ticketEvidence(ticket, tickets.credentialMode),
-      keyId: sealed.keyId,
-      origin: 'proven',
-      vouchedBy: 'kms',
-      verifiedAt: ports.clock.now(),
-      notProtected: notProtectedBy.endToEnd,
-    };
+    if (!isAccepted(reply)) throw refusalOf(reply, list);
     return { messageId, level: 'e2e', evidence };
   }
 
-  /** The level that the user may agree to instead of end-to-end; from now on consent means this one. */
-  offerLess(peer: string): ProtectionLevel {
-    const { ports, userAgent, policies } = this.#options;
-    const { level } = signallingProtection(userAgent.flow, ports.clock.now());
-    policies.noteOffer(peer, level);
-    return level;
-  }
-
-  async #sendBySignalling(peer: string, text: string, policy: Policy, why?: RefusalError): Promise<SentMessage> {
-    const { ports, userAgent, policies, self } = this.#options;
+  async #sendBySignalling(message: TextToPeer, why?: RefusalError): Promise<SentMessage> {
+    const { ports, userAgent, policies, abilities } = this.#options;
+    const { peer, text, messageId, policy, floor, isAgain, list, leaving } = message;
     const { level, evidence } = signallingProtection(userAgent.flow, ports.clock.now());
-    const verdict = judgeSending(policy, level, policies.agreedLevel(peer));
-    if (verdict === 'not-met') throw refuse('policy-not-met', 'message', { reached: level, required: policy });
-    if (verdict === 'consent-required') {
+    if (!isAtLeast(level, floor)) {
+      if (policy !== 'prefer-e2e') throw refuse('policy-not-met', 'message', { reached: level, required: policy });
       policies.noteOffer(peer, level);
       // Its keys may be had later: the message can wait for them instead.
       if (why?.code === 'kms-unreachable') {
@@ -112,71 +114,53 @@ export class MessageSender {
       const because = why === undefined ? {} : { happened: why.happened };
       throw refuse('consent-required', 'message', { offered: level, required: policy, ...because });
     }
-    const messageId = randomId(ports.random, 12);
-    const message = { from: self, to: peer, at: ports.clock.now(), messageId, text };
-    let reply = await this.#request(peer, this.#plainOnly.has(peer) ? plainText(text) : cpimText(message));
-    if (reply.status === 415 && !this.#plainOnly.has(peer)) {
-      // A peer without CPIM gets the bare text: the same protection, less envelope.
-      reply = await this.#request(peer, plainText(text));
-      if (isAccepted(reply)) this.#plainOnly.add(peer);
+    const isBare = list === undefined && !abilities.takes(peer, 'cpim');
+    if (isBare && isAgain) throw copyUntold();
+    const told = (): Promise<void> => leaving({ level, evidence });
+    let reply = await this.#request(message, isBare ? plainText(text) : this.#envelope(message), told);
+    if (reply.status === 415 && !isBare && list === undefined) {
+      // A peer without CPIM gets the bare text: the same protection, less envelope. It is durable that it takes no other
+      // before the bare one leaves: after a crash that one cannot be told from a copy.
+      abilities.noteRefusal(peer, 'cpim');
+      reply = await this.#request(message, plainText(text), told);
+      if (reply.status === 415) abilities.forget(peer, 'cpim');
     }
-    if (!isAccepted(reply)) throw replyRefusal(reply);
+    if (!isAccepted(reply)) throw refusalOf(reply, list);
     return { messageId, level, evidence };
   }
 
-  #request(peer: string, { contentType, body }: TextContent, headers?: Record<string, string>): Promise<SipReply> {
-    const { ports, userAgent } = this.#options;
-    if (body.length > profile.message.maxOctets) throw refuse('too-large');
-    return withDeadline(
-      ports.clock,
-      limits.sipMessageMilliseconds,
-      userAgent.sendMessage({ to: peer, contentType, body, ...(headers === undefined ? {} : { headers }) }),
-      () => refuse('timeout', 'uncertain'),
-    );
+  #request({ peer, messageId, list }: TextToPeer, content: TextContent, leaving: () => Promise<void>) {
+    const { contents, ports } = this.#options;
+    if (list === undefined) return contents.bySignalling({ recipient: peer, messageId, content, leaving });
+    return contents.bySignalling({
+      recipient: list.service,
+      messageId,
+      content: withRecipientList(content, list.recipients, ports.random),
+      headers: listRequestHeaders,
+      leaving,
+    });
+  }
+
+  #envelope({ peer, text, messageId, at, list, audience = [peer] }: TextToPeer): TextContent {
+    const { self, receipts, abilities } = this.#options;
+    const to = list?.recipients ?? audience;
+    const wants = receipts.wanted(peer, to.length, abilities.takes(peer, 'imdn'));
+    return writeTextContent({ from: self, to, at, messageId }, text, wants);
   }
 }
 
-/** Profile 5.5: a message that is stored beyond TRe could not be read any more (Expires of RFC 3428 4). */
-function lifeOf({ validUntil }: GrantedTicket, now: number): Record<string, string> {
-  return validUntil === undefined ? {} : { Expires: `${Math.max(0, Math.floor((validUntil - now) / 1000))}` };
+/** RFC 5365 section 7: who serves no lists says so by 420, or does not know the address or the method. */
+function refusalOf(reply: SipReply, list: ListToReach | undefined): RefusalError {
+  if (list === undefined || ![404, 405, 420, 501].includes(reply.status)) return replyRefusal(reply);
+  return refuse('peer-incompatible', 'message', {
+    happened: `The network serves no lists at ${list.service} (${reply.status} ${reply.reason})`,
+  });
 }
 
-function isAccepted({ status }: SipReply): boolean {
-  return status >= 200 && status < 300;
-}
-
-function replyRefusal({ status, reason }: SipReply): RefusalError {
-  const said = `${status} ${reason}`;
-  switch (status) {
-    case 408:
-    case 504:
-      return refuse('timeout', 'uncertain');
-    case 503:
-      return refuse('connection-lost', 'uncertain', { happened: `The connection or the network failed (${said})` });
-    case 413:
-    case 513:
-      return refuse('too-large', 'message', {
-        happened: `The message is too large for the network or the other side (${said})`,
-      });
-    case 406:
-    case 415:
-    case 488:
-    case 606:
-      return refuse('peer-incompatible', 'message', {
-        happened: `The other side cannot or will not take it this way (${said})`,
-      });
-    case 493:
-      return refuse('decryption-failed', 'message', {
-        happened: `The other side could not decrypt the message (${said})`,
-      });
-    case 404:
-    case 410:
-    case 480:
-    case 604:
-      return refuse('peer-unreachable', 'message', { happened: `The other side could not be reached (${said})` });
-    default:
-      return refuse('peer-refused', 'message', {
-        happened: `The other side or the network refused the message (${said})`,
-      });
-  }
+/** A peer that takes nothing but bare text cannot tell a copy: the user decides. */
+function copyUntold(): RefusalError {
+  return refuse('peer-incompatible', 'uncertain', {
+    happened:
+      'It was sent before without an answer, and the other side could not tell a second copy of it from a new message',
+  });
 }

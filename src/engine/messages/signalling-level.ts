@@ -4,16 +4,16 @@ import type { FlowFacts } from '../sip/index.ts';
 
 /**
  * What the signalling connection alone gives a MESSAGE (profile 4): `e2ae` on the registered TLS flow with the security
- * agreement done, `unverified` on TLS without it, `none` on TCP.
+ * agreement done, be it in a WebSocket or not, `unverified` on TLS without it, `none` on all that has no TLS.
  */
 export function signallingProtection(
   flow: FlowFacts | undefined,
   verifiedAt: number,
 ): { readonly level: ProtectionLevel; readonly evidence: MessageSignallingEvidence } {
-  if (flow?.protocol !== 'tls' || flow.tls === undefined) {
+  if (flow?.tls === undefined) {
     const evidence = {
       kind: 'message-signalling',
-      transport: 'tcp',
+      ...(flow === undefined ? {} : { transport: flow.protocol }),
       securityAgreement: [],
       vouchedBy: 'nobody',
       verifiedAt,
@@ -25,7 +25,7 @@ export function signallingProtection(
   const agreed = agreement?.tls === true;
   const evidence: MessageSignallingEvidence = {
     kind: 'message-signalling',
-    transport: 'tls',
+    transport: flow.protocol,
     tls: { version: flow.tls.version, suite: flow.tls.suite },
     securityAgreement: agreed ? agreement.server : [],
     vouchedBy: agreed ? 'network' : 'nobody',

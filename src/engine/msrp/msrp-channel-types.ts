@@ -29,6 +29,8 @@ export interface MsrpChannelOptions {
   readonly chunkOctets?: number;
   /** Judges each whole message that was taken into memory: 200, or the MSRP status that refuses it. Default 200. */
   readonly judge?: (message: ReceivedMessage) => number;
+  /** Messages in memory are reported as arrived only when `confirm` is called for them. Default: at once. */
+  readonly holdsReports?: boolean;
   /** Of a chat room: answers a NICKNAME with 200, 403 or 425. */
   readonly onNickname?: (nickname: string) => number;
   /** Decides for each incoming message: a sink for its octets, an MSRP status that refuses it, or undefined for memory. */

@@ -60,6 +60,7 @@ export class MsrpChannel implements LinkedParty {
       random: options.random,
       decide: (incoming) => this.#decide(incoming),
       ...(options.judge === undefined ? {} : { judge: options.judge }),
+      ...(options.holdsReports === undefined ? {} : { holdsReports: options.holdsReports }),
       ...(options.onNickname === undefined ? {} : { onNickname: options.onNickname }),
       ...(options.acceptTypes === undefined ? {} : { acceptTypes: options.acceptTypes }),
       ...(options.peerAcceptTypes === undefined ? {} : { peerAcceptTypes: options.peerAcceptTypes }),
@@ -135,6 +136,11 @@ export class MsrpChannel implements LinkedParty {
     this.#run({ type: 'nickname', nickname });
     // Answers come in the order of the questions, or all at once with the end of the session.
     return new Promise((resolve) => this.#nicknames.push(resolve));
+  }
+
+  /** With `holdsReports`: a message was taken for good (200), or why it was not. Does nothing after the end of the session. */
+  confirm(messageId: string, status: number): void {
+    if (!this.#isClosed) this.#run({ type: 'stored', messageId, status });
   }
 
   /** Gives a message up that is being sent; its `send` resolves as failed. */

@@ -4,17 +4,18 @@ import { openAuthEnveloped, type ContentEncryption } from '../../protocol/cms/in
 import { sameIdentity, uriIdentity, type MikeyIdentity, type ResolvedTransfer } from '../../protocol/mikey/index.ts';
 import { decodeMimeEntity, headerValue } from '../../protocol/mime/index.ts';
 import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
-import { readText, type ReadText } from '../text-content.ts';
+import { readMessageContent, type MessageContent } from '../message-content.ts';
 import { keyIdentifierOf } from './key-identifier.ts';
 import type { ReceivedMessage } from './receive.ts';
 
-/** A text that only the holders of the ticket's key could have written. */
-export interface OpenedMessage extends ReadText {
+/** What only the holders of the ticket's key could have written. */
+export interface OpenedMessage {
+  readonly content: MessageContent;
   /** True when the KMS vouches that the ticket's initiator itself sent this very message (profile 5.4). */
   readonly originProven: boolean;
   /**
-   * `verified`: From and To inside the message and, where the network gave one, P-Asserted-Identity name the two parties of
-   * the ticket. `unverified`: one of them names somebody else or nobody.
+   * `verified`: From inside the message and, where the network gave one, P-Asserted-Identity name the ticket's initiator, and To
+   * or cc the one to whom the key was handed, or us. `unverified`: one of them names somebody else or nobody.
    */
   readonly identity: 'verified' | 'unverified';
   readonly contentEncryption: ContentEncryption;
@@ -47,7 +48,7 @@ export function openMessage(
     );
     const content = readContent(plaintext);
     return {
-      ...content,
+      content,
       originProven: resolved.originProven && received.isBoundToTransfer,
       identity: namesParties(content, received, assertedIdentity) ? 'verified' : 'unverified',
       contentEncryption,
@@ -59,15 +60,19 @@ export function openMessage(
 }
 
 /** RFC 8551 3.2: what CMS carries is a MIME entity; profile 5.2: of type message/cpim. */
-function readContent(plaintext: Uint8Array): ReadText {
+function readContent(plaintext: Uint8Array): MessageContent {
   const entity = decodeMimeEntity(plaintext, 'cms.content');
-  return readText(headerValue(entity.headers, 'Content-Type') ?? 'text/plain', entity.body);
+  return readMessageContent(headerValue(entity.headers, 'Content-Type') ?? 'text/plain', entity.body);
 }
 
-function namesParties(content: ReadText, { transfer }: ReceivedMessage, assertedIdentity: string | undefined): boolean {
+function namesParties(
+  { from, to, cc }: MessageContent,
+  { transfer, addressees }: ReceivedMessage,
+  assertedIdentity: string | undefined,
+): boolean {
   return (
-    names(content.from, transfer.initiator) &&
-    names(content.to, transfer.responder) &&
+    names(from, transfer.initiator) &&
+    [...to, ...cc].some((uri) => addressees.some((one) => names(uri, one))) &&
     (assertedIdentity === undefined || names(assertedIdentity, transfer.initiator))
   );
 }

@@ -1,9 +1,16 @@
 import { equalBytes, toHex } from '../../base/bytes.ts';
 import { ProtocolError } from '../../base/errors.ts';
 import { readAuthEnveloped, type ContentEncryption } from '../../protocol/cms/index.ts';
-import { receiveTransfer, uriIdentity, type ReceivedTransfer } from '../../protocol/mikey/index.ts';
+import {
+  receiveTransfer,
+  sameIdentity,
+  uriIdentity,
+  type MikeyIdentity,
+  type ReceivedTransfer,
+} from '../../protocol/mikey/index.ts';
 import { decodeMultipart, headerValue, parseMediaType, type MimeEntity } from '../../protocol/mime/index.ts';
 import { profile } from '../../protocol/profile.ts';
+import { decodeResourceLists, resourceListsContentType } from '../../protocol/resource-lists/index.ts';
 import { kmsUserIdentity } from '../../protocol/sip/identities.ts';
 import { keyIdentifierOf } from './key-identifier.ts';
 import { checkProofOfOrigin } from './proof-of-origin.ts';
@@ -12,6 +19,12 @@ import { checkProofOfOrigin } from './proof-of-origin.ts';
 export interface ReceivedMessage {
   /** What the KMS is asked to resolve; also the material of the replay cache. */
   readonly transfer: ReceivedTransfer;
+  /** To whom it may be addressed inside: to whom the key was handed and, where the ticket names us beside, to us. */
+  readonly addressees: readonly MikeyIdentity[];
+  /** Who else received it by the word of a list service (RFC 5365 recipient-list-history). */
+  readonly history: readonly string[];
+  /** By the sender's word, in clear: `imdn.Message-ID` where the sender is one of ours (see `sealMessage`). */
+  readonly claimedId?: string;
   /** The decoded `application/pkcs7-mime` part. */
   readonly cms: Uint8Array;
   readonly keyIdentifier: Uint8Array;
@@ -30,32 +43,27 @@ const cmsType = 'application/pkcs7-mime';
 /** RFC 8551 3.2.2 and the spelling of RFC 8591 4.2; without the parameter CMS itself says what it is. */
 const smimeTypes = ['authenveloped-data', 'auth-enveloped-data', undefined];
 
-/** True for the Content-Type of a body that `readProtectedMessage` is meant for. */
-export function isProtectedMessage(contentType: string): boolean {
-  try {
-    return containers.includes(parseMediaType(contentType).type);
-  } catch {
-    return false;
-  }
-}
-
 /**
  * Reads a body as profile 5.2 writes it, with the variants a peer may choose: multipart/related, base64 parts, any order.
  * @param options.self every URI that may be addressed here
+ * @param options.acceptEnded also what its ticket has outlived, which nobody can open any more
  * @throws ProtocolError whose SIP hint is the answer: 400 malformed, 415 other contents, 493 what can never be deciphered
  */
 export function readProtectedMessage(
   contentType: string,
   body: Uint8Array,
-  options: { readonly now: number; readonly self: readonly string[] },
+  options: { readonly now: number; readonly self: readonly string[]; readonly acceptEnded?: boolean },
 ): ReceivedMessage {
   const mediaType = parseMediaType(contentType, 'sip.Content-Type');
   if (!containers.includes(mediaType.type)) throw otherContents('sip.Content-Type', 'multipart/mixed');
-  const { mikey, cms } = pickParts(decodeMultipart(mediaType, body));
+  const { mikey, cms, history, claimedId } = pickParts(decodeMultipart(mediaType, body));
+  const self = options.self.map((uri) => uriIdentity(kmsUserIdentity(uri)));
   const transfer = withSipHint(() =>
     receiveTransfer(mikey, {
       now: options.now,
-      self: options.self.map((uri) => uriIdentity(kmsUserIdentity(uri))),
+      self,
+      acceptNamedByTicket: true,
+      acceptEnded: options.acceptEnded ?? false,
       protTypes: [profile.mikey.protTypePskMime],
       checkFreshness: 'ticket',
     }),
@@ -66,6 +74,12 @@ export function readProtectedMessage(
   requireSessionOf(transfer, keyIdentifier);
   return {
     transfer,
+    addressees: [
+      transfer.responder,
+      ...self.filter((own) => transfer.responders.some((named) => sameIdentity(named, own))),
+    ],
+    history,
+    ...(claimedId === undefined ? {} : { claimedId }),
     cms,
     keyIdentifier,
     keyId: toHex(keyIdentifier),
@@ -75,23 +89,43 @@ export function readProtectedMessage(
   };
 }
 
-function pickParts(parts: readonly MimeEntity[]): { mikey: Uint8Array; cms: Uint8Array } {
-  const found = new Map<string, Uint8Array>();
+interface Parts {
+  readonly mikey: Uint8Array;
+  readonly cms: Uint8Array;
+  readonly history: readonly string[];
+  readonly claimedId?: string;
+}
+
+function pickParts(parts: readonly MimeEntity[]): Parts {
+  const found = new Map<string, MimeEntity>();
   for (const [index, part] of parts.entries()) {
     const field = `mime.part[${index}].Content-Type`;
     const { type, parameters } = parseMediaType(headerValue(part.headers, 'Content-Type') ?? 'text/plain', field);
     const isCms = type === cmsType && smimeTypes.includes(parameters.get('smime-type')?.toLowerCase());
-    if ((type !== mikeyType && !isCms) || found.has(type)) {
+    const isKnown = type === mikeyType || isCms || type === resourceListsContentType;
+    if (!isKnown || found.has(type)) {
       throw otherContents(field, `one ${mikeyType} and one ${cmsType} with authEnveloped-data`);
     }
-    found.set(type, part.body);
+    found.set(type, part);
   }
   const mikey = found.get(mikeyType);
   const cms = found.get(cmsType);
   if (mikey === undefined || cms === undefined) {
     throw otherContents('mime.multipart', `one ${mikeyType} and one ${cmsType} part`);
   }
-  return { mikey, cms };
+  const list = found.get(resourceListsContentType);
+  const claimedId = messageIdOf(headerValue(mikey.headers, 'Content-ID'));
+  return {
+    mikey: mikey.body,
+    cms: cms.body,
+    history: list === undefined ? [] : decodeResourceLists(list.body).map(({ uri }) => uri),
+    ...(claimedId === undefined ? {} : { claimedId }),
+  };
+}
+
+/** The part before the `@` of `<id@host>`. */
+function messageIdOf(contentId: string | undefined): string | undefined {
+  return /^<([^<>@\s]{1,128})@[^<>@\s]+>$/.exec(contentId ?? '')?.[1];
 }
 
 /** A transfer may leave the SPI to the ticket; CSB ID and CS ID it always names. */

@@ -14,19 +14,24 @@ import { encodeMultipart, formatMediaType, type MimeEntity } from '../../protoco
 import { encodeMimeEntity } from '../../protocol/mime-entity.ts';
 import { profile } from '../../protocol/profile.ts';
 import { kmsUserIdentity } from '../../protocol/sip/identities.ts';
-import { cpimText } from '../text-content.ts';
+import type { TextContent } from '../text-content.ts';
 import { keyIdentifierOf } from './key-identifier.ts';
 import { proofOfOrigin } from './proof-of-origin.ts';
 
 export interface MessageToSeal {
-  /** Grants keys for `recipient`; its flags are those of `messageTicketFlags`. */
+  /** Grants keys for all who shall read it; its flags are those of `messageTicketFlags`. */
   readonly ticket: GrantedTicket;
   /** URI of the sender and of the recipient, as in From and To. */
   readonly self: string;
   readonly recipient: string;
-  readonly text: string;
-  /** `imdn.Message-ID`. */
+  /** Of a message to several: who they are; `recipient` is the list then (profile 5.1). */
+  readonly audience?: readonly string[];
+  /** What only they can read: `message/cpim` (profile 5.2). */
+  readonly content: TextContent;
+  /** `imdn.Message-ID`; stands in clear as Content-ID too, by which a message that cannot be read can be asked for again. */
   readonly messageId: string;
+  /** Parts that go beside it in clear, for example the recipients for a list service. */
+  readonly otherParts?: readonly MimeEntity[];
   /** Milliseconds since 1970. */
   readonly now: number;
   readonly random: Random;
@@ -49,12 +54,12 @@ export interface SealedMessage {
  * @throws ProtocolError `local` when the ticket does not fit sender, recipient or one-way messages
  */
 export function sealMessage(message: MessageToSeal): SealedMessage {
-  const { ticket, self, recipient, now, random } = message;
+  const { ticket, self, recipient, audience = [recipient], otherParts = [], now, random } = message;
   const initiator = uriIdentity(kmsUserIdentity(self));
   const responder = uriIdentity(kmsUserIdentity(recipient));
   requireParty([ticket.initiator], initiator, 'initiator');
-  requireParty(ticket.responders, responder, 'responder');
-  const plaintext = cpimEntity(message);
+  for (const reader of audience) requireParty(ticket.responders, uriIdentity(kmsUserIdentity(reader)), 'responder');
+  const plaintext = entityOf(message.content);
   let cms: Uint8Array = new Uint8Array();
   const transfer = createTransfer({
     ticket,
@@ -74,7 +79,7 @@ export function sealMessage(message: MessageToSeal): SealedMessage {
   const host = kmsUserIdentity(self).split('@')[1] ?? 'invalid';
   const { contentType, body } = encodeMultipart({
     subtype: 'mixed',
-    parts: [mikeyPart(transfer.message, `${message.messageId}@${host}`), cmsPart(cms)],
+    parts: [mikeyPart(transfer.message, `${message.messageId}@${host}`), cmsPart(cms), ...otherParts],
     random,
   });
   return {
@@ -97,9 +102,8 @@ function requireParty(named: readonly MikeyIdentity[], party: MikeyIdentity, rol
 }
 
 /** RFC 8551 3.2: what CMS carries is a MIME entity with its header. */
-function cpimEntity({ self, recipient, now, messageId, text }: MessageToSeal): Uint8Array {
-  const cpim = cpimText({ from: self, to: recipient, at: now, messageId, text });
-  return encodeMimeEntity({ headers: [{ name: 'Content-Type', value: cpim.contentType }], body: cpim.body });
+function entityOf({ contentType, body }: TextContent): Uint8Array {
+  return encodeMimeEntity({ headers: [{ name: 'Content-Type', value: contentType }], body });
 }
 
 function mikeyPart(body: Uint8Array, contentId: string): MimeEntity {

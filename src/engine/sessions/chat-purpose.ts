@@ -16,7 +16,11 @@ export function chatPurpose(ports: EnginePorts): StreamPurpose {
     maxSize: limits.sessionTextOctets,
     more: [],
     checkAnswer: ({ media }) => requireText(media),
-    channel: { maxMessageOctets: limits.sessionTextOctets, judge: (message) => judgeText(ports, message) },
+    channel: {
+      maxMessageOctets: limits.sessionTextOctets,
+      judge: (message) => judgeText(ports, message),
+      holdsReports: true,
+    },
   };
 }
 

@@ -9,7 +9,7 @@ import { SessionWatch } from './session-watch.ts';
 import type { UnsettledMessage } from './unsettled-message.ts';
 
 /** What is passed on as it is. */
-type SessionPart = Pick<MessageSessionOptions, 'self' | 'habits' | 'isCopy' | 'onText' | 'onReceipt' | 'onComposing'>;
+type SessionPart = Pick<MessageSessionOptions, 'self' | 'habits' | 'onText' | 'onReceipt' | 'onComposing'>;
 
 export interface LiveSessionOptions extends SessionPart {
   readonly ports: EnginePorts;
@@ -35,7 +35,7 @@ export class LiveSession {
   constructor(options: LiveSessionOptions) {
     const { ports, view, stream } = options;
     const { channel, sip, peerAcceptTypes, peerAcceptWrappedTypes } = stream;
-    const { self, habits, isCopy, onText, onReceipt, onComposing } = options;
+    const { self, habits, onText, onReceipt, onComposing } = options;
     this.view = view;
     this.#localAddress = options.localAddress;
     this.#watch = new SessionWatch({
@@ -58,7 +58,6 @@ export class LiveSession {
       peerAcceptWrappedTypes,
       self,
       habits,
-      isCopy,
       onText,
       onReceipt,
       onComposing,
@@ -72,6 +71,11 @@ export class LiveSession {
 
   get closed(): boolean {
     return this.#session.closed;
+  }
+
+  /** Whether the far end can tell a copy of a text from a new one. */
+  get tellsCopies(): boolean {
+    return this.#session.tellsCopies;
   }
 
   get hasEndedThere(): boolean {
@@ -95,6 +99,11 @@ export class LiveSession {
   /** False when the peer is not told. */
   composing(isWriting: boolean): boolean {
     return this.#session.composing(isWriting);
+  }
+
+  /** A text of the peer came by another way. */
+  textArrived(): void {
+    this.#session.textArrived();
   }
 
   /** False when the peer is not told. */

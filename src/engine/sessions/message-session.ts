@@ -35,9 +35,11 @@ export interface MessageSessionOptions {
   readonly peerAcceptTypes: readonly string[];
   readonly peerAcceptWrappedTypes: readonly string[];
   readonly habits: SessionHabits;
-  /** Whether a message came before, in whichever session: it is confirmed again, and not shown again. */
-  readonly isCopy: (message: ReceivedMessage) => boolean;
-  readonly onText: (text: SessionText) => void;
+  /**
+   * Resolves when the text is kept for good, or is a copy of one that is; rejects when it could not be kept.
+   * @param source tells one message of this peer from every other where the text itself names no id
+   */
+  readonly onText: (text: SessionText, source: ReceivedMessage) => Promise<void>;
   /** The peer's device tells what became of a text of ours. */
   readonly onReceipt: (receipt: ImdnPayload) => void;
   readonly onComposing: (isWriting: boolean) => void;
@@ -104,6 +106,11 @@ export class MessageSession {
     return this.#closed;
   }
 
+  /** Whether the far end can tell a copy of a text from a new one: by the Message-ID of its envelope. */
+  get tellsCopies(): boolean {
+    return this.#takesWrapped('text/plain');
+  }
+
   /** Whether the other side ended the dialog; after an orderly close of the connection this may come a little later. */
   get hasEndedThere(): boolean {
     return this.#hasEndedThere;
@@ -160,6 +167,11 @@ export class MessageSession {
     if (isWriting) this.#composing.typed();
     else this.#composing.cleared();
     return true;
+  }
+
+  /** A text of the peer came by another way (RFC 3994 3.3). */
+  textArrived(): void {
+    if (!this.#closed) this.#composing.messageArrived();
   }
 
   /** The user has seen a text of the peer. False when the peer is not told. */
@@ -244,32 +256,45 @@ export class MessageSession {
   }
 
   #receive(message: ReceivedMessage): void {
-    const { contentType, bytes } = message;
+    const { messageId, contentType, bytes } = message;
     // An empty message binds the connection to the session (RFC 4975 5.4), or keeps it alive, and says nothing.
     if (bytes.length === 0) return;
     this.#active();
-    const { ports, isCopy } = this.#options;
-    if (isCopy(message)) {
-      ports.log.log('debug', 'session.copy-dropped', { session: this.view.id });
-      return;
-    }
+    const { ports, channel } = this.#options;
     try {
-      this.#take(readSessionContent(contentType, bytes));
+      const content = readSessionContent(contentType, bytes);
+      if (content.kind === 'text') void this.#takeText(content, message);
+      else {
+        this.#take(content);
+        channel.confirm(messageId, 200);
+      }
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       ports.log.log('warn', 'session.message-unreadable', { session: this.view.id, reason: error.message });
+      channel.confirm(messageId, 400);
     }
   }
 
-  #take(content: SessionContent): void {
-    const { onText, onReceipt } = this.#options;
+  /** Its sender is told that it has arrived only once it survives the end of this program. */
+  async #takeText(content: SessionText, message: ReceivedMessage): Promise<void> {
+    const { ports, channel, onText } = this.#options;
+    this.#composing.messageArrived();
+    try {
+      await onText(content, message);
+    } catch (error) {
+      ports.log.log('error', 'session.message-not-kept', { session: this.view.id, reason: describeError(error) });
+      // RFC 4975 10.2: as if it had not come in time; its sender tries again later.
+      channel.confirm(message.messageId, 408);
+      return;
+    }
+    channel.confirm(message.messageId, 200);
+    // RFC 5438 7.2.1: only for a text that says by which id.
+    if (content.wants.delivery && content.messageId !== undefined) this.#tellReceipt('delivery', content.messageId);
+  }
+
+  #take(content: Exclude<SessionContent, SessionText>): void {
+    const { onReceipt } = this.#options;
     switch (content.kind) {
-      case 'text':
-        this.#composing.messageArrived();
-        onText(content);
-        // RFC 5438 7.2.1: only for a text that says by which id.
-        if (content.wants.delivery && content.messageId !== undefined) this.#tellReceipt('delivery', content.messageId);
-        return;
       case 'receipt':
         if (this.#isHonest(content.from)) onReceipt(content.receipt);
         return;

@@ -69,7 +69,12 @@ export function openWithoutEndToEnd<Opened>(
   const level: ProtectionLevel = edge ? 'e2ae' : below;
   if (judgeSending('prefer-e2e', level, policies.agreedLevel(peer)) !== 'satisfied') {
     policies.noteOffer(peer, level);
-    throw refuse('consent-required', 'session', { happened: why.happened, offered: level, required: 'prefer-e2e' });
+    throw refuse('consent-required', 'session', {
+      happened: why.happened,
+      offered: level,
+      required: 'prefer-e2e',
+      cause: why,
+    });
   }
   if (edge) return open('requested', 'prefer-e2e');
   return open(context.relay === undefined ? 'plain' : 'relay', 'prefer-e2e');

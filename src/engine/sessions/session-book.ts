@@ -6,6 +6,7 @@ import { limits } from '../limits.ts';
 import { acceptsIncoming, aimOf, judgeSending, type ContactPolicies } from '../policy.ts';
 import { asRefusalError, refuse, RefusalError, type Refusal } from '../refusal.ts';
 import type { IncomingInvite } from '../sip/index.ts';
+import type { ReceivedMessage } from '../../protocol/msrp/index.ts';
 import type { ImdnPayload } from '../../protocol/imdn/index.ts';
 import type { TextToSend } from '../text-content.ts';
 import type { SessionHabits } from './message-session.ts';
@@ -14,7 +15,6 @@ import type { SessionText } from './session-content.ts';
 import type { AwaitedDisplay } from './session-receipts.ts';
 import { judgeLevel, openUnderPolicy } from './protection-choice.ts';
 import { LiveSession } from './live-session.ts';
-import { ReceivedMessages } from './received-messages.ts';
 import { SessionRecoveries } from './session-recoveries.ts';
 import { UnsettledMessage } from './unsettled-message.ts';
 import { answerInvite, judgeInvite, tooManySessions } from './session-answerer.ts';
@@ -35,7 +35,8 @@ export interface SessionBookOptions {
   /** Our own address. */
   readonly self: string;
   readonly habits: SessionHabits;
-  readonly onText: (session: SessionView, text: SessionText) => void;
+  /** Resolves when it is kept for good. */
+  readonly onText: (session: SessionView, text: SessionText, source: ReceivedMessage) => Promise<void>;
   readonly onReceipt: (session: SessionView, receipt: ImdnPayload) => void;
   readonly onComposing: (session: SessionView, isWriting: boolean) => void;
 }
@@ -48,7 +49,6 @@ export class SessionBook {
   readonly #options: SessionBookOptions;
   readonly #sessions = new Map<string, LiveSession>();
   readonly #opening = new Map<string, Promise<LiveSession>>();
-  readonly #received = new ReceivedMessages();
   readonly #recoveries: SessionRecoveries;
   /** Messages for which a session is being found, by policy and peer. */
   readonly #lanes = new Map<string, UnsettledMessage[]>();
@@ -132,13 +132,14 @@ export class SessionBook {
   /**
    * Sends a text in a session that satisfies `policy`, or in the one that takes its place when that is lost; after all
    * texts that were given here for this peer under this policy before.
+   * @param floor no session below it carries the text
    * @returns the weakest session that carried it. @throws RefusalError as `sessionFor`, or what became of the message.
    */
-  async send(peer: string, message: TextToSend, policy: Policy): Promise<SessionView> {
+  async send(peer: string, message: TextToSend, policy: Policy, floor: ProtectionLevel = 'none'): Promise<SessionView> {
     if (this.#unsettled.size >= limits.unsettledMessages) {
       throw refuse('connection-lost', 'message', { happened: 'Too many messages wait to be confirmed' });
     }
-    const unsettled = new UnsettledMessage(this.#options.context.ports.clock, peer, message, policy);
+    const unsettled = new UnsettledMessage(this.#options.context.ports.clock, peer, message, policy, floor);
     this.#unsettled.add(unsettled);
     const key = `${policy} ${peer}`;
     const lane = this.#lanes.get(key) ?? [];
@@ -182,6 +183,11 @@ export class SessionBook {
    */
   composing(peer: string, policy: Policy, isWriting: boolean): boolean {
     return this.#find(peer, policy)?.composing(isWriting) ?? false;
+  }
+
+  /** A text of `peer` came by another way: it is not writing that one any more. */
+  textArrived(peer: string): void {
+    for (const session of this.#live) if (session.view.peer === peer) session.textArrived();
   }
 
   /** In the session that brought the text or, when it has ended, in one that protects as well; none is opened for it. */
@@ -287,9 +293,8 @@ export class SessionBook {
       self,
       habits,
       localAddress: userAgent.flow?.localAddress,
-      isCopy: (message) => this.#received.isCopy(peer, message),
-      judge: ({ policy }) => this.#judgeCarrying(view, policy),
-      onText: (text) => onText(view, text),
+      judge: (message) => this.#judgeCarrying(view, message),
+      onText: (text, source) => onText(view, text, source),
       onReceipt: (receipt) => onReceipt(view, receipt),
       onComposing: (isWriting) => onComposing(view, isWriting),
       onClosed: (reason, end, unsettled) => {
@@ -340,9 +345,10 @@ export class SessionBook {
   }
 
   /** A message that was written for a session goes in another only if that would have been right from the start. */
-  #judgeCarrying(view: SessionView, policy: Policy): RefusalError | undefined {
+  #judgeCarrying(view: SessionView, { policy, floor }: UnsettledMessage): RefusalError | undefined {
     const { policies } = this.#options;
-    if (judgeSending(policy, view.level, policies.agreedLevel(view.peer)) === 'satisfied') return undefined;
+    const isAgreed = judgeSending(policy, view.level, policies.agreedLevel(view.peer)) === 'satisfied';
+    if (isAgreed && isAtLeast(view.level, floor)) return undefined;
     return refuse('policy-not-met', 'message', { reached: view.level, required: policy });
   }
 

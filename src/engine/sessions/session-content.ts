@@ -7,16 +7,9 @@ import {
 } from '../../protocol/composing/index.ts';
 import { decodeCpim, encodeCpim, type CpimMessage } from '../../protocol/cpim/index.ts';
 import { decodeImdn, encodeImdn, imdnContentType, type ImdnPayload } from '../../protocol/imdn/index.ts';
-import { decodeMultipart, parseMediaType, type MimeEntity } from '../../protocol/mime/index.ts';
-import { headerValue } from '../../protocol/mime-entity.ts';
-import {
-  baseType,
-  plainContent,
-  plainOf,
-  unsupportedContent,
-  type TextContent,
-  type TextToSend,
-} from '../text-content.ts';
+import { headerValue, type MimeEntity } from '../../protocol/mime-entity.ts';
+import { shownText } from '../shown-text.ts';
+import { baseType, plainContent, type TextContent, type TextToSend } from '../text-content.ts';
 
 /** RFC 5438 6.2: what the sender of a text asks to be told. */
 export interface WantedReceipts {
@@ -58,13 +51,12 @@ export const sessionTypes = [
 export const wrappedSessionTypes = ['text/plain', imdnContentType, composingContentType] as const;
 
 const wantsNothing: WantedReceipts = { delivery: false, display: false };
-const maxNesting = 3;
 
 /** @throws ProtocolError: `unsupported` for what is no text of a chat, `malformed` for what is broken. */
 export function readSessionContent(contentType: string, body: Uint8Array): SessionContent {
   const type = baseType(contentType);
   if (type === composingContentType) return { kind: 'composing', status: decodeComposing(body) };
-  if (type !== 'message/cpim') return { kind: 'text', text: textOf(contentType, body, 0), wants: wantsNothing };
+  if (type !== 'message/cpim') return { kind: 'text', text: shownText(contentType, body), wants: wantsNothing };
   const cpim = decodeCpim(body);
   const from = cpim.from === undefined ? {} : { from: cpim.from.uri };
   const innerType = headerValue(cpim.content.headers, 'Content-Type') ?? '';
@@ -74,7 +66,7 @@ export function readSessionContent(contentType: string, body: Uint8Array): Sessi
     case composingContentType:
       return { kind: 'composing', status: decodeComposing(cpim.content.body), ...from };
     default:
-      return readText(cpim, textOf(innerType, cpim.content.body, 0));
+      return readText(cpim, shownText(innerType, cpim.content.body));
   }
 }
 
@@ -98,45 +90,6 @@ function readReceipt(body: Uint8Array): SessionContent {
     if (error instanceof ProtocolError && error.kind === 'unsupported') return { kind: 'nothing' };
     throw error;
   }
-}
-
-/**
- * RFC 2046 5.1.3 and 5.1.4: of alternatives the last that is text; of a mixture all parts, which must be text. Of what is signed
- * (RFC 1847 2.1) the first part: the signature is not checked and adds nothing to what is claimed.
- */
-function textOf(contentType: string, body: Uint8Array, depth: number): string {
-  const mediaType = parseMediaType(contentType);
-  if (depth < maxNesting && mediaType.type === 'multipart/mixed') {
-    return decodeMultipart(mediaType, body)
-      .map((part) => textOf(typeOf(part), part.body, depth + 1))
-      .join('\n\n');
-  }
-  if (depth < maxNesting && mediaType.type === 'multipart/alternative') {
-    for (const part of decodeMultipart(mediaType, body).reverse()) {
-      const text = tryTextOf(part, depth + 1);
-      if (text !== undefined) return text;
-    }
-  }
-  if (depth < maxNesting && mediaType.type === 'multipart/signed') {
-    const [content] = decodeMultipart(mediaType, body);
-    if (content !== undefined) return textOf(typeOf(content), content.body, depth + 1);
-  }
-  if (mediaType.type !== 'text/plain') throw unsupportedContent(mediaType.type);
-  return plainOf(contentType, body);
-}
-
-function tryTextOf(part: MimeEntity, depth: number): string | undefined {
-  try {
-    return textOf(typeOf(part), part.body, depth);
-  } catch (error) {
-    if (error instanceof ProtocolError && error.kind === 'unsupported') return undefined;
-    throw error;
-  }
-}
-
-/** RFC 2046 5.1: a part without a type is plain text. */
-function typeOf(part: MimeEntity): string {
-  return headerValue(part.headers, 'Content-Type') ?? 'text/plain';
 }
 
 /** Who speaks to whom, for the envelope. */

@@ -24,7 +24,7 @@ export function networkFacts(
   context: SessionContext,
 ): Pick<StreamCircumstances, 'signallingProtected' | 'e2aeAllowed' | 'inferFromRegistration'> {
   const { flow } = context.userAgent;
-  const agreement = flow?.protocol === 'tls' ? flow.securityAgreement : undefined;
+  const agreement = flow?.tls === undefined ? undefined : flow.securityAgreement;
   return {
     signallingProtected: agreement?.tls === true,
     e2aeAllowed: agreement?.msrpTls === true,

@@ -4,6 +4,7 @@ import { randomId } from '../../base/random.ts';
 import { MsrpChannel } from '../msrp/msrp-channel.ts';
 import { withDeadline } from '../deadline.ts';
 import { limits } from '../limits.ts';
+import { AnswerCause } from '../outbox/answer-cause.ts';
 import type { RelayPlace } from '../msrp/relay-client.ts';
 import type { DeviceCertificate, EnginePorts, MsrpListener } from '../ports.ts';
 import { refuse, type RefusalError } from '../refusal.ts';
@@ -284,7 +285,8 @@ function inviteRefusal(outcome: Exclude<InviteOutcome, { outcome: 'established' 
   }
   const { status, reason, warning } = outcome;
   const said = warning === undefined ? `${status} ${reason}` : `${status} ${reason}: ${warning}`;
-  if (status === 408 || status === 504) return refuse('timeout', 'session');
+  const cause = new AnswerCause({ status, reason });
+  if (status === 408 || status === 504) return refuse('timeout', 'session', { cause });
   if (status === 488 || status === 606 || status === 415 || status === 406) {
     return refuse('peer-incompatible', 'session', {
       happened: `The other side cannot or will not have it this way (${said})`,
@@ -292,8 +294,10 @@ function inviteRefusal(outcome: Exclude<InviteOutcome, { outcome: 'established' 
     });
   }
   if (status === 404 || status === 410 || status === 480 || status === 604) {
-    return refuse('peer-unreachable', 'session', { happened: `The other side could not be reached (${said})` });
+    return refuse('peer-unreachable', 'session', { happened: `The other side could not be reached (${said})`, cause });
   }
-  if (status === 503) return refuse('connection-lost', 'session', { happened: `The network could not help (${said})` });
-  return refuse('peer-refused', 'session', { happened: `The other side refused (${said})` });
+  if (status === 503) {
+    return refuse('connection-lost', 'session', { happened: `The network could not help (${said})`, cause });
+  }
+  return refuse('peer-refused', 'session', { happened: `The other side refused (${said})`, cause });
 }

@@ -45,7 +45,7 @@ export interface SentReceiptsOptions {
   readonly change: (id: string, state: MessageState) => void;
 }
 
-const order: readonly MessageState[] = ['sending', 'accepted', 'delivered', 'displayed'];
+const order: readonly MessageState[] = ['sent', 'accepted', 'delivered', 'displayed'];
 
 /** What the peers' devices tell of texts of ours. States go forwards only. */
 export class SentReceipts {

@@ -16,7 +16,7 @@ export interface StreamPurpose {
   readonly related?: readonly RelatedPart[];
   /** Takes back an offer of it that is not answered yet. */
   readonly signal?: AbortSignal;
-  readonly channel: Pick<MsrpChannelOptions, 'maxMessageOctets' | 'judge' | 'openSink'>;
+  readonly channel: Pick<MsrpChannelOptions, 'maxMessageOctets' | 'judge' | 'openSink' | 'holdsReports'>;
   /** Whether the far end's answer fits the purpose. @throws RefusalError or ProtocolError when it does not. */
   readonly checkAnswer?: (remote: RemoteStream) => void;
 }

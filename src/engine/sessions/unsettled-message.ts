@@ -1,5 +1,5 @@
 import type { CancelTimer, Clock } from '../../base/clock.ts';
-import { isAtLeast, type Policy } from '../../base/protection-level.ts';
+import { isAtLeast, type Policy, type ProtectionLevel } from '../../base/protection-level.ts';
 import type { SessionView } from '../chat-message.ts';
 import { limits } from '../limits.ts';
 import { refuse, type RefusalError } from '../refusal.ts';
@@ -15,16 +15,19 @@ export class UnsettledMessage {
   readonly peer: string;
   readonly message: TextToSend;
   readonly policy: Policy;
+  /** No session below it carries the message. */
+  readonly floor: ProtectionLevel;
   /** The weakest session that carried it. Rejects with a RefusalError; `uncertain` once it was sent. */
   readonly result: Promise<SessionView>;
   readonly #cancelDeadline: CancelTimer;
   #settle: Settle | undefined;
   #weakest: SessionView | undefined;
 
-  constructor(clock: Clock, peer: string, message: TextToSend, policy: Policy) {
+  constructor(clock: Clock, peer: string, message: TextToSend, policy: Policy, floor: ProtectionLevel = 'none') {
     this.peer = peer;
     this.message = message;
     this.policy = policy;
+    this.floor = floor;
     this.result = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
     this.#cancelDeadline = clock.after(limits.sessionMessageMilliseconds, () =>
       this.lose('timeout', 'The other side did not confirm the message in time'),

@@ -1,8 +1,8 @@
 import { UserAgent, type Core, type Session, type URI, type UserAgentDelegate } from 'sip.js';
-import { toHex } from '../../base/bytes.ts';
 import { ProtocolError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
 import type { MsrpSessionDescriptionHandler } from './msrp-session-description-handler.ts';
+import { installQuickGrammar } from './quick-grammar.ts';
 import { SipJsTransport, type SipJsTransportOptions } from './sipjs-transport.ts';
 import { hideTelUri } from './tel-uri.ts';
 import type { SipAccount } from './types.ts';
@@ -28,13 +28,13 @@ export interface SipJs {
 /** A SIP.js user agent over our transport, with our digest, silent, and without its own reconnection and registration. */
 export function createSipJs(options: SipJsOptions): SipJs {
   const { account, contactUser, handlers } = options;
+  installQuickGrammar();
   const userAgent = new UserAgent({
     uri: toUri(account.identity, 'sip.identity'),
     // It writes the name between quotes without escaping.
     displayName: (account.displayName ?? '').replace(/["\\\p{Cc}]/gu, ''),
     contactName: contactUser,
     contactParams: { transport: account.target.protocol ?? 'tls' },
-    instanceId: account.instanceId ?? randomUuid(options.random),
     viaHost: localHost,
     forceRport: true,
     // Its graceful shutdown waits for every answer in turn; `SipUserAgent.stop` has a deadline.
@@ -52,7 +52,7 @@ export function createSipJs(options: SipJsOptions): SipJs {
     delegate: options.delegate,
   });
   const core = userAgent.userAgentCore;
-  core.configuration.supportedOptionTags = ['path', 'sec-agree'];
+  core.configuration.supportedOptionTags = ['path', 'sec-agree', 'outbound', 'gruu'];
   core.configuration.supportedOptionTagsResponse = [];
   core.configuration.authenticationFactory = () => options.createAuthentication(core.loggerFactory);
   const { transport } = userAgent;
@@ -67,11 +67,4 @@ export function toUri(text: string, field: string): URI {
     throw new ProtocolError('local', 'not an address', { field, expected: 'a sip or tel URI', hint: { sip: 416 } });
   }
   return uri;
-}
-
-function randomUuid(random: Random): string {
-  const octets = random.bytes(16);
-  octets[6] = ((octets[6] ?? 0) & 0x0f) | 0x40;
-  octets[8] = ((octets[8] ?? 0) & 0x3f) | 0x80;
-  return toHex(octets).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }

@@ -73,7 +73,7 @@ class PendingInvite implements IncomingInvite {
     this.#invitation = invitation;
     this.#headers = headers;
     this.onRegisteredFlow = onRegisteredFlow;
-    const { from, to, assertedIdentity } = readParties(headers);
+    const { from, to, assertedIdentity } = readParties(headers, onRegisteredFlow);
     this.from = from;
     this.to = to;
     if (assertedIdentity !== undefined) this.assertedIdentity = assertedIdentity;

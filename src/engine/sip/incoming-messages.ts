@@ -6,7 +6,7 @@ import type { SipHeaders } from '../../protocol/sip/message.ts';
 import type { EnginePorts } from '../ports.ts';
 import { answerOptions, checkStatus } from './answer-options.ts';
 import { readReceived } from './sip-reply.ts';
-import type { IncomingMessage, MessageAnswer } from './types.ts';
+import type { FlowFacts, IncomingMessage, MessageAnswer } from './types.ts';
 
 /** Octets of one MESSAGE body, both ways. */
 export const maxMessageOctets = 64 * 1024;
@@ -22,8 +22,10 @@ export interface Parties {
   readonly assertedIdentity?: string;
 }
 
-export function readParties(headers: SipHeaders): Parties {
-  const asserted = assertedIdentity(headers.getAll('P-Asserted-Identity').flatMap(splitHeaderList));
+/** @param isTrusted the request came from the network that registered us: only its word counts (RFC 3325 clause 8). */
+export function readParties(headers: SipHeaders, isTrusted: boolean): Parties {
+  const said = headers.getAll('P-Asserted-Identity').flatMap(splitHeaderList);
+  const asserted = isTrusted ? assertedIdentity(said) : undefined;
   return {
     from: parseNameAddress(headers.get('From') ?? '', 'sip.From').uri,
     to: parseNameAddress(headers.get('To') ?? '', 'sip.To').uri,
@@ -34,6 +36,13 @@ export function readParties(headers: SipHeaders): Parties {
 /** RFC 3261 clause 20.12: a body that was compressed, which we cannot undo. */
 export function isEncoded(headers: SipHeaders): boolean {
   return headers.getAll('Content-Encoding').some((value) => value !== '' && value.toLowerCase() !== 'identity');
+}
+
+interface ReceivedRequest {
+  readonly headers: SipHeaders;
+  readonly body: Uint8Array;
+  readonly onRegisteredFlow: boolean;
+  readonly flow: FlowFacts | undefined;
 }
 
 /** Hands MESSAGE requests to the application and sees to it that each is answered in time. */
@@ -47,9 +56,10 @@ export class IncomingMessages {
     this.#deliver = deliver;
   }
 
-  receive(message: Message, onRegisteredFlow: boolean): void {
+  /** @param onRegisteredFlow it came over `flow`, on which we are registered. */
+  receive(message: Message, onRegisteredFlow: boolean, flow: FlowFacts | undefined): void {
     const { headers, body } = readReceived(message.request);
-    const incoming = this.#wrap(message, headers, body, onRegisteredFlow);
+    const incoming = this.#wrap(message, { headers, body, onRegisteredFlow, flow });
     if (this.#pending.size >= maxPending) {
       incoming.respond(503, { headers: { 'Retry-After': '10' } });
     } else if (isEncoded(headers)) {
@@ -69,7 +79,7 @@ export class IncomingMessages {
     for (const message of this.#pending) message.respond(480);
   }
 
-  #wrap(message: Message, headers: SipHeaders, body: Uint8Array, onRegisteredFlow: boolean): IncomingMessage {
+  #wrap(message: Message, { headers, body, onRegisteredFlow, flow }: ReceivedRequest): IncomingMessage {
     let isAnswered = false;
     const respond = (status: number, answer: MessageAnswer = {}): void => {
       checkStatus(status, [
@@ -87,14 +97,16 @@ export class IncomingMessages {
         this.#ports.log.log('warn', 'sip.answer-failed', { reason: describeError(error) });
       }
     };
-    const parties = readParties(headers);
+    const parties = readParties(headers, onRegisteredFlow);
     const cancel = this.#ports.clock.after(answerMilliseconds, () => respond(500));
     const incoming: IncomingMessage = {
       ...parties,
+      callId: headers.get('Call-ID') ?? '',
       contentType: headers.get('Content-Type') ?? '',
       body,
       header: (name) => headers.get(name),
       onRegisteredFlow,
+      flow,
       respond,
     };
     return incoming;

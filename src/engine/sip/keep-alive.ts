@@ -1,28 +1,50 @@
 import type { CancelTimer, Clock } from '../../base/clock.ts';
+import { randomU32, type Random } from '../../base/random.ts';
 
 export interface KeepAliveOptions {
   readonly clock: Clock;
-  /** Sends CRLF CRLF. */
+  readonly random: Random;
+  /** Milliseconds; each pause is between 80 and 100 % of it. */
+  readonly longestPause: number;
+  /** Milliseconds to wait after each ping in turn: for the next one, and at last for giving up. */
+  readonly waits: readonly number[];
   readonly ping: () => void;
   /** The server, which answered before, does not answer any more. */
   readonly dead: () => void;
 }
 
-/** RFC 5626 clause 4.4.1 suggests 95 to 120 s over TCP. */
-const intervalMilliseconds = 95_000;
-/** RFC 5626 clause 4.4.1: a flow without pong for 10 s is dead. */
-const pongMilliseconds = 10_000;
-
-/** CRLF keep-alive of RFC 5626 clause 3.5.1. A server that never answered a ping is not held to it. */
+/**
+ * Keep-alive of RFC 5626 clause 4.4, by whatever question and answer. A server that never answered is not held to it: many take the
+ * question and say nothing.
+ */
 export class KeepAlive {
   readonly #options: KeepAliveOptions;
   #cancel: CancelTimer = () => undefined;
+  #longestPause: number;
   #serverAnswers = false;
   #isWaiting = false;
+  #isStopped = false;
 
   constructor(options: KeepAliveOptions) {
     this.#options = options;
+    this.#longestPause = options.longestPause;
     this.#schedule();
+  }
+
+  /** The server has answered before: whether it is there can be told. */
+  get isProven(): boolean {
+    return this.#serverAnswers;
+  }
+
+  /** A first answer is waited for. */
+  get isUndecided(): boolean {
+    return this.#isWaiting && !this.#serverAnswers;
+  }
+
+  /** How long the server waits for a keep-alive (Flow-Timer). */
+  useLongestPause(milliseconds: number): void {
+    this.#longestPause = milliseconds;
+    if (!this.#isWaiting) this.#schedule();
   }
 
   pong(): void {
@@ -31,22 +53,37 @@ export class KeepAlive {
     this.#schedule();
   }
 
+  /** Asks at once, as there is reason to doubt. */
+  check(): void {
+    if (this.#isWaiting || this.#isStopped) return;
+    this.#cancel();
+    this.#ask(0);
+  }
+
   stop(): void {
+    this.#isStopped = true;
     this.#cancel();
   }
 
   #schedule(): void {
     this.#cancel();
     this.#isWaiting = false;
-    this.#cancel = this.#options.clock.after(intervalMilliseconds, () => this.#sendPing());
+    if (this.#isStopped) return;
+    const { clock, random } = this.#options;
+    const pause = this.#longestPause * (0.8 + (0.2 * randomU32(random)) / 2 ** 32);
+    this.#cancel = clock.after(pause, () => this.#ask(0));
   }
 
-  #sendPing(): void {
-    this.#isWaiting = true;
-    this.#cancel = this.#options.clock.after(pongMilliseconds, () => {
-      if (this.#serverAnswers) this.#options.dead();
+  #ask(turn: number): void {
+    const { clock, waits, ping, dead } = this.#options;
+    const wait = waits[turn];
+    if (wait === undefined) {
+      if (this.#serverAnswers) dead();
       else this.#schedule();
-    });
-    this.#options.ping();
+      return;
+    }
+    this.#isWaiting = true;
+    this.#cancel = clock.after(wait, () => this.#ask(turn + 1));
+    ping();
   }
 }

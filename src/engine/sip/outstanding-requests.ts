@@ -2,6 +2,7 @@ import type { Clock } from '../../base/clock.ts';
 import { parseCSeq, parseVia } from '../../protocol/sip/headers.ts';
 import { serialiseSipMessage, SipMessage } from '../../protocol/sip/message.ts';
 import { fromUtf8 } from '../../base/bytes.ts';
+import type { SipReply } from './types.ts';
 
 /** Marks an answer that no server gave. */
 export const localAnswerHeader = 'Tessera-Local-Answer';
@@ -38,18 +39,21 @@ export class OutstandingRequests {
     if ((response.status ?? 0) >= 200) this.#requests.delete(keyOf(response));
   }
 
-  /** 503 answers for all that is open, as SIP.js reads them; nothing is open afterwards. */
-  connectionLost(): string[] {
-    const answers = [...this.#requests.values()].map(({ message }) => {
-      const answer = SipMessage.response(503, 'Connection Lost');
-      for (const name of ['Via', 'From', 'To', 'Call-ID', 'CSeq']) {
-        answer.headers.add(name, message.headers.get(name) ?? '');
-      }
-      answer.headers.add(localAnswerHeader, 'connection-lost');
-      return fromUtf8(serialiseSipMessage(answer));
+  /**
+   * 503 answers for what is open, as SIP.js reads them; it is not open afterwards.
+   * @param branches as on the wire, of those that are concerned; all when absent.
+   */
+  connectionLost(branches?: ReadonlySet<string>): string[] {
+    const lost = [...this.#requests].filter(([key]) => branches === undefined || isAmong(key, branches));
+    return lost.map(([key, { message }]) => {
+      this.#requests.delete(key);
+      return localAnswer(message, 503, 'Connection Lost', 'connection-lost');
     });
-    this.#requests.clear();
-    return answers;
+  }
+
+  /** The answer to a request of which nothing left, as SIP.js reads it. */
+  notSent(request: SipMessage, status: number): string[] {
+    return this.#requests.delete(keyOf(request)) ? [localAnswer(request, status, 'Not Sent', 'not-sent')] : [];
   }
 
   #forgetOld(): void {
@@ -63,4 +67,22 @@ export class OutstandingRequests {
 function keyOf({ headers }: SipMessage): string {
   const branch = parseVia(headers.get('Via') ?? '').parameters.get('branch') ?? '';
   return `${branch} ${parseCSeq(headers.get('CSeq') ?? '').method}`;
+}
+
+/** On the wire a branch is longer (`WireTranslation`). */
+function isAmong(key: string, branches: ReadonlySet<string>): boolean {
+  const [branch = ''] = key.split(' ');
+  return [...branches].some((wire) => wire.startsWith(`${branch}.`));
+}
+
+function localAnswer(
+  { headers }: SipMessage,
+  status: number,
+  reason: string,
+  why: NonNullable<SipReply['local']>,
+): string {
+  const answer = SipMessage.response(status, reason);
+  for (const name of ['Via', 'From', 'To', 'Call-ID', 'CSeq']) answer.headers.add(name, headers.get(name) ?? '');
+  answer.headers.add(localAnswerHeader, why);
+  return fromUtf8(serialiseSipMessage(answer));
 }

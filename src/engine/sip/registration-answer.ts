@@ -48,8 +48,13 @@ export function explainFailure(reply: SipReply, willRetry: boolean): Registratio
       return failed('authentication-failed', `The server did not take the credentials: ${said}.`);
     case 494:
       return failed('security-agreement-failed', `The server does not take the security agreement: ${said}.`);
-    case 420:
     case 421:
+      if (headers.getAll('Require').flatMap(splitHeaderList).includes('sec-agree')) {
+        const explanation = `The server wants a security agreement, which this account makes over TLS only: ${said}.`;
+        return failed('security-agreement-failed', explanation);
+      }
+      return failed('extension-required', `Server and client have no common extensions: ${said}.`);
+    case 420:
       return failed('extension-required', `Server and client have no common extensions: ${said}.`);
     case 408:
     case 504:

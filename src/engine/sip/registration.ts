@@ -1,18 +1,20 @@
 import type { CancelTimer, Clock } from '../../base/clock.ts';
 import { describeError, ProtocolError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
-import type { Random } from '../../base/random.ts';
 import { splitHeaderList } from '../../protocol/sip/headers.ts';
-import { BackOff } from './back-off.ts';
 import type { DigestAuthenticator } from './digest-authenticator.ts';
+import { EvictionPauses } from './eviction-pauses.ts';
 import { explainFailure, isPassing, readGranted, readRetryAfter, renewalSeconds } from './registration-answer.ts';
+import type { NetworkDecision } from './network-decision.ts';
 import type { SecurityAgreementState } from './security-agreement.ts';
+import type { SipHeaders } from '../../protocol/sip/message.ts';
 import type { RegistrationState, SipReply } from './types.ts';
 
 export interface RegistrationOptions {
   readonly clock: Clock;
   readonly log: Logger;
-  readonly random: Random;
+  /** The pauses between attempts. */
+  readonly backOff: { next(): number; reset(): void };
   readonly expiresSeconds: number;
   /** Random user part of our Contact, lower case. */
   readonly contactUser: string;
@@ -22,8 +24,14 @@ export interface RegistrationOptions {
   /** Sends one REGISTER, answers its challenges. */
   readonly send: (expiresSeconds: number) => Promise<SipReply>;
   readonly security: SecurityAgreementState;
-  readonly authentication: Pick<DigestAuthenticator, 'beginRegistration' | 'objection'>;
+  readonly authentication: Pick<DigestAuthenticator, 'beginRegistration' | 'endRegistration' | 'objection'>;
   readonly useServiceRoute: (route: readonly string[]) => void;
+  /** The place that we are connected to does not do: disconnects. Resolves with whether another one is left to be tried at once. */
+  readonly moveOn: () => Promise<boolean>;
+  /** After 439: asks for no flow any more (RFC 5626 clause 4.2.1). False when it did not. */
+  readonly dropOutbound: () => boolean;
+  /** The registrar said yes in these words. */
+  readonly onGranted: (headers: SipHeaders) => void;
   readonly onState: (state: RegistrationState) => void;
 }
 
@@ -36,16 +44,16 @@ const maxRequests = 4;
  */
 export class Registration {
   readonly #options: RegistrationOptions;
-  readonly #backOff: BackOff;
+  readonly #evictions = new EvictionPauses();
   #state: RegistrationState = { state: 'unregistered' };
   #isWanted = false;
   #running: Promise<RegistrationState> | undefined;
   #cancelTimer: CancelTimer = () => undefined;
+  #isRetryPlanned = false;
   #expires: number;
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
-    this.#backOff = new BackOff(options.random);
     this.#expires = options.expiresSeconds;
   }
 
@@ -65,30 +73,56 @@ export class Registration {
   /** Never rejects; without a connection the binding is left to expire. */
   async unregister(): Promise<RegistrationState> {
     this.#isWanted = false;
-    this.#cancelTimer();
+    this.#stopTimer();
     await this.#running;
     if (this.#state.state === 'registered' && this.#options.isConnected()) {
       const reply = await this.#options.send(0);
       if (reply.status >= 300) this.#options.log.log('info', 'sip.unregister-refused', { status: reply.status });
     }
     this.#options.security.forget();
+    this.#options.authentication.endRegistration();
     this.#options.useServiceRoute([]);
     return this.#change({ state: 'unregistered' });
   }
 
+  /** What the network did to the registration by itself (RFC 3680). */
+  decided(decision: NetworkDecision): void {
+    if (this.#state.state !== 'registered' || !this.#isWanted) return;
+    if (decision.kind === 'shortened') {
+      this.#schedule(Math.max(1, renewalSeconds(decision.seconds)) * 1000, false);
+      return;
+    }
+    const { explanation, againAfter } = decision;
+    this.#stopTimer();
+    this.#options.useServiceRoute([]);
+    const willRetry = againAfter !== undefined;
+    const pause = againAfter === 0 ? this.#evictions.next(this.#options.clock.now()) : (againAfter ?? 0) * 1000;
+    this.#fail({ state: 'failed', code: 'deregistered', explanation, willRetry }, pause);
+  }
+
   /** The connection broke or was closed: the binding leads nowhere. */
   connectionLost(explanation: string): void {
-    this.#cancelTimer();
     if (this.#state.state !== 'registered') return;
+    this.#stopTimer();
     const willRetry = this.#isWanted;
     this.#change({ state: 'failed', code: 'connection-lost', explanation, willRetry });
-    if (willRetry) this.#schedule(this.#backOff.next());
+    if (willRetry) this.#schedule(this.#options.backOff.next());
+  }
+
+  /** What kept us from registering may be over. */
+  retryNow(): void {
+    if (this.#isRetryPlanned && this.#running === undefined) void this.#run();
+  }
+
+  /** The binding is renewed before its time. */
+  renewNow(): void {
+    if (this.#isWanted && this.#state.state === 'registered') void this.#run();
   }
 
   /** No attempt follows any more. */
   stop(): void {
     this.#isWanted = false;
-    this.#cancelTimer();
+    this.#stopTimer();
   }
 
   #run(): Promise<RegistrationState> {
@@ -97,22 +131,37 @@ export class Registration {
   }
 
   async #attempt(): Promise<RegistrationState> {
-    this.#cancelTimer();
+    this.#stopTimer();
     const isRenewal = this.#state.state === 'registered';
-    if (!isRenewal) {
-      this.#options.security.forget();
-      this.#options.authentication.beginRegistration();
-      this.#change({ state: 'registering' });
+    if (!isRenewal) this.#begin();
+    for (;;) {
+      try {
+        await this.#options.connect();
+      } catch (error) {
+        return this.#fail(unreachable(error, this.#isWanted));
+      }
+      const reply = await this.#exchange();
+      if (!this.#isPlaceAtFault(reply, isRenewal) || !(await this.#options.moveOn())) {
+        return this.#judge(reply, isRenewal);
+      }
+      // Another server of the same network: nothing that was agreed on with the last one holds.
+      this.#begin();
     }
-    try {
-      await this.#options.connect();
-    } catch (error) {
-      const code = error instanceof ProtocolError && error.field === 'sip.tls' ? 'tls-failed' : 'unreachable';
-      const happened = code === 'tls-failed' ? 'The server did not prove who it is' : 'The server could not be reached';
-      const explanation = `${happened} (${describeError(error)}).`;
-      return this.#fail({ state: 'failed', code, explanation, willRetry: this.#isWanted });
-    }
-    const reply = await this.#exchange();
+  }
+
+  #begin(): void {
+    this.#options.security.forget();
+    this.#options.authentication.beginRegistration();
+    this.#change({ state: 'registering' });
+  }
+
+  /** RFC 3263 clause 4.3; RFC 5626 clause 4.2.2: a flow that works is not torn down because a renewal is refused for now. */
+  #isPlaceAtFault({ status, local }: SipReply, isRenewal: boolean): boolean {
+    if (!this.#isWanted || this.#options.security.failure !== undefined) return false;
+    return local !== undefined || (status === 503 && !isRenewal);
+  }
+
+  #judge(reply: SipReply, isRenewal: boolean): RegistrationState {
     const disagreement = this.#options.security.failure;
     if (disagreement !== undefined) {
       const explanation = `The server's security agreement cannot be accepted: ${disagreement.message}.`;
@@ -150,6 +199,8 @@ export class Registration {
         if (differs) this.#expires = least;
         return differs;
       }
+      case 439:
+        return this.#options.dropOutbound();
       case 494:
         // RFC 3329 clause 2.3.1: the answer states the server's list; the next request verifies it.
         return requests === 1 && headers.has('Security-Server') && this.#options.security.failure === undefined;
@@ -165,22 +216,30 @@ export class Registration {
       return this.#fail({ state: 'failed', code: 'invalid-answer', explanation, willRetry: false });
     }
     this.#options.useServiceRoute(granted.serviceRoute);
-    this.#backOff.reset();
+    if (this.#state.state !== 'registered') this.#evictions.registered(this.#options.clock.now());
+    this.#options.onGranted(reply.headers);
+    this.#options.backOff.reset();
     const { expires, associatedIdentities } = granted;
-    if (this.#isWanted) this.#schedule(renewalSeconds(expires) * 1000);
+    if (this.#isWanted) this.#schedule(renewalSeconds(expires) * 1000, false);
     return this.#change({ state: 'registered', expires, associatedIdentities });
   }
 
   #fail(state: RegistrationState, retryAfterMilliseconds?: number): RegistrationState {
     const willRetry = state.state === 'failed' && state.willRetry;
-    if (willRetry) this.#schedule(retryAfterMilliseconds ?? this.#backOff.next());
+    if (willRetry) this.#schedule(retryAfterMilliseconds ?? this.#options.backOff.next());
     else this.#isWanted = false;
     return this.#change(state);
   }
 
-  #schedule(milliseconds: number): void {
-    this.#cancelTimer();
+  #schedule(milliseconds: number, isRetry = true): void {
+    this.#stopTimer();
+    this.#isRetryPlanned = isRetry;
     this.#cancelTimer = this.#options.clock.after(milliseconds, () => void this.#run());
+  }
+
+  #stopTimer(): void {
+    this.#isRetryPlanned = false;
+    this.#cancelTimer();
   }
 
   #change(state: RegistrationState): RegistrationState {
@@ -188,4 +247,11 @@ export class Registration {
     this.#options.onState(state);
     return state;
   }
+}
+
+function unreachable(error: unknown, willRetry: boolean): RegistrationState {
+  const isTls = error instanceof ProtocolError && error.field.startsWith('sip.tls');
+  const happened = isTls ? 'The server did not prove who it is' : 'The server could not be reached';
+  const explanation = `${happened} (${describeError(error)}).`;
+  return { state: 'failed', code: isTls ? 'tls-failed' : 'unreachable', explanation, willRetry };
 }

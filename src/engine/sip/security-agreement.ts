@@ -82,8 +82,9 @@ export class SecurityAgreementState {
   }
 
   /**
-   * Takes the Security-Server list of an answer to REGISTER. Media entries alone replace media entries alone.
-   * A list that is malformed, has signalling mechanisms without ours, or others than we mirrored, is a `failure`.
+   * Takes the Security-Server list of an answer to REGISTER. What was stated in this registration stays as it is; media entries may
+   * be added. A list that is malformed, has signalling mechanisms without ours, or differs from what we mirrored, is a `failure`.
+   * An answer without a list says nothing: only 401 and 494 must have one (RFC 3329 clause 2.3.1).
    */
   learn(answer: SipHeaders): void {
     const values = answer.getAll('Security-Server');
@@ -92,8 +93,7 @@ export class SecurityAgreementState {
       this.#server = this.#judge(readSecurityMechanisms(values, 'sip.Security-Server'));
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      this.#server = [];
-      this.#failure = error;
+      this.#fail(error);
     }
   }
 
@@ -102,6 +102,10 @@ export class SecurityAgreementState {
     const has = (tag: string): boolean => unsupported.some((name) => name.toLowerCase() === tag);
     const dropsTag = has('mediasec') && this.#sendsMediasecTag;
     const dropsAll = has('sec-agree') && this.#isOffered;
+    if (dropsAll && this.#server.length > 0) {
+      this.#fail(disagreement('the server takes back the agreement that it made', 'the list that was stated first'));
+      return false;
+    }
     if (dropsTag) this.#sendsMediasecTag = false;
     if (dropsAll) {
       this.#isOffered = false;
@@ -110,17 +114,23 @@ export class SecurityAgreementState {
     return dropsTag || dropsAll;
   }
 
+  #fail(error: ProtocolError): void {
+    this.#server = [];
+    this.#failure = error;
+  }
+
   #judge(list: readonly SecurityMechanism[]): readonly SecurityMechanism[] {
     const stated = list.filter((entry) => !isMediaMechanism(entry));
     const before = this.#server.filter((entry) => !isMediaMechanism(entry));
     // RFC 3329 clause 2.3.1: the server's list is static; one that changes under way was changed by somebody.
     if (stated.length > 0 && before.length > 0 && !sameMechanisms(stated, before)) {
-      throw new ProtocolError('peer-misbehaved', 'the list of mechanisms changed', {
-        field: 'sip.Security-Server',
-        expected: 'the list that was stated first',
-      });
+      throw disagreement('the list of mechanisms changed', 'the list that was stated first');
     }
-    const kept = list.every(isMediaMechanism) ? this.#server.filter((entry) => !isMediaMechanism(entry)) : [];
+    const isMissing = (entry: SecurityMechanism): boolean => !list.some((other) => sameMechanisms([entry], [other]));
+    if (this.#server.filter(isMediaMechanism).some(isMissing)) {
+      throw disagreement('the list of mechanisms got shorter', 'the list that was stated first');
+    }
+    const kept = stated.length === 0 ? before : [];
     const server = [...kept, ...list];
     if (!server.every(isMediaMechanism) && agreeSecurity(this.#client, server).signalling !== 'tls') {
       throw new ProtocolError('peer-incompatible', 'the server does not list TLS', {
@@ -130,6 +140,17 @@ export class SecurityAgreementState {
     }
     return server;
   }
+}
+
+/** RFC 3329 clause 2.3.1: an answer to any request that means that the agreement is not there, or another one. */
+export function asksForAgreement(answer: SipMessage): boolean {
+  if (answer.status === 494) return true;
+  const required = answer.headers.getAll('Require').flatMap(splitHeaderList);
+  return answer.status === 421 && required.some((tag) => tag.toLowerCase() === 'sec-agree');
+}
+
+function disagreement(problem: string, expected: string): ProtocolError {
+  return new ProtocolError('peer-misbehaved', problem, { field: 'sip.Security-Server', expected });
 }
 
 function addTags(headers: SipHeaders, name: string, tags: readonly string[]): void {

@@ -24,9 +24,16 @@ export function readReply(message: Core.IncomingResponseMessage): SipReply {
   const { headers, body } = readReceived(message);
   const status = message.statusCode ?? 500;
   const reason = message.reasonPhrase ?? '';
+  const local = whoseAnswer(headers, status);
+  return { status, reason, headers, body, ...(local === undefined ? {} : { local }) };
+}
+
+function whoseAnswer(headers: SipHeaders, status: number): SipReply['local'] {
   // SIP.js makes up 408 and 503 without any octets of a message.
   const isOwn = headers.fields.length === 0 || headers.has(localAnswerHeader);
-  return { status, reason, headers, body, ...(isOwn ? { local: status === 408 ? 'timeout' : 'connection-lost' } : {}) };
+  if (!isOwn) return undefined;
+  if (headers.get(localAnswerHeader) === 'not-sent') return 'not-sent';
+  return status === 408 ? 'timeout' : 'connection-lost';
 }
 
 /** Sends by `start`, which gets the delegate for SIP.js; resolves with the final answer, 408 when none comes. */

@@ -1,308 +1,291 @@
-import { UserAgentState, type Core, type Invitation, type Message, type Session, type SessionDelegate } from 'sip.js';
-import { describeError, ProtocolError } from '../../base/errors.ts';
+import { describeError } from '../../base/errors.ts';
 import { Events } from '../../base/events.ts';
-import { randomId } from '../../base/random.ts';
-import { profile } from '../../protocol/profile.ts';
-import { parseCSeq, splitHeaderList } from '../../protocol/sip/headers.ts';
-import type { SipMessage } from '../../protocol/sip/message.ts';
-import type { EnginePorts } from '../ports.ts';
-import { headerLines } from './answer-options.ts';
-import { createSipJs, toUri, type SipJs } from './create-sipjs.ts';
-import { DigestAuthenticator } from './digest-authenticator.ts';
-import { IncomingInvites } from './incoming-invites.ts';
-import { IncomingMessages, maxMessageOctets } from './incoming-messages.ts';
-import type { InviteContext } from './invite-context.ts';
-import type { MsrpSessionDescriptionHandler } from './msrp-session-description-handler.ts';
-import { sendInvite } from './outgoing-invite.ts';
-import { Registration } from './registration.ts';
-import { SecurityAgreementState } from './security-agreement.ts';
-import { SipSubscription } from './subscription.ts';
-import { settleWithin } from './settle-within.ts';
-import { awaitReply } from './sip-reply.ts';
+import type { RegistrationElement } from '../../protocol/reginfo/index.ts';
+import { limits } from '../limits.ts';
+import type { EnginePorts, NetworkChange, SipTarget } from '../ports.ts';
+import { FlowBackOff } from './flows/flow-back-off.ts';
+import { isAtLeastAsProtected } from './flows/flow-protection.ts';
+import { HopChoice, isSamePlace } from './flows/hop-choice.ts';
+import { randomUuid } from '../../base/uuid.ts';
+import { MergedInvites } from './flows/merged-invites.ts';
+import { MergedMessages } from './flows/merged-messages.ts';
+import { SipFlow } from './flows/sip-flow.ts';
+import { judgeContacts } from './network-decision.ts';
+import { RegistrationEvents } from './registration-events.ts';
 import type {
   EventSubscription,
   FlowFacts,
+  FlowStatus,
+  Gruus,
   InviteOutcome,
   OutgoingInvite,
   OutgoingMessage,
+  OutgoingPublication,
   OutgoingSubscription,
+  OwnDevice,
   RegistrationState,
   SipAccount,
   SipReply,
   SipUserAgent,
   SipUserAgentEvents,
 } from './types.ts';
-import { encodeBody, WireTranslation } from './wire-translation.ts';
 
 export interface SipUserAgentOptions {
   readonly ports: EnginePorts;
   readonly account: SipAccount;
 }
 
-const defaultExpiresSeconds = 3600;
-const stopMilliseconds = 4_000;
-/** Option tags that a request to us may require (RFC 3261 clause 8.2.2.3); the first two are the network's to remove. */
-const understood: readonly string[] = ['sec-agree', 'mediasec', 'path'];
+const defaultRecovery = {
+  allFailed: limits.flowAllFailedMilliseconds,
+  someFailed: limits.flowSomeFailedMilliseconds,
+  longest: limits.flowLongestMilliseconds,
+};
 
 /** @throws ProtocolError `local` when the account's addresses are no SIP URIs. */
 export function createSipUserAgent(options: SipUserAgentOptions): SipUserAgent {
-  return new SipJsUserAgent(options);
+  return new OutboundUserAgent(options);
 }
 
-class SipJsUserAgent implements SipUserAgent {
+/**
+ * An account at its network over two flows where the network keeps flows, else over one (RFC 5626). The second one is there
+ *
+ *   - once the first is registered and the network keeps flows: to another place of the same server, or to the account's second one;
+ *   - while the first is not registered and the account names a second server.
+ *
+ * Requests leave over the first one that works.
+ */
+class OutboundUserAgent implements SipUserAgent {
   readonly events: Events<SipUserAgentEvents>;
   readonly #ports: EnginePorts;
   readonly #account: SipAccount;
-  readonly #sipJs: SipJs;
-  readonly #authenticator: DigestAuthenticator;
-  readonly #security: SecurityAgreementState;
-  readonly #registration: Registration;
-  readonly #messages: IncomingMessages;
-  readonly #invites: IncomingInvites;
-  readonly #inviteContext: InviteContext;
-  readonly #registrar: ReturnType<typeof toUri>;
-  readonly #registerCallId: string;
-  #registerSequence = 0;
-  #connecting: Promise<void> | undefined;
-  #isStopping = false;
+  readonly #first: SipFlow;
+  readonly #second: SipFlow;
+  readonly #messages: MergedMessages;
+  readonly #invites: MergedInvites<SipFlow>;
+  readonly #registrationEvents: RegistrationEvents;
+  readonly #instanceId: () => Promise<string>;
+  /** Once it was needed. */
+  #knownInstanceId: string | undefined;
+  #told: RegistrationState;
+  #isWanted = false;
+  #endWatch: () => void = () => undefined;
 
   constructor({ ports, account }: SipUserAgentOptions) {
-    const { log, clock, random } = ports;
     this.#ports = ports;
     this.#account = account;
-    this.events = new Events((error) => log.log('error', 'sip.listener-failed', { reason: describeError(error) }));
-    this.#authenticator = new DigestAuthenticator(account, ports);
-    this.#security = new SecurityAgreementState({
-      overTls: account.target.protocol === 'tls',
-      mediasecOptionTag: account.mediasecOptionTag ?? profile.accountDefaults.mediasecOptionTag,
+    this.events = new Events((error) =>
+      ports.log.log('error', 'sip.listener-failed', { reason: describeError(error) }),
+    );
+    this.#messages = new MergedMessages(ports.clock, (message) => this.events.emit('message', message));
+    this.#invites = new MergedInvites(ports.clock, (invite) => this.events.emit('invite', invite));
+    const instanceId = instanceOf(ports, account);
+    this.#instanceId = async () => (this.#knownInstanceId = await instanceId());
+    this.#registrationEvents = new RegistrationEvents({
+      clock: ports.clock,
+      log: ports.log,
+      identity: account.identity,
+      isOwn: ({ uri, instanceId: instance }) =>
+        instance === `urn:uuid:${this.#knownInstanceId ?? ''}` || this.#all().some((flow) => flow.isContact(uri)),
+      onChanged: (changed, current) => this.#judge(changed, current),
+      onOwnDevices: (devices) => this.events.emit('ownDevices', devices),
     });
-    this.#registrar = toUri(`sip:${account.domain}`, 'sip.domain');
-    this.#registerCallId = randomId(random, 16);
-    const contactUser = randomId(random, 8);
-    const handlers = new WeakMap<Session, MsrpSessionDescriptionHandler>();
-    this.#sipJs = this.#createSipJs(contactUser, handlers);
-    this.#messages = new IncomingMessages(ports, (message) => this.events.emit('message', message));
-    this.#inviteContext = {
-      ports,
-      handlers,
-      sessions: new Set(),
-      pending: new Set(),
-      createDelegate: () => this.#createSessionDelegate(),
-    };
-    this.#invites = new IncomingInvites(this.#inviteContext, (invite) => this.events.emit('invite', invite));
-    this.#registration = new Registration({
-      clock,
-      log,
-      random,
-      expiresSeconds: account.expiresSeconds ?? defaultExpiresSeconds,
-      contactUser,
-      connect: () => this.#connect(),
-      isConnected: () => this.#sipJs.transport.isConnected(),
-      send: (expires) => this.#sendRegister(expires),
-      security: this.#security,
-      authentication: this.#authenticator,
-      useServiceRoute: (route) => (this.#sipJs.core.configuration.routeSet = [...route]),
-      onState: (state) => this.events.emit('registration', state),
-    });
+    this.#first = this.#createFlow(1, account.target);
+    this.#second = this.#createFlow(2, account.secondTarget ?? account.target);
+    this.#told = this.#first.registration;
   }
 
   get registration(): RegistrationState {
-    return this.#registration.state;
+    return (this.#registered() ?? this.#first).registration;
+  }
+
+  get ownDevices(): readonly OwnDevice[] {
+    return this.#registrationEvents.ownDevices;
   }
 
   get flow(): FlowFacts | undefined {
-    const connection = this.#sipJs.transport.connection;
-    if (connection === undefined) return undefined;
-    const { protocol, tls, localAddress } = connection;
-    const agreement = this.#isRegistered() ? this.#security.agreement : undefined;
-    return {
-      protocol,
-      localAddress,
-      ...(tls === undefined ? {} : { tls }),
-      ...(agreement === undefined ? {} : { securityAgreement: agreement }),
-    };
+    return this.#working().facts;
+  }
+
+  get flows(): readonly FlowStatus[] {
+    return this.#inUse().map((flow) => {
+      const { regId, registration, facts } = flow;
+      return { regId, registration, ...(facts === undefined ? {} : { flow: facts }) };
+    });
+  }
+
+  get gruu(): Gruus | undefined {
+    return this.#working().gruu;
   }
 
   start(): Promise<void> {
-    return this.#connect();
+    this.#watch();
+    return this.#first.connect();
   }
 
   async stop(): Promise<void> {
-    if (this.#isStopping) return;
-    this.#isStopping = true;
-    this.#registration.stop();
-    this.#messages.stop();
-    this.#invites.stop();
-    const { transport, userAgent } = this.#sipJs;
-    for (const giveUp of this.#inviteContext.pending) giveUp();
-    const ends = [...this.#inviteContext.sessions].map((session) => session.end('the user agent stops'));
-    await settleWithin(this.#ports.clock, stopMilliseconds, Promise.all([...ends, this.#registration.unregister()]));
-    try {
-      // First the connection, which answers what is still open; then the transactions with their timers.
-      await transport.disconnect();
-      await userAgent.stop();
-    } catch (error) {
-      this.#ports.log.log('warn', 'sip.stop', { reason: describeError(error) });
-    }
-    this.#isStopping = false;
+    this.#isWanted = false;
+    this.#registrationEvents.ended();
+    this.#endWatch();
+    await Promise.all(this.#all().map((flow) => flow.stop()));
   }
 
-  register(): Promise<RegistrationState> {
-    return this.#registration.register();
+  async register(): Promise<RegistrationState> {
+    this.#isWanted = true;
+    this.#watch();
+    await this.#first.register();
+    // The failure of the first has called for the second, where there is one.
+    if (!this.#first.isRegistered && this.#second.isWanted) await this.#second.register();
+    return this.registration;
   }
 
-  unregister(): Promise<RegistrationState> {
-    return this.#registration.unregister();
+  async unregister(): Promise<RegistrationState> {
+    this.#isWanted = false;
+    this.#registrationEvents.ended();
+    await Promise.all([this.#first.unregister(), this.#second.stop()]);
+    return this.registration;
   }
 
-  async sendMessage({ to, contentType, body, headers = {} }: OutgoingMessage): Promise<SipReply> {
-    if (body.length > maxMessageOctets) {
-      throw new ProtocolError('local', 'too large for a SIP MESSAGE', {
-        field: 'sip.body',
-        expected: `at most ${maxMessageOctets} octets`,
-        hint: { sip: 413 },
-      });
-    }
-    const uri = toUri(to, 'sip.to');
-    const lines = headerLines({ ...headers, 'Content-Type': contentType }).slice(0, -1);
-    const { core } = this.#sipJs;
-    const content = { contentDisposition: 'render', contentType, content: encodeBody(body) };
-    const options = { callId: this.#newCallId() };
-    const aor = core.configuration.aor;
-    const request = core.makeOutgoingRequestMessage('MESSAGE', uri, aor, uri, options, lines, content);
-    return awaitReply(this.#ports.clock, (delegate) => core.message(request, delegate));
+  async sendMessage(message: OutgoingMessage): Promise<SipReply> {
+    const flow = this.#working();
+    const { facts } = flow;
+    const reply = await flow.sendMessage(message);
+    if (reply.local === 'timeout') flow.check();
+    if (reply.unsent !== true || reply.local !== 'connection-lost') return reply;
+    // Nothing of it left, so it can leave elsewhere, but not less protected than whoever sent it was told.
+    const other = this.#all().find((each) => each !== flow && each.isRegistered);
+    return other !== undefined && isAtLeastAsProtected(other.facts, facts) ? other.sendMessage(message) : reply;
   }
 
-  async invite(invite: OutgoingInvite): Promise<InviteOutcome> {
-    try {
-      const target = { userAgent: this.#sipJs.userAgent, uri: toUri(invite.to, 'sip.to'), callId: this.#newCallId() };
-      return await sendInvite(this.#inviteContext, target, invite);
-    } catch (error) {
-      return { outcome: 'failed', error: error instanceof Error ? error : new Error(describeError(error)) };
-    }
+  invite(invite: OutgoingInvite): Promise<InviteOutcome> {
+    return this.#working().invite(invite);
   }
 
   subscribe(subscription: OutgoingSubscription): EventSubscription {
-    const uri = toUri(subscription.to, 'sip.to');
-    return new SipSubscription(this.#sipJs.userAgent, uri, subscription, this.#ports.log);
+    return this.#working().subscribe(subscription);
   }
 
-  #createSipJs(contactUser: string, handlers: WeakMap<Session, MsrpSessionDescriptionHandler>): SipJs {
-    const { random } = this.#ports;
-    return createSipJs({
+  publish(publication: OutgoingPublication): Promise<SipReply> {
+    return this.#working().publish(publication);
+  }
+
+  #createFlow(regId: number, target: SipTarget): SipFlow {
+    const ports = this.#ports;
+    const others = (): SipFlow[] => this.#all().filter((flow) => flow.regId !== regId);
+    return new SipFlow({
+      ports,
       account: this.#account,
-      random,
-      contactUser,
-      handlers,
-      transport: {
-        ports: this.#ports,
-        target: this.#account.target,
-        translation: new WireTranslation(random.bytes(32)),
-        secure: (request) => this.#security.secure(request),
-        inspect: (message, isAwaited) => this.#inspect(message, isAwaited),
-      },
-      createAuthentication: (loggerFactory) => this.#authenticator.createAuthentication(loggerFactory),
-      delegate: {
-        onConnect: () => this.#onConnect(),
-        onDisconnect: (error) => this.#onDisconnect(error),
-        onMessage: (message) => this.#onMessage(message),
-        onInvite: (invitation) => this.#onInvite(invitation),
-      },
+      regId,
+      target,
+      hops: new HopChoice({
+        ports,
+        target,
+        isExclusive: () => regId !== 1 || others().some((flow) => flow.isRegistered),
+        isTaken: (hop) => others().some((flow) => flow.hop !== undefined && isSamePlace(flow.hop, hop)),
+      }),
+      backOff: new FlowBackOff({
+        random: ports.random,
+        times: this.#account.flowRecovery ?? defaultRecovery,
+        isOutbound: () => this.#all().some((flow) => flow.isOutbound),
+        haveAllFailed: () => this.#registered() === undefined,
+      }),
+      instanceId: this.#instanceId,
+      onState: (flow) => this.#onState(flow),
+      onConnection: (flow, change) => this.#onConnection(flow, change),
+      onMessage: (message) => this.#messages.receive(message),
+      onInvite: (invite, flow) => this.#invites.receive(invite, flow),
     });
   }
 
-  #connect(): Promise<void> {
-    const { transport, userAgent } = this.#sipJs;
-    if (transport.isConnected()) return Promise.resolve();
-    const isStopped = userAgent.state === UserAgentState.Stopped;
-    this.#connecting ??= (isStopped ? userAgent.start() : userAgent.reconnect()).finally(() => {
-      this.#connecting = undefined;
+  #onState(flow: SipFlow): void {
+    if (flow === this.#first) void this.#adjustSecond();
+    this.#watchRegistration();
+    const state = this.registration;
+    if (state === this.#told) return;
+    this.#told = state;
+    this.events.emit('registration', state);
+  }
+
+  #watchRegistration(): void {
+    const flow = this.#registered();
+    if (flow === undefined) this.#registrationEvents.ended();
+    else if (this.#isWanted && this.#account.registrationEvents !== false) this.#registrationEvents.registered(flow);
+  }
+
+  /** What the network did to the registration of each flow. */
+  #judge(changed: readonly RegistrationElement[], current: readonly RegistrationElement[]): void {
+    const { identity } = this.#account;
+    for (const flow of this.#all()) {
+      const decision = judgeContacts(changed, current, { identity, isOwn: ({ uri }) => flow.isContact(uri) });
+      if (decision !== undefined) flow.decided(decision);
+    }
+  }
+
+  async #adjustSecond(): Promise<void> {
+    const { isRegistered, isOutbound, registration } = this.#first;
+    const hasServer = this.#account.secondTarget !== undefined;
+    if (isRegistered && !isOutbound && this.#second.isWanted) {
+      await this.#second.stop();
+    } else if (this.#isWanted && !this.#second.isWanted) {
+      const isCalledFor = isRegistered ? isOutbound : registration.state === 'failed' && hasServer;
+      if (!isCalledFor || !(hasServer || (await this.#hasOtherPlace()))) return;
+      if (this.#isWanted) await this.#second.register();
+    }
+  }
+
+  /** Whether the server of the account has a place beside the one of the first flow. */
+  async #hasOtherPlace(): Promise<boolean> {
+    const { hop } = this.#first;
+    try {
+      const places = await this.#ports.sip.locate(this.#account.target);
+      return hop !== undefined && places.some((place) => !isSamePlace(place, hop));
+    } catch (error) {
+      this.#ports.log.log('info', 'sip.second-flow', { reason: describeError(error) });
+      return false;
+    }
+  }
+
+  #onConnection(flow: SipFlow, change: { readonly connected: boolean; readonly error?: string }): void {
+    const isOtherConnected = this.#all().some((each) => each !== flow && each.isConnected);
+    if (!isOtherConnected) this.events.emit('flow', change);
+  }
+
+  #watch(): void {
+    this.#endWatch();
+    const { network, log } = this.#ports;
+    const unsubscribe = network?.onChange((change: NetworkChange) => {
+      log.log('info', 'sip.network-changed', { kind: change.kind });
+      for (const flow of this.#all()) flow.networkChanged(change);
     });
-    return this.#connecting;
+    this.#endWatch = () => unsubscribe?.();
   }
 
-  #onConnect(): void {
-    this.#security.reset();
-    this.events.emit('flow', { connected: true });
+  #all(): SipFlow[] {
+    return [this.#first, this.#second];
   }
 
-  #onDisconnect(error: Error | undefined): void {
-    const reason = error === undefined ? undefined : describeError(error);
-    this.events.emit('flow', { connected: false, ...(reason === undefined ? {} : { error: reason }) });
-    this.#registration.connectionLost(
-      `The connection to the server broke${reason === undefined ? '' : ` (${reason})`}.`,
-    );
+  #inUse(): SipFlow[] {
+    return this.#all().filter((flow) => flow === this.#first || flow.isWanted || flow.isConnected);
   }
 
-  #inspect(message: SipMessage, isAwaited: boolean): void {
-    const { status, headers } = message;
-    if (status === undefined) return;
-    // Others than the registrar answer our requests too, and may call their answer one to a REGISTER.
-    const isRegister = isAwaited && parseCSeq(headers.get('CSeq') ?? '').method === 'REGISTER';
-    if (isRegister) this.#security.learn(headers);
-    if (isRegister && status === 200) this.#authenticator.learnNextNonce(message);
-    if (isRegister && this.#security.failure !== undefined) {
-      // Without a challenge SIP.js does not answer: no credentials for a server that agrees on nothing.
-      headers.remove('WWW-Authenticate').remove('Proxy-Authenticate');
-    }
-    this.#authenticator.hideChallenges(message, isRegister);
+  #registered(): SipFlow | undefined {
+    return this.#all().find((flow) => flow.isRegistered);
   }
 
-  async #sendRegister(expires: number): Promise<SipReply> {
-    const { core, userAgent } = this.#sipJs;
-    const { contact, instanceId } = userAgent;
-    const lines = [
-      `Contact: ${contact.toString({ register: true })};+sip.instance="<urn:uuid:${instanceId}>";expires=${expires}`,
-      `Expires: ${expires}`,
-    ];
-    const options = { callId: this.#registerCallId, cseq: ++this.#registerSequence, routeSet: [] };
-    const aor = core.configuration.aor;
-    const request = core.makeOutgoingRequestMessage('REGISTER', this.#registrar, aor, aor, options, lines);
-    const authorization = this.#authenticator.registerAuthorization('REGISTER', request.ruri.toRaw());
-    request.setHeader('authorization', authorization);
-    const reply = await awaitReply(this.#ports.clock, (delegate) => core.register(request, delegate));
-    // SIP.js counts on when it answers a challenge.
-    this.#registerSequence = Math.max(this.#registerSequence, request.cseq);
-    return reply;
-  }
-
-  #onMessage(message: Message): void {
-    const unsupported = this.#unsupported(message.request);
-    if (unsupported.length === 0) this.#messages.receive(message, this.#isRegistered());
-    else void message.reject(badExtension(unsupported));
-  }
-
-  #onInvite(invitation: Invitation): void {
-    const unsupported = this.#unsupported(invitation.request);
-    if (unsupported.length > 0) {
-      void invitation.reject(badExtension(unsupported));
-      return;
-    }
-    this.#invites.receive(invitation, this.#isRegistered());
-  }
-
-  #unsupported(request: Core.IncomingRequestMessage): string[] {
-    const required = request.getHeaders('require').flatMap(splitHeaderList);
-    return required.filter((tag) => !understood.includes(tag.toLowerCase()));
-  }
-
-  /** Inside a dialog SIP.js would follow a REFER by itself, wherever it leads. */
-  #createSessionDelegate(): SessionDelegate {
-    return {
-      onMessage: (message) => this.#onMessage(message),
-      onRefer: (referral) => void referral.reject({ statusCode: 603 }),
-    };
-  }
-
-  #isRegistered(): boolean {
-    return this.#registration.state.state === 'registered';
-  }
-
-  #newCallId(): string {
-    return randomId(this.#ports.random, 16);
+  #working(): SipFlow {
+    return this.#registered() ?? this.#all().find((flow) => flow.isConnected) ?? this.#first;
   }
 }
 
-function badExtension(unsupported: readonly string[]): { statusCode: number; extraHeaders: string[] } {
-  return { statusCode: 420, extraHeaders: [`Unsupported: ${unsupported.join(', ')}`] };
+/** One for all flows, and for as long as the user agent lives where nobody keeps another. */
+function instanceOf({ random, log }: EnginePorts, { instanceId }: SipAccount): () => Promise<string> {
+  let known: Promise<string> | undefined;
+  const find = async (): Promise<string> => {
+    try {
+      return typeof instanceId === 'function' ? await instanceId() : (instanceId ?? randomUuid(random));
+    } catch (error) {
+      log.log('warn', 'sip.instance-not-kept', { reason: describeError(error) });
+      return randomUuid(random);
+    }
+  };
+  return () => (known ??= find());
 }

@@ -4,25 +4,37 @@ import { describeError, ProtocolError } from '../../base/errors.ts';
 import { checkMandatoryHeaders, headerList } from '../../protocol/sip/headers.ts';
 import {
   answerableHeaders,
-  copiedHeaders,
   parseSipMessage,
   serialiseSipMessage,
-  SipMessage,
+  type SipMessage,
   type SipHeaders,
 } from '../../protocol/sip/message.ts';
-import { SipStreamFramer, type SipFrame } from '../../protocol/sip/stream-framer.ts';
 import { withDeadline } from '../deadline.ts';
-import type { EnginePorts, SipConnection, SipTarget, SipTransport } from '../ports.ts';
-import { KeepAlive } from './keep-alive.ts';
+import { limits } from '../limits.ts';
+import type { EnginePorts, SipConnection, SipHop, SipProtocol } from '../ports.ts';
+import { openLink } from './links/open-link.ts';
+import type { SipLink } from './links/sip-link.ts';
 import { OutstandingRequests } from './outstanding-requests.ts';
+import { checkRequest, refusalOf } from './request-check.ts';
 import type { WireTranslation } from './wire-translation.ts';
 
+/** A connection with the place that it leads to. */
+export interface ConnectedHop {
+  readonly hop: SipHop;
+  readonly connection: SipConnection;
+}
+
 export interface SipJsTransportOptions {
-  readonly ports: Pick<EnginePorts, 'clock' | 'log' | 'sip'>;
-  readonly target: SipTarget;
+  readonly ports: Pick<EnginePorts, 'clock' | 'log' | 'random' | 'sip'>;
+  /** Connects to the best place of the server that answers. */
+  readonly connect: () => Promise<ConnectedHop>;
+  /** Of the Via while there is no connection. */
+  readonly usualProtocol: SipProtocol;
   readonly translation: WireTranslation;
   /** Last change to a request before it leaves (security agreement). */
   readonly secure: (request: SipMessage) => void;
+  /** From here on some of the request may have left. */
+  readonly onLeaving: (request: SipMessage) => void;
   /**
    * First look at a message that came in, and its last change before SIP.js reads it (challenges).
    * @param isAwaited a response to a request of that method that has no final answer yet.
@@ -30,18 +42,15 @@ export interface SipJsTransportOptions {
   readonly inspect: (message: SipMessage, isAwaited: boolean) => void;
 }
 
-const connectMilliseconds = 15_000;
 const disconnectMilliseconds = 2_000;
-const crlf = Uint8Array.of(0x0d, 0x0a);
-const ping = Uint8Array.of(0x0d, 0x0a, 0x0d, 0x0a);
 
 /**
- * SIP.js over a byte stream:
+ * SIP.js over a connection to one place:
  *
  *   Disconnected -> Connecting -> Connected -> Disconnecting -> Disconnected
  *                        `-> Disconnected  `-> Disconnected (connection lost)
  *
- * It frames, keeps alive, translates and answers open requests when the connection breaks. It does not reconnect.
+ * It translates and answers open requests when the connection breaks; its link frames, keeps alive and repeats. It does not reconnect.
  */
 export class SipJsTransport implements Transport {
   onConnect: (() => void) | undefined;
@@ -53,9 +62,9 @@ export class SipJsTransport implements Transport {
   readonly #outstanding: OutstandingRequests;
   #state = TransportState.Disconnected;
   #isInCallback = false;
-  #connection: SipConnection | undefined;
+  #link: SipLink | undefined;
   #connecting: Promise<void> | undefined;
-  #keepAlive: KeepAlive | undefined;
+  #endedUndecided = false;
 
   constructor(logger: Core.Logger, options: SipJsTransportOptions) {
     this.#parserLog = logger;
@@ -65,7 +74,7 @@ export class SipJsTransport implements Transport {
 
   /** The Via sent-protocol. */
   get protocol(): string {
-    return (this.#connection?.protocol ?? this.#options.target.protocol ?? 'tls').toUpperCase();
+    return (this.#link?.connection.protocol ?? this.#options.usualProtocol).toUpperCase();
   }
 
   get state(): TransportState {
@@ -76,8 +85,17 @@ export class SipJsTransport implements Transport {
     return this.#stateChange;
   }
 
+  get link(): SipLink | undefined {
+    return this.#state === TransportState.Connected ? this.#link : undefined;
+  }
+
   get connection(): SipConnection | undefined {
-    return this.#state === TransportState.Connected ? this.#connection : undefined;
+    return this.link?.connection;
+  }
+
+  /** The last connection ended before the first answer to a keep-alive was there or overdue. */
+  get endedUndecided(): boolean {
+    return this.#endedUndecided;
   }
 
   isConnected(): boolean {
@@ -98,88 +116,87 @@ export class SipJsTransport implements Transport {
     if (this.#isInCallback) throw new StateTransitionError('disconnect called inside a callback');
     if (this.#state !== TransportState.Connecting && this.#state !== TransportState.Connected) return;
     const wasConnected = this.#state === TransportState.Connected;
-    const connection = this.#connection;
-    this.#connection = undefined;
-    this.#keepAlive?.stop();
+    const link = this.#link;
+    this.#link = undefined;
+    link?.stop();
     this.#changeState(TransportState.Disconnecting);
-    if (connection !== undefined) await this.#close(connection);
+    if (link !== undefined) await this.#close(link.connection);
     // Another connect may have come meanwhile, which SIP.js allows.
     if (this.state === TransportState.Disconnecting) this.#changeState(TransportState.Disconnected);
     if (wasConnected) this.#callBack(() => this.onDisconnect?.());
-    this.#answerOpenRequests();
+    this.#answerLocally(this.#outstanding.connectionLost());
   }
 
   dispose(): Promise<void> {
     return this.disconnect();
   }
 
+  /** The connection is of no use any more. */
+  abandon(error: Error): void {
+    if (this.#link !== undefined && this.isConnected()) this.#lose(this.#link, error);
+  }
+
   async send(text: string): Promise<void> {
-    const connection = this.connection;
-    if (connection === undefined) throw new Error('not connected');
-    const { translation, secure, ports } = this.#options;
-    const { localAddress, localPort } = connection;
+    const link = this.link;
+    if (link === undefined) throw new Error('not connected');
+    const { translation, secure, onLeaving, ports } = this.#options;
+    const { localAddress, localPort } = link.connection;
     const message = translation.outgoing(text, { host: localAddress, port: localPort });
-    if (message.start.kind === 'request') secure(message);
-    this.#outstanding.sent(parseSipMessage(utf8(text)));
+    const isRequest = message.start.kind === 'request';
+    if (isRequest) secure(message);
+    const original = parseSipMessage(utf8(text));
+    this.#outstanding.sent(original);
     ports.log.log('debug', 'sip.sent', summary(message));
-    await connection.send(serialiseSipMessage(message));
+    if (isRequest) onLeaving(message);
+    try {
+      await link.send(message);
+    } catch (error) {
+      if (!isRequest || !(error instanceof ProtocolError) || error.hint.sip === undefined) throw error;
+      // SIP.js would make a 503 of it, as if the connection were at fault.
+      this.#answerLocally(this.#outstanding.notSent(original, error.hint.sip));
+    }
   }
 
   async #open(): Promise<void> {
-    const { ports, target } = this.#options;
-    const abandon = (late: SipConnection): void => late.close();
+    const { ports, connect } = this.#options;
     const attempt = withDeadline(
       ports.clock,
-      connectMilliseconds,
-      connectToFirst(ports.sip, target),
-      () => new Error(`cannot connect to ${target.host}: timed out`),
-      abandon,
+      limits.sipConnectMilliseconds,
+      connect(),
+      () => new Error('cannot connect to the server: timed out'),
+      ({ connection }) => connection.close(),
     );
-    let connection: SipConnection;
+    let connected: ConnectedHop;
     try {
-      connection = await attempt;
+      connected = await attempt;
     } catch (error) {
       if (this.#state === TransportState.Connecting) this.#changeState(TransportState.Disconnected);
       throw error;
     }
     if (this.#state !== TransportState.Connecting) {
-      connection.close();
+      connected.connection.close();
       throw new Error('disconnected while connecting');
     }
-    this.#use(connection);
+    this.#use(connected);
   }
 
-  #use(connection: SipConnection): void {
-    const framer = new SipStreamFramer({ side: 'client' });
-    this.#connection = connection;
-    this.#keepAlive = new KeepAlive({
-      clock: this.#options.ports.clock,
-      ping: () => void connection.send(ping).catch(() => undefined),
-      dead: () => this.#lose(connection, new Error('no answer to keep-alive')),
+  #use({ hop, connection }: ConnectedHop): void {
+    const whileInUse = (action: () => void): void => {
+      if (this.#link === link) action();
+    };
+    const link = openLink({
+      ports: this.#options.ports,
+      hop,
+      connection,
+      listener: {
+        onMessage: (bytes) => whileInUse(() => this.#receive(bytes)),
+        onLost: (error) => whileInUse(() => this.#lose(link, error)),
+        onUnanswerable: (branches) => whileInUse(() => this.#answerLocally(this.#outstanding.connectionLost(branches))),
+      },
     });
-    connection.onClose((error) => this.#lose(connection, error ?? new Error('connection closed')));
-    connection.onData((bytes) => {
-      for (const frame of framer.push(bytes)) if (this.#connection === connection) this.#handle(frame, connection);
-    });
+    this.#link = link;
     this.#changeState(TransportState.Connected);
     this.#callBack(() => this.onConnect?.());
-  }
-
-  #handle(frame: SipFrame, connection: SipConnection): void {
-    switch (frame.kind) {
-      case 'message': {
-        this.#receive(frame.bytes);
-        return;
-      }
-      case 'pong':
-        return this.#keepAlive?.pong();
-      case 'ping':
-        return void connection.send(crlf).catch(() => undefined);
-      case 'error': {
-        this.#lose(connection, frame.error);
-        return;
-      }
-    }
   }
 
   #receive(bytes: Uint8Array): void {
@@ -189,6 +206,7 @@ export class SipJsTransport implements Transport {
       message = parseSipMessage(bytes);
       log.log('debug', 'sip.received', summary(message));
       checkMandatoryHeaders(message);
+      checkRequest(message);
       const translated = this.#options.translation.incoming(message);
       this.#options.inspect(translated, this.#outstanding.awaits(translated));
       const text = fromUtf8(serialiseSipMessage(translated));
@@ -204,29 +222,28 @@ export class SipJsTransport implements Transport {
     }
   }
 
-  /** RFC 3261 clause 8.2: a request that cannot be processed is answered all the same, if it says whom to answer. */
   #refuse(request: SipHeaders | undefined, error: ProtocolError): void {
-    if (request === undefined) return;
-    const answer = SipMessage.response(error.hint.sip ?? 400, 'Bad Request');
-    for (const name of copiedHeaders) {
-      for (const value of request.getAll(name)) answer.headers.add(name, value);
-    }
-    this.#connection?.send(serialiseSipMessage(answer)).catch(() => undefined);
+    const link = this.#link;
+    if (request === undefined || link === undefined) return;
+    const answer = refusalOf(request, error);
+    // Where there is no transaction to remember it with, it is sent once.
+    link.send(answer).catch(() => link.sendOnce(serialiseSipMessage(answer)));
   }
 
-  #lose(connection: SipConnection, error: Error): void {
-    if (this.#connection !== connection) return;
-    this.#connection = undefined;
-    this.#keepAlive?.stop();
-    connection.close();
+  #lose(link: SipLink, error: Error): void {
+    if (this.#link !== link) return;
+    this.#link = undefined;
+    this.#endedUndecided = link.isUndecided;
+    link.stop();
+    link.connection.close();
     this.#options.ports.log.log('warn', 'sip.connection-lost', { reason: describeError(error) });
     this.#changeState(TransportState.Disconnected);
     this.#callBack(() => this.onDisconnect?.(error));
-    this.#answerOpenRequests();
+    this.#answerLocally(this.#outstanding.connectionLost());
   }
 
-  #answerOpenRequests(): void {
-    for (const answer of this.#outstanding.connectionLost()) {
+  #answerLocally(answers: readonly string[]): void {
+    for (const answer of answers) {
       try {
         this.onMessage?.(answer);
       } catch (error) {
@@ -263,19 +280,6 @@ export class SipJsTransport implements Transport {
       this.#isInCallback = outer;
     }
   }
-}
-
-/** The best place of the server that answers. */
-async function connectToFirst(sip: SipTransport, target: SipTarget): Promise<SipConnection> {
-  let failure: unknown;
-  for (const hop of await sip.locate(target)) {
-    try {
-      return await sip.connect(hop);
-    } catch (error) {
-      failure ??= error;
-    }
-  }
-  throw failure;
 }
 
 /** Of a request other than ACK, when it says whom to answer. */

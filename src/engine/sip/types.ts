@@ -1,14 +1,25 @@
 import type { Events } from '../../base/events.ts';
 import type { SecretBytes } from '../../base/secret-bytes.ts';
 import type { SipHeaders } from '../../protocol/sip/message.ts';
-import type { SipProtocol, SipTarget, TlsFacts } from '../ports.ts';
+import type { SipTarget } from '../ports.ts';
 import type { SoftwareSim } from '../sim/index.ts';
+import type { FlowFacts, FlowRecoveryTimes, FlowStatus, Gruus, OwnDevice, RegistrationState } from './flow-types.ts';
+
+export type * from './flow-types.ts';
 
 /** What an account proves itself with. */
 export type SipAuthentication =
   | { readonly mode: 'digest'; readonly password: SecretBytes }
   /** Only challenges of AKA are answered, and only to REGISTER: no password leaves, and the network proves itself too. */
   | { readonly mode: 'aka'; readonly sim: SoftwareSim };
+
+/** Who we are to a realm other than the account's own, for example to a proxy on the way. */
+export interface RealmCredential {
+  /** As the challenge writes it. */
+  readonly realm: string;
+  readonly username: string;
+  readonly password: SecretBytes;
+}
 
 /** Who registers, and where. */
 export interface SipAccount {
@@ -20,79 +31,27 @@ export interface SipAccount {
   /** Home network domain: registrar and expected digest realm of the first REGISTER. */
   readonly domain: string;
   readonly target: SipTarget;
+  /** For realms other than the home network's, which gets `authentication`. */
+  readonly credentials?: readonly RealmCredential[];
+  /** Quality of protection where a server offers both; `auth` when absent. `auth-int` covers the body too. */
+  readonly digestQop?: 'auth' | 'auth-int';
+  /** Subscribes to the state of the registration (RFC 3680). Default: yes. */
+  readonly registrationEvents?: boolean;
+  /** Another server of the same network, for a second flow (RFC 5626). */
+  readonly secondTarget?: SipTarget;
   /** Sends `Require` and `Proxy-Require: mediasec` (profile 1.6). */
   readonly mediasecOptionTag?: boolean;
   readonly displayName?: string;
   /** Requested life of the registration in seconds; the registrar decides. */
   readonly expiresSeconds?: number;
-  /** UUID of this device in `+sip.instance`; a fresh one for each user agent when absent. */
-  readonly instanceId?: string;
-}
-
-export type RegistrationFailureCode =
-  | 'authentication-failed'
-  /** AKA: the network does not know the SIM's key, or did not show that it does. */
-  | 'network-not-authentic'
-  /** AKA: its sequence numbers do not fit, also after one resynchronisation. */
-  | 'sequence-out-of-step'
-  /** AKA: sequence numbers cannot be read or kept on this device. */
-  | 'sim-unusable'
-  | 'refused'
-  | 'security-agreement-failed'
-  | 'extension-required'
-  | 'timeout'
-  | 'unreachable'
-  | 'tls-failed'
-  | 'connection-lost'
-  | 'server-error'
-  | 'invalid-answer'
-  | 'stopped';
-
-/** Why we do not accept the network, whatever it answers. */
-export interface AuthenticationFailure {
-  readonly code: 'network-not-authentic' | 'sequence-out-of-step' | 'sim-unusable';
-  /** For people. */
-  readonly explanation: string;
-}
-
-export type RegistrationState =
-  | { readonly state: 'unregistered' }
-  | { readonly state: 'registering' }
-  | {
-      readonly state: 'registered';
-      /** Seconds from now for which the registrar keeps the binding; it is renewed before. */
-      readonly expires: number;
-      /** P-Associated-URI: the public identities that this registration serves. */
-      readonly associatedIdentities: readonly string[];
-    }
-  | {
-      readonly state: 'failed';
-      readonly code: RegistrationFailureCode;
-      readonly status?: number;
-      /** For people: what happened. */
-      readonly explanation: string;
-      /** True when another attempt follows by itself. */
-      readonly willRetry: boolean;
-    };
-
-/** What sec-agree settled (RFC 3329, profile 1); every entry as written on the wire. */
-export interface SecurityAgreement {
-  readonly client: readonly string[];
-  readonly server: readonly string[];
-  /** TLS is the agreed mechanism of the signalling plane. */
-  readonly tls: boolean;
-  /** Both sides announced `msrp-tls;mediasec`: e2ae may be asked for (profile 1.8). */
-  readonly msrpTls: boolean;
-}
-
-/** The connection to the SIP server. */
-export interface FlowFacts {
-  readonly protocol: SipProtocol;
-  readonly tls?: TlsFacts;
-  /** Our own address on it. */
-  readonly localAddress?: string;
-  /** Present from the end of a registration in which the server stated its list, over TLS only. */
-  readonly securityAgreement?: SecurityAgreement;
+  /** UUID of this device in `+sip.instance`, the same over all restarts; a fresh one for each user agent when absent. */
+  readonly instanceId?: string | (() => Promise<string>);
+  /** The public identity, of those that the network associates, as which requests are sent (P-Preferred-Identity, RFC 3325). */
+  readonly preferredIdentity?: string;
+  /** P-Access-Network-Info (RFC 7315), told over protected flows only. */
+  readonly accessNetworkInfo?: string;
+  /** Of RFC 5626 clause 4.5; its defaults when absent. */
+  readonly flowRecovery?: FlowRecoveryTimes;
 }
 
 /** The final answer to a request, be it the server's or, where there was none, our own 408 or 503. */
@@ -101,8 +60,10 @@ export interface SipReply {
   readonly reason: string;
   readonly headers: SipHeaders;
   readonly body: Uint8Array;
-  /** Set when no server said this. */
-  readonly local?: 'timeout' | 'connection-lost';
+  /** Set when no server said this. `not-sent`: it could not leave in any way; the status says why. */
+  readonly local?: 'timeout' | 'connection-lost' | 'not-sent';
+  /** Set when it is certain that no octet of the request left. */
+  readonly unsent?: true;
 }
 
 export interface OutgoingMessage {
@@ -181,14 +142,17 @@ export interface IncomingMessage {
   /** URIs as on the wire, tel URIs included. */
   readonly from: string;
   readonly to: string;
-  /** P-Asserted-Identity, worth as much as the flow it came on. */
+  /** P-Asserted-Identity, worth as much as the flow it came on. Absent when that is not registered: anybody could have written it. */
   readonly assertedIdentity?: string;
+  readonly callId: string;
   readonly contentType: string;
   /** Octet for octet as received. */
   readonly body: Uint8Array;
   header(name: string): string | undefined;
   /** It came over the connection on which we are registered. */
   readonly onRegisteredFlow: boolean;
+  /** The connection that it came over. */
+  readonly flow: FlowFacts | undefined;
   /** The first call counts. @param status 200 to 699. */
   respond(status: number, answer?: MessageAnswer): void;
 }
@@ -225,8 +189,33 @@ export interface OutgoingSubscription {
   /** Seconds; 3600 when absent. */
   readonly expires?: number;
   readonly onNotify: (notification: { readonly contentType: string; readonly body: Uint8Array }) => void;
+  /** Whether the notifier has decided yet; told with every notification that does not end it. */
+  readonly onState?: (state: 'active' | 'pending') => void;
   /** Called once when the notifier ended or refused it. */
-  readonly onEnded: () => void;
+  readonly onEnded: (why: SubscriptionEnd) => void;
+}
+
+/** Why a subscription is over, as far as it was said. */
+export interface SubscriptionEnd {
+  /** Of the answer that refused it; absent when it had begun, or nobody answered. */
+  readonly status?: number;
+  /** `rejected`, `noresource`, `probation` and others (RFC 6665 section 4.1.3). */
+  readonly reason?: string;
+  readonly retryAfterSeconds?: number;
+}
+
+/** A state that the network is to tell to those who may know it (RFC 3903). */
+export interface OutgoingPublication {
+  /** Whose state it is. */
+  readonly to: string;
+  /** Event package, for example `presence`. */
+  readonly event: string;
+  /** Seconds; 0 takes it away. */
+  readonly expires: number;
+  /** Absent to renew or to take away what was published before. */
+  readonly content?: { readonly contentType: string; readonly body: Uint8Array };
+  /** SIP-ETag of what it replaces, renews or takes away. */
+  readonly ifMatch?: string;
 }
 
 export interface EventSubscription {
@@ -239,6 +228,8 @@ export interface SipUserAgentEvents {
   readonly message: IncomingMessage;
   readonly invite: IncomingInvite;
   readonly flow: { readonly connected: boolean; readonly error?: string };
+  /** Devices of the same user came or went; all of them. */
+  readonly ownDevices: readonly OwnDevice[];
 }
 
 export interface SipUserAgent {
@@ -251,11 +242,19 @@ export interface SipUserAgent {
   register(): Promise<RegistrationState>;
   unregister(): Promise<RegistrationState>;
   readonly registration: RegistrationState;
-  /** Undefined while not connected. */
+  /** The connection that requests leave over now; undefined while not connected. */
   readonly flow: FlowFacts | undefined;
+  /** Other devices of the same user, as far as the network tells; empty where it does not. */
+  readonly ownDevices: readonly OwnDevice[];
+  /** All that there are or should be, the preferred one first. */
+  readonly flows: readonly FlowStatus[];
+  /** Of the flow that requests leave over; absent where the network has none. */
+  readonly gruu?: Gruus | undefined;
   /** @throws ProtocolError `local` (hint SIP 413 or 416) for a body above 64 KiB or an address that is no URI. */
   sendMessage(message: OutgoingMessage): Promise<SipReply>;
   invite(invite: OutgoingInvite): Promise<InviteOutcome>;
   /** @throws ProtocolError `local` for an address that is no URI. */
   subscribe(subscription: OutgoingSubscription): EventSubscription;
+  /** @throws ProtocolError `local` for an address that is no URI, or more than 64 KiB. */
+  publish(publication: OutgoingPublication): Promise<SipReply>;
 }

@@ -5,6 +5,8 @@ import { constantTimeEqual } from '../../crypto/constant-time.ts';
 import { formatVia, parseCSeq, parseVia } from '../../protocol/sip/headers.ts';
 import type { SipMessage } from '../../protocol/sip/message.ts';
 import { parseSipMessage } from '../../protocol/sip/message.ts';
+import { localAnswerHeader } from './outstanding-requests.ts';
+import { markBranch, unmarkBranch } from './branch-mark.ts';
 import { hideTelUri, hideTelUris, showTelUris } from './tel-uri.ts';
 
 /** Stands for our address in Via and Contact inside SIP.js, which accepts no port in the Via of a response. */
@@ -45,6 +47,8 @@ export class WireTranslation {
       const branch = via.parameters.get('branch') ?? '';
       via.parameters.set('branch', `${branch}.${this.#suffix(branch, message)}`);
       headers.set('Via', formatVia({ ...via, host: bracketed(local.host), port: local.port }));
+    } else {
+      unmarkBranch(message);
     }
     for (const name of ['From', 'To']) headers.set(name, showTelUris(headers.get(name) ?? ''));
     const contact = headers.get('Contact');
@@ -62,11 +66,16 @@ export class WireTranslation {
   incoming(wire: SipMessage): SipMessage {
     const message = wire.clone();
     const { headers } = message;
-    if (message.start.kind === 'request') message.start = { ...message.start, uri: hideTelUri(message.start.uri) };
-    else this.#restoreVia(message);
+    if (message.start.kind === 'request') {
+      message.start = { ...message.start, uri: hideTelUri(message.start.uri) };
+      markBranch(message);
+    } else {
+      this.#restoreVia(message);
+    }
     for (const name of ['From', 'To']) headers.set(name, hideTelUris(headers.get(name) ?? ''));
     const contentType = headers.get('Content-Type');
-    headers.remove(originalContentType);
+    // What we mark our own answers with is ours alone.
+    headers.remove(originalContentType).remove(localAnswerHeader);
     if (contentType !== undefined) {
       headers.add(originalContentType, contentType);
       // SIP.js never reads a body, so a description among other parts is a description to it.

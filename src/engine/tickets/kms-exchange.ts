@@ -33,11 +33,14 @@ export class KmsUnavailable extends RefusalError {
   readonly retryAfterSeconds: number | undefined;
   /** HTTP status, when there was an answer. */
   readonly status: number | undefined;
+  /** A connection that was kept from an earlier question had ended: another question may do better at once. */
+  readonly isStale: boolean;
 
   constructor(happened: string, reply?: KmsReply, cause?: unknown) {
     super('kms-unreachable', 'message', { happened }, cause);
     this.status = reply?.status;
     this.retryAfterSeconds = reply?.retryAfterSeconds;
+    this.isStale = cause instanceof ProtocolError && cause.field === 'kms.keptConnection';
   }
 }
 

@@ -163,16 +163,20 @@ export class KmsLink {
     }
   }
 
-  /** Once more with a fresh key when the KMS did not take this one, and once more with its time when it refused for ours. */
+  /**
+   * Once more with a fresh key when the KMS did not take this one, once more with its time when it refused for ours, and once more with a
+   * new question when the connection had ended before this one.
+   */
   async #askPersistently<Result>(kind: KmsExchange, ask: MakeQuestion<Result>): Promise<Result> {
     const { ports, kms, credential } = this.#options;
-    const mayRetry = new Set(['key', 'time']);
+    const mayRetry = new Set(['key', 'time', 'connection']);
     for (;;) {
       const key = await this.#key();
       try {
         return await exchangeWithKms(ports, kms.address, kind, ask(key, this.clock.now()), this.clock);
       } catch (error) {
         if (error instanceof KmsTimeDiffers && mayRetry.delete('time')) continue;
+        if (error instanceof KmsUnavailable && error.isStale && mayRetry.delete('connection')) continue;
         if (!(error instanceof KmsKeyRejected) || !mayRetry.delete('key')) throw error;
         if ((await credential.rejected(key)) === 'give-up') throw error;
         if (this.#lastKey === key) this.#lastKey = undefined;

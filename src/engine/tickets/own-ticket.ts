@@ -28,7 +28,7 @@ export function makeOwnTicket(
   key: KmsKey,
   ticket: {
     readonly self: MikeyIdentity;
-    readonly recipient: string;
+    readonly recipients: readonly string[];
     readonly kind: TicketKind;
     readonly now: number;
     readonly random: Random;
@@ -37,7 +37,7 @@ export function makeOwnTicket(
   if (!('psk' in key)) {
     throw refuse('no-kms', 'message', { happened: 'A ticket of our own needs a key that the KMS has too' });
   }
-  const { self, recipient, kind, now, random } = ticket;
+  const { self, recipients, kind, now, random } = ticket;
   const isSession = kind === 'session';
   const life = isSession ? profile.ticket.sessionLifetimeSeconds : profile.ticket.messageLifetimeSeconds;
   return makeTicket({
@@ -45,7 +45,7 @@ export function makeOwnTicket(
     tpk: { id: key.pskId, key: key.psk },
     initiator: self,
     kms: uriIdentity(kms.identity),
-    responders: [uriIdentity(recipient)],
+    responders: recipients.map(uriIdentity),
     flags: madeHere(isSession ? msrpTicketFlags : messageTicketFlags),
     keys: [{ kind: isSession ? 'TGK' : 'GTGK' }],
     validFrom: now - profile.ticket.startsBeforeIssueSeconds * 1000,

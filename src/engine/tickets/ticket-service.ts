@@ -35,6 +35,8 @@ export interface TicketServiceOptions {
   readonly credential: KmsCredential | undefined;
   /** Where tickets outlive the program; in memory only when absent. */
   readonly archive?: TicketArchive;
+  /** The tickets of messages name this account too, so that its other devices can read what it sends (profile 5.5). */
+  readonly isForOwnDevices?: boolean;
 }
 
 interface Access {
@@ -50,6 +52,7 @@ export class TicketService {
   readonly #self: MikeyIdentity;
   readonly #access: Access | undefined;
   readonly #withoutKms: KmsState;
+  readonly #isForOwnDevices: boolean;
   readonly #cache = new TicketCache<GrantedTicket>(octetsOf);
   readonly #archive: TicketArchive | undefined;
   #loading: Promise<void> | undefined;
@@ -58,8 +61,9 @@ export class TicketService {
   /** What the KMS left unanswered: the oldest of these is what it is asked first when it may be back. */
   readonly #open = new Map<string, () => Promise<unknown>>();
 
-  constructor({ ports, self, kms, credential, archive }: TicketServiceOptions) {
+  constructor({ ports, self, kms, credential, archive, isForOwnDevices = false }: TicketServiceOptions) {
     this.#ports = ports;
+    this.#isForOwnDevices = isForOwnDevices;
     this.#self = uriIdentity(self);
     this.events = new Events((error) => ports.log.log('error', 'kms.listener-failed', { reason: String(error) }));
     this.#withoutKms = {
@@ -103,12 +107,13 @@ export class TicketService {
   }
 
   /**
-   * A ticket for `recipient` (a KMS user identity). Callers that ask for the same at the same time share one request.
+   * A ticket for `recipient` (a KMS user identity), or for several who may each resolve it, in any order. Callers that ask for the same at the same time share one request.
    * @param renew asks for a new one although there is one that may still be used.
    * @throws RefusalError `no-kms`, `kms-unreachable`, `kms-refused` or `kms-answer-invalid`.
    */
-  async ticketFor(recipient: string, kind: TicketKind, renew = false): Promise<GrantedTicket> {
+  async ticketFor(recipients: string | readonly string[], kind: TicketKind, renew = false): Promise<GrantedTicket> {
     this.#require();
+    const recipient = this.#nameOf(recipients, kind);
     await this.#load();
     const cached = renew ? undefined : this.#cache.get(recipient, kind, this.now());
     if (cached !== undefined) return cached;
@@ -118,13 +123,13 @@ export class TicketService {
       key,
       () =>
         this.#require().kms.ticketsMadeHere === true ? this.#make(recipient, kind) : this.#request(recipient, kind),
-      () => this.ticketFor(recipient, kind),
+      () => this.ticketFor(namesOf(recipient), kind),
     );
   }
 
   /** Forgets a ticket that proved useless, so that the next message asks for a new one. */
-  drop(recipient: string, kind: TicketKind): void {
-    this.#cache.drop(recipient, kind);
+  drop(recipients: string | readonly string[], kind: TicketKind): void {
+    this.#cache.drop(this.#nameOf(recipients, kind), kind);
     this.#keep();
   }
 
@@ -134,7 +139,7 @@ export class TicketService {
     kind: TicketKind,
   ): Promise<{ readonly from: number; readonly until: number } | undefined> {
     await this.#load();
-    const ticket = this.#cache.get(recipient, kind, this.now());
+    const ticket = this.#cache.get(this.#nameOf(recipient, kind), kind, this.now());
     const until = ticket === undefined ? undefined : reusableUntil(ticket);
     return ticket === undefined || until === undefined ? undefined : { from: ticket.issuedAt, until };
   }
@@ -183,7 +188,13 @@ export class TicketService {
     const { kms, credential } = this.#require();
     const now = this.now();
     const key = await credential.current(now);
-    const ticket = makeOwnTicket(kms, key, { self: this.#self, recipient, kind, now, random: this.#ports.random });
+    const ticket = makeOwnTicket(kms, key, {
+      self: this.#self,
+      recipients: namesOf(recipient),
+      kind,
+      now,
+      random: this.#ports.random,
+    });
     if (this.#cache.put(recipient, kind, ticket, now)) this.#keep();
     this.#ports.log.log('info', 'ticket.made', { kind, validUntil: ticket.validUntil });
     return ticket;
@@ -198,7 +209,7 @@ export class TicketService {
           suite: kms.suite,
           initiator: this.#self,
           kms: uriIdentity(kms.identity),
-          responders: [uriIdentity(recipient)],
+          responders: namesOf(recipient).map(uriIdentity),
           flags: kind === 'session' ? msrpTicketFlags : messageTicketFlags,
           keyKind: kind === 'session' ? 'TGK' : 'GTGK',
           validFrom: now - profile.ticket.startsBeforeIssueSeconds * 1000,
@@ -304,10 +315,20 @@ export class TicketService {
     this.#cache.clear();
   }
 
+  /** Under which a ticket is kept: an address, or several with a blank between them, which none of them can have. */
+  #nameOf(recipients: string | readonly string[], kind: TicketKind): string {
+    const own = kind === 'message' && this.#isForOwnDevices ? [identityText(this.#self)] : [];
+    return [...new Set([recipients, own].flat())].sort().join(' ');
+  }
+
   #require(): Access {
     if (this.#access === undefined) throw refuse('no-kms');
     return this.#access;
   }
+}
+
+function namesOf(ticketName: string): readonly string[] {
+  return ticketName.split(' ');
 }
 
 function octetsOf(ticket: GrantedTicket): number {

@@ -1,6 +1,6 @@
 import { ProtocolError } from '../../base/errors.ts';
 import { parseSipUri } from '../../protocol/sip/headers.ts';
-import type { SipMessage } from '../../protocol/sip/message.ts';
+import { SipMessage } from '../../protocol/sip/message.ts';
 import type { LabUser } from '../users.ts';
 import { Dialogs, type Dialog } from './dialogs.ts';
 import type { Flow } from './flow.ts';
@@ -96,7 +96,14 @@ export class Proxy {
   #route(flow: Flow, request: SipMessage): void {
     const dialog = this.#dialogs.find(request);
     const isParticipant = dialog !== undefined && this.#dialogs.sideOf(dialog, flow) !== undefined;
-    const sender = this.#options.registrar.bindings.onFlow(flow)?.user;
+    const { registrar } = this.#options;
+    const registered = registrar.bindings.onFlow(flow)?.user;
+    const sender = registered ?? (isParticipant ? undefined : registrar.senderBeside(flow, request));
+    if (sender instanceof SipMessage) {
+      flow.send(sender);
+      return;
+    }
+    request.headers.remove('Proxy-Authorization');
     const handle = isParticipant ? undefined : this.#claimed(request);
     const isInService = handle !== undefined && /;\s*tag\s*=/i.test(request.headers.get('To') ?? '');
     const refusal = this.#refusal(flow, request, sender, isParticipant || isInService);

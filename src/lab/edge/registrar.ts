@@ -71,6 +71,24 @@ export class Registrar {
     return this.#authenticated(flow, request, user);
   }
 
+  /**
+   * Who sends a request over TCP without being registered there, as it is too long for the datagrams of the registration
+   * (RFC 3261 18.1.1): whoever has the password, asked for by 407. Undefined when nobody in it is registered so.
+   */
+  senderBeside(flow: Flow, request: SipMessage): LabUser | SipMessage | undefined {
+    const user = this.userOf(parseNameAddress(request.headers.get('From') ?? '').uri);
+    const isCandidate = flow.transport === 'tcp' && flow.user === undefined && user?.authentication === 'digest';
+    if (!isCandidate || !this.bindings.of(user).some((binding) => binding.flow.transport === 'udp')) return undefined;
+    const proof = request.clone();
+    proof.headers.remove('Authorization').add('Authorization', request.headers.get('Proxy-Authorization') ?? '');
+    const verdict = this.#authenticator.verify(proof, user, Date.now());
+    if (verdict.kind === 'accepted') return user;
+    if (verdict.kind === 'refused') return replyTo(request, 403);
+    const reply = replyTo(request, 407);
+    for (const challenge of this.#challenges(user, verdict.stale)) reply.headers.add('Proxy-Authenticate', challenge);
+    return reply;
+  }
+
   /** The network ends registrations by itself (RFC 3680, TS 24.229 5.4.1.5); returns how many. */
   deregister(user: LabUser, why: BindingEnd, retryAfterSeconds?: number): number {
     const bindings = this.bindings.of(user);

@@ -6,12 +6,13 @@ import type {
   CheckedInput,
   KmsState,
   MessageView,
+  Refusal,
   RegistrationState,
   SendOutcome,
   SessionOutcome,
   SessionView,
 } from '../../contract/index.ts';
-import type { Account, IncomingRefusal } from '../../engine/account.ts';
+import type { Account } from '../../engine/account.ts';
 import type { ChatMessage, SessionView as EngineSession } from '../../engine/chat-message.ts';
 import type { RegistrationState as EngineRegistration } from '../../engine/sip/index.ts';
 import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
@@ -34,7 +35,8 @@ export type HostedAccount = Pick<
   | 'composing'
   | 'markDisplayed'
   | 'status'
-  | 'conversations'
+  | 'history'
+  | 'contactPolicies'
   | 'setContactPolicy'
 > &
   AccountWithFiles;
@@ -49,22 +51,11 @@ export interface DeskParts {
   readonly shell?: FileShell | undefined;
 }
 
-/** Conversations that strangers may begin by something that was refused. */
-const conversationsByRefusal = 200;
-
-/**
- * One account on the screens' side. It adds what only screens need: a message is there from the moment it is sent, keeps its
- * place and id whatever becomes of it, and stays when it was refused.
- */
+/** One account on the screens' side: what the engine keeps and tells, in the words of the contract. */
 export class AccountDesk {
   readonly files: FileDesk;
   readonly #parts: DeskParts;
   readonly #subscriptions: Unsubscribe[];
-  /** Own messages that the engine told of while sends to the same peer were under way: one of these is that send's. */
-  readonly #held = new Map<string, ChatMessage[]>();
-  readonly #sending = new Map<string, number>();
-  /** The engine's id of an own message, to the id under which it stands on the screens. */
-  readonly #shownAs = new Map<string, string>();
 
   constructor(parts: DeskParts) {
     this.#parts = parts;
@@ -74,14 +65,19 @@ export class AccountDesk {
     this.#subscriptions = [
       account.events.on('registration', () => parts.emit({ event: 'account', account: this.view() })),
       account.events.on('messageReceived', (message) => book.putMessage(this.#shown(message))),
-      account.events.on('messageState', (message) => this.#messageChanged(message)),
-      account.events.on('messageCancelled', (message) => this.#messageCancelled(message)),
+      account.events.on('messageState', (message) => book.putMessage(this.#shown(message))),
+      account.events.on('messageCancelled', ({ id, conversation }) =>
+        book.messageRemoved({ accountId: this.id, peer: conversation }, id),
+      ),
       account.events.on('kms', () => parts.emit({ event: 'account', account: this.view() })),
       account.events.on('session', ({ session }) => this.#sessionChanged(session.peer)),
       account.events.on('composing', ({ peer, isWriting }) =>
         book.setPeerWriting({ accountId: this.id, peer }, isWriting),
       ),
-      account.events.on('incomingRefused', (refused) => this.#incomingRefused(refused)),
+      account.events.on('incomingRefused', ({ message }) => {
+        // A copy of what is there already is nothing to read.
+        if (message !== undefined) book.putMessage(this.#shown(message));
+      }),
     ];
   }
 
@@ -130,8 +126,7 @@ export class AccountDesk {
 
   /** Takes back a message that waits. @throws BridgeFault when it is on its way. */
   cancelWaiting(messageId: string): void {
-    const engineId = [...this.#shownAs].find(([, shown]) => shown === messageId)?.[0] ?? messageId;
-    if (!this.#parts.account.cancelMessage(engineId)) {
+    if (!this.#parts.account.cancelMessage(messageId)) {
       throw new BridgeFault('invalid-input', 'This message does not wait any more: it is on its way.');
     }
   }
@@ -142,12 +137,9 @@ export class AccountDesk {
     const peer = this.peerOf(input.to);
     const key = { accountId: this.id, peer };
     if (replaces !== undefined) {
-      if (book.findMessage(key, replaces)?.state === 'waiting') this.cancelWaiting(replaces);
+      if (book.findMessage(key, replaces)?.state === 'queued') this.cancelWaiting(replaces);
       else book.removeMessage(key, replaces);
     }
-    const sending = this.#begun(peer, text, way);
-    book.putMessage(sending);
-    this.#count(peer, 1);
     const outcome = await account.sendMessage({
       to: input.to,
       text,
@@ -155,23 +147,18 @@ export class AccountDesk {
       ...(policy === undefined ? {} : { policy }),
       ...(consent === undefined ? {} : { consent }),
     });
-    if (outcome.outcome === 'offered') {
-      this.#count(peer, -1);
-      book.removeMessage(key, sending.id);
-      this.#release(peer);
-      return { outcome: 'offered', fileId: outcome.file.id };
+    switch (outcome.outcome) {
+      case 'offered':
+        return { outcome: 'offered', fileId: outcome.file.id };
+      case 'refused': {
+        const { refusal, message } = outcome;
+        const attempt = message === undefined ? this.#unkept(peer, text, way, refusal) : this.#shown(message);
+        return { outcome: 'refused', refusal, message: attempt };
+      }
+      case 'sent':
+      case 'waiting':
+        return { outcome: outcome.outcome, message: this.#shown(outcome.message) };
     }
-    if (outcome.outcome !== 'refused') this.#shownAs.set(outcome.message.id, sending.id);
-    this.#count(peer, -1);
-    const message: MessageView =
-      outcome.outcome === 'refused'
-        ? { ...sending, state: 'refused', problem: outcome.refusal }
-        : this.#shown(this.#latest(peer, outcome.message));
-    book.putMessage(message);
-    this.#release(peer);
-    return outcome.outcome === 'refused'
-      ? { outcome: 'refused', refusal: outcome.refusal, message }
-      : { outcome: outcome.outcome, message };
   }
 
   async openSession({ to, policy }: CheckedInput<'openSession'>): Promise<SessionOutcome> {
@@ -203,56 +190,12 @@ export class AccountDesk {
     this.#parts.book.setPolicy({ accountId: this.id, peer: contact }, policy ?? undefined);
   }
 
-  /** What was said before the screens came is shown as read. */
+  /** What was said before the screens came. */
   #takeOver(): void {
     const { account, book } = this.#parts;
-    for (const [contact, policy] of Object.entries(account.config.contactPolicies ?? {})) {
-      book.setPolicy({ accountId: this.id, peer: this.peerOf(contact) }, policy);
-    }
-    for (const { peer, messages } of account.conversations()) {
-      for (const message of messages) book.putMessage(this.#shown(message));
-      if (messages.length > 0) book.markRead({ accountId: this.id, peer });
-    }
+    book.addAccount(this.id, account.history);
+    for (const [peer, policy] of account.contactPolicies()) book.setPolicy({ accountId: this.id, peer }, policy);
     for (const { peer } of account.status().sessions) this.#sessionChanged(peer);
-  }
-
-  #messageChanged(message: ChatMessage): void {
-    const peer = message.conversation;
-    const isOwnNews = message.direction === 'out' && !this.#shownAs.has(message.id);
-    if (isOwnNews && (this.#sending.get(peer) ?? 0) > 0) {
-      this.#held.set(peer, [...(this.#held.get(peer) ?? []), message]);
-    } else {
-      this.#parts.book.putMessage(this.#shown(message));
-    }
-  }
-
-  #messageCancelled(message: ChatMessage): void {
-    const shownId = this.#shown(message).id;
-    const key = { accountId: this.id, peer: message.conversation };
-    if (this.#parts.book.findMessage(key, shownId) !== undefined) this.#parts.book.removeMessage(key, shownId);
-    this.#shownAs.delete(message.id);
-  }
-
-  /** What the engine last said of a message, which may be more than the outcome of the send. */
-  #latest(peer: string, message: ChatMessage): ChatMessage {
-    return this.#held.get(peer)?.findLast((held) => held.id === message.id) ?? message;
-  }
-
-  /** When no send is under way any more, what is left was sent by somebody else who drives this account. */
-  #release(peer: string): void {
-    const held = (this.#held.get(peer) ?? []).filter((message) => !this.#shownAs.has(message.id));
-    if ((this.#sending.get(peer) ?? 0) > 0) {
-      this.#held.set(peer, held);
-      return;
-    }
-    this.#held.delete(peer);
-    for (const message of held) this.#parts.book.putMessage(this.#shown(message));
-  }
-
-  #count(peer: string, step: 1 | -1): void {
-    const count = (this.#sending.get(peer) ?? 0) + step;
-    if (count === 0) this.#sending.delete(peer);
-    else this.#sending.set(peer, count);
   }
 
   #sessionChanged(peer: string): void {
@@ -264,22 +207,8 @@ export class AccountDesk {
     this.#parts.book.setSession({ accountId: this.id, peer }, newest === undefined ? undefined : shownSession(newest));
   }
 
-  #incomingRefused({ way, peer, refusal }: IncomingRefusal): void {
-    const { account, book } = this.#parts;
-    // A copy of what is there already is nothing to read.
-    if (refusal.code === 'replayed') return;
-    if (!book.has({ accountId: this.id, peer }) && book.size >= conversationsByRefusal) return;
-    book.putMessage({
-      ...this.#begun(peer, '', way),
-      direction: 'in',
-      from: peer,
-      to: account.config.identity,
-      state: 'refused',
-      problem: refusal,
-    });
-  }
-
-  #begun(peer: string, text: string, way: MessageView['way']): MessageView {
+  /** An attempt of which the engine kept nothing: it stands nowhere but in the answer. */
+  #unkept(peer: string, text: string, way: MessageView['way'], problem: Refusal): MessageView {
     const { account, clock, random } = this.#parts;
     return {
       id: randomId(random, 12),
@@ -292,12 +221,13 @@ export class AccountDesk {
       at: clock.now(),
       way,
       level: 'none',
-      state: 'sending',
+      state: 'refused',
+      problem,
     };
   }
 
   #shown(message: ChatMessage): MessageView {
-    return { ...message, id: this.#shownAs.get(message.id) ?? message.id, accountId: this.id };
+    return { ...message, accountId: this.id };
   }
 }
 

@@ -65,7 +65,7 @@ export class AccountHost implements BridgeHost {
 
   discardMessage({ messageId, ...key }: CheckedInput<'discardMessage'>) {
     const message = this.#book.findMessage(key, messageId);
-    if (message?.state === 'waiting') {
+    if (message?.state === 'queued') {
       this.#desk(key.accountId).cancelWaiting(messageId);
       return {};
     }

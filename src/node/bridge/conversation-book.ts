@@ -1,16 +1,17 @@
 import type { CheckedInput, ConversationView, MessageView, Policy, SessionView } from '../../contract/index.ts';
+import type { AccountHistory } from '../../engine/messages/account-history.ts';
 import { BridgeFault, type HostEvent } from './host.ts';
 
-/** Messages kept for the screens in each conversation; older ones are dropped from memory first. */
-const messagesKept = 5000;
+/** Where the messages of an account are, and what of them is unread. */
+export type BookHistory = Pick<AccountHistory, 'page' | 'conversations' | 'summary' | 'get' | 'markRead' | 'remove'>;
 
+/** What of a conversation lives as long as the screens do. */
 interface Conversation {
   readonly accountId: string;
   readonly peer: string;
-  readonly messages: Map<string, MessageView>;
   policy: Policy | undefined;
   session: SessionView | undefined;
-  unread: number;
+  unreadFiles: number;
   lastFile: ConversationView['lastFile'];
   isPeerWriting: boolean;
 }
@@ -20,22 +21,25 @@ interface Key {
   readonly peer: string;
 }
 
-/** What the screens know of the conversations: messages in the order of their arrival, what is unread, what is open. */
+/** What the screens know of the conversations: their messages stand in the history of the account, page by page. */
 export class ConversationBook {
   readonly #conversations = new Map<string, Conversation>();
+  readonly #histories = new Map<string, BookHistory>();
   readonly #emit: (event: HostEvent) => void;
 
   constructor(emit: (event: HostEvent) => void) {
     this.#emit = emit;
   }
 
-  views(): ConversationView[] {
-    return [...this.#conversations.values()].map(viewOf);
+  /** An account, with what was said in earlier runs of the program. */
+  addAccount(accountId: string, history: BookHistory): void {
+    this.#histories.set(accountId, history);
+    // The one that was spoken in last comes first in the history, and last among those that were begun here.
+    for (const { peer } of [...history.conversations()].reverse()) this.#open({ accountId, peer });
   }
 
-  /** Number of conversations. */
-  get size(): number {
-    return this.#conversations.size;
+  views(): ConversationView[] {
+    return [...this.#conversations.values()].map((conversation) => this.#viewOf(conversation));
   }
 
   has(key: Key): boolean {
@@ -45,22 +49,15 @@ export class ConversationBook {
   /** Makes the conversation when there is none yet. */
   start(key: Key): ConversationView {
     const existing = this.#conversations.get(keyText(key));
-    if (existing !== undefined) return viewOf(existing);
+    if (existing !== undefined) return this.#viewOf(existing);
     const conversation = this.#open(key);
     this.#changed(conversation);
-    return viewOf(conversation);
+    return this.#viewOf(conversation);
   }
 
-  /** Adds a message, or replaces what was known of it. A new incoming one counts as unread. */
+  /** A message of the history is new, or has changed. */
   putMessage(message: MessageView): void {
     const conversation = this.#open({ accountId: message.accountId, peer: message.conversation });
-    const isNew = !conversation.messages.has(message.id);
-    conversation.messages.set(message.id, message);
-    if (isNew && message.direction === 'in') conversation.unread += 1;
-    if (conversation.messages.size > messagesKept) {
-      const oldest = conversation.messages.keys().next();
-      if (oldest.done !== true) conversation.messages.delete(oldest.value);
-    }
     this.#emit({ event: 'message', message });
     this.#changed(conversation);
   }
@@ -71,36 +68,47 @@ export class ConversationBook {
     const before = conversation.lastFile;
     const isLater = before === undefined || file.at > before.at;
     if (isLater) conversation.lastFile = file;
-    if (isNews) conversation.unread += 1;
+    if (isNews) conversation.unreadFiles += 1;
     if (isLater || isNews) this.#changed(conversation);
   }
 
   /** @throws BridgeFault `no-such-message` */
   removeMessage(key: Key, messageId: string): void {
-    const conversation = this.#find(key);
-    if (!conversation.messages.delete(messageId)) {
+    this.#find(key);
+    if (this.findMessage(key, messageId) === undefined) {
       throw new BridgeFault('no-such-message', 'This message is no longer there.');
     }
+    this.#historyOf(key).remove(messageId);
+    this.messageRemoved(key, messageId);
+  }
+
+  /** A message is not in the history any more. */
+  messageRemoved(key: Key, messageId: string): void {
+    const conversation = this.#conversations.get(keyText(key));
     this.#emit({ event: 'messageRemoved', accountId: key.accountId, conversation: key.peer, messageId });
-    this.#changed(conversation);
+    if (conversation !== undefined) this.#changed(conversation);
   }
 
   findMessage(key: Key, messageId: string): MessageView | undefined {
-    return this.#conversations.get(keyText(key))?.messages.get(messageId);
+    const message = this.#historyOf(key).get(messageId);
+    return message?.conversation === key.peer ? { ...message, accountId: key.accountId } : undefined;
   }
 
   listMessages(input: CheckedInput<'listMessages'>): { messages: MessageView[]; hasMore: boolean } {
-    const all = [...this.#find(input).messages.values()];
-    const end = input.before === undefined ? all.length : all.findIndex((message) => message.id === input.before);
-    if (end < 0) throw new BridgeFault('no-such-message', 'This message is no longer there.');
-    const start = Math.max(0, end - input.limit);
-    return { messages: all.slice(start, end), hasMore: start > 0 };
+    const { accountId, peer, limit, before } = input;
+    this.#find(input);
+    if (before !== undefined && this.findMessage(input, before) === undefined) {
+      throw new BridgeFault('no-such-message', 'This message is no longer there.');
+    }
+    const { messages, hasMore } = this.#historyOf(input).page(peer, limit, before);
+    return { messages: messages.map((message) => ({ ...message, accountId })), hasMore };
   }
 
   markRead(key: Key): void {
     const conversation = this.#find(key);
-    if (conversation.unread === 0) return;
-    conversation.unread = 0;
+    if (this.#viewOf(conversation).unread === 0) return;
+    this.#historyOf(key).markRead(key.peer);
+    conversation.unreadFiles = 0;
     this.#changed(conversation);
   }
 
@@ -134,10 +142,9 @@ export class ConversationBook {
     const conversation: Conversation = {
       accountId: key.accountId,
       peer: key.peer,
-      messages: new Map(),
       policy: undefined,
       session: undefined,
-      unread: 0,
+      unreadFiles: 0,
       lastFile: undefined,
       isPeerWriting: false,
     };
@@ -151,25 +158,33 @@ export class ConversationBook {
     return conversation;
   }
 
+  #historyOf({ accountId }: { readonly accountId: string }): BookHistory {
+    const history = this.#histories.get(accountId);
+    if (history === undefined) throw new BridgeFault('no-such-account', 'There is no such account.');
+    return history;
+  }
+
   #changed(conversation: Conversation): void {
-    this.#emit({ event: 'conversation', conversation: viewOf(conversation) });
+    this.#emit({ event: 'conversation', conversation: this.#viewOf(conversation) });
+  }
+
+  #viewOf({ unreadFiles, ...conversation }: Conversation): ConversationView {
+    const { accountId, peer, policy, session, isPeerWriting, lastFile } = conversation;
+    const summary = this.#histories.get(accountId)?.summary(peer);
+    const last = summary?.lastMessage;
+    return {
+      accountId,
+      peer,
+      policy,
+      session,
+      unread: (summary?.unread ?? 0) + unreadFiles,
+      lastFile,
+      ...(isPeerWriting ? { isPeerWriting } : {}),
+      lastMessage: last === undefined ? undefined : { ...last, accountId },
+    };
   }
 }
 
 function keyText({ accountId, peer }: Key): string {
   return JSON.stringify([accountId, peer]);
-}
-
-function viewOf(conversation: Conversation): ConversationView {
-  const { accountId, peer, policy, session, unread, isPeerWriting, lastFile } = conversation;
-  return {
-    accountId,
-    peer,
-    policy,
-    session,
-    unread,
-    lastFile,
-    ...(isPeerWriting ? { isPeerWriting } : {}),
-    lastMessage: [...conversation.messages.values()].at(-1),
-  };
 }

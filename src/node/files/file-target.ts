@@ -1,23 +1,16 @@
-import { link, mkdir, open, rename, rm, stat, statfs, unlink, type FileHandle } from 'node:fs/promises';
+import { link, mkdir, open, rename, rm, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describeError, ProtocolError } from '../../base/errors.ts';
-import { startDigest, type RunningDigest } from '../../crypto/digest.ts';
 import type { FileTarget, FileTargetOptions, FinishedFile, TransferNote } from '../../engine/files/file-storage.ts';
-import type { FileHash } from '../../protocol/sdp/index.ts';
-import { hashOf } from './file-source.ts';
+import { refuseFullDisk } from './free-space.ts';
 import { GatheredFileWriter } from './gathered-file-writer.ts';
+import { ReceivedHashes } from './received-hashes.ts';
 import { numberedFileName, safeFileName } from './safe-name.ts';
 import { partialFolder, partialPaths, writeNote } from './transfer-notes.ts';
 
 export { partialFolder } from './transfer-notes.ts';
 
-/** Left free on the disk, so that a file that just fits does not stop everything else. */
-const spareOctets = 64 * 1024 * 1024;
-const digests = { 'sha-1': 'sha1', 'sha-256': 'sha256', 'sha-384': 'sha384', 'sha-512': 'sha512' } as const;
-const trusted: readonly string[] = ['sha-256', 'sha-384', 'sha-512'];
 const maxNames = 10_000;
-
-type Algorithm = keyof typeof digests;
 
 /** @throws ProtocolError `local`, field `file.folder`, when there is no room or the folder cannot be written. */
 export async function openFileTarget(folder: string, options: FileTargetOptions): Promise<FileTarget> {
@@ -45,27 +38,14 @@ export async function openFileTarget(folder: string, options: FileTargetOptions)
   }
 }
 
-async function refuseFullDisk(folder: string, octets: number): Promise<void> {
-  const { bavail, bsize } = await statfs(folder);
-  if (bavail * bsize < octets + spareOctets) {
-    throw new ProtocolError('local', 'no room on the disk', {
-      field: 'file.folder',
-      expected: `${octets} octets free`,
-      cause: Object.assign(new Error('no room on the disk'), { code: 'ENOSPC' }),
-    });
-  }
-}
-
 class NodeFileTarget implements FileTarget {
   readonly #folder: string;
   readonly #path: string;
   readonly #notePath: string;
   readonly #file: FileHandle;
   readonly #options: FileTargetOptions;
-  /** Of each hash that the sender named and that we know, running over what was written so far. */
-  readonly #running = new Map<FileHash, RunningDigest>();
+  readonly #hashes: ReceivedHashes;
   #writer: GatheredFileWriter;
-  #position = 0;
   #present = 0;
   #isOpen = true;
 
@@ -81,9 +61,7 @@ class NodeFileTarget implements FileTarget {
     this.#file = file;
     this.#options = options;
     this.#writer = new GatheredFileWriter(file, 0);
-    for (const hash of options.hashes) {
-      if (isKnown(hash.algorithm)) this.#running.set(hash, startDigest(digests[hash.algorithm]));
-    }
+    this.#hashes = new ReceivedHashes(options);
   }
 
   get present(): number {
@@ -93,35 +71,25 @@ class NodeFileTarget implements FileTarget {
   /** Hashes what an earlier attempt left, so that going on costs nothing more. */
   async takeUp(octets: number): Promise<void> {
     const buffer = Buffer.allocUnsafe(1024 * 1024);
-    while (this.#position < octets) {
-      const { bytesRead } = await this.#file.read(
-        buffer,
-        0,
-        Math.min(buffer.length, octets - this.#position),
-        this.#position,
-      );
+    while (this.#hashes.position < octets) {
+      const { position } = this.#hashes;
+      const { bytesRead } = await this.#file.read(buffer, 0, Math.min(buffer.length, octets - position), position);
       if (bytesRead === 0) break;
-      this.#hash(buffer.subarray(0, bytesRead));
+      this.#hashes.add(buffer.subarray(0, bytesRead));
     }
-    this.#present = this.#position;
-    this.#writer = new GatheredFileWriter(this.#file, this.#position);
+    this.#present = this.#hashes.position;
+    this.#writer = new GatheredFileWriter(this.#file, this.#present);
   }
 
   write(position: number, bytes: Uint8Array): void | Promise<void> {
-    if (position !== this.#position)
-      wrong('file.position', `octet ${position} after ${this.#position}`, 'octets in order');
-    const { size, maxOctets } = this.#options;
-    if (position + bytes.length > (size ?? maxOctets)) {
-      wrong('file.size', 'longer than announced', `${size ?? maxOctets} octets`);
-    }
-    this.#hash(bytes);
+    this.#hashes.take(position, bytes);
     return this.#writer.write(bytes);
   }
 
   async finish(): Promise<FinishedFile> {
     try {
       await this.#writer.drained();
-      this.#check();
+      this.#hashes.check();
       await this.#file.sync();
     } catch (error) {
       await this.discard();
@@ -130,7 +98,7 @@ class NodeFileTarget implements FileTarget {
     await this.#close();
     const path = await this.#giveName(safeFileName(this.#options.name));
     await rm(this.#notePath, { force: true });
-    return { path, hashChecked: [...this.#running.keys()].some(({ algorithm }) => trusted.includes(algorithm)) };
+    return { path, hashChecked: this.#hashes.isTrusted };
   }
 
   async suspend(): Promise<void> {
@@ -149,21 +117,6 @@ class NodeFileTarget implements FileTarget {
 
   keepNote(note: TransferNote): Promise<void> {
     return writeNote(this.#notePath, note);
-  }
-
-  #hash(bytes: Uint8Array): void {
-    for (const digest of this.#running.values()) digest.update(bytes);
-    this.#position += bytes.length;
-  }
-
-  #check(): void {
-    const { size } = this.#options;
-    if (size !== undefined && this.#position !== size) wrong('file.size', `${this.#position} octets`, `${size} octets`);
-    for (const [expected, digest] of this.#running) {
-      if (hashOf(expected.algorithm, digest.finish()).value !== expected.value.toUpperCase()) {
-        wrong('file.hash', 'another content than announced', `the announced ${expected.algorithm} hash`);
-      }
-    }
   }
 
   /** A link to a free name fails where the name is taken, so nothing that was there is ever replaced. */
@@ -191,10 +144,6 @@ class NodeFileTarget implements FileTarget {
     this.#isOpen = false;
     await this.#file.close();
   }
-}
-
-function isKnown(algorithm: string): algorithm is Algorithm {
-  return Object.hasOwn(digests, algorithm);
 }
 
 function codeOf(error: unknown): string {

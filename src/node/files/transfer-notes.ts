@@ -1,7 +1,7 @@
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { z } from 'zod';
-import { toHex, utf8 } from '../../base/bytes.ts';
+import { fromUtf8, toHex, utf8 } from '../../base/bytes.ts';
 import { evidence, protectionLevel } from '../../contract/index.ts';
 import { sha256 } from '../../crypto/digest.ts';
 import type { KeptTransfer, TransferNote } from '../../engine/files/file-storage.ts';
@@ -43,30 +43,53 @@ export function partialPaths(folder: string, key: string): { readonly part: stri
   };
 }
 
+/** How notes and parts are on the disk. */
+export interface PartForm {
+  /** @param name of the note's file, without its ending */
+  readonly write: (text: string, name: string) => string | Uint8Array;
+  /** Undefined for what was not written so. */
+  readonly read: (octets: Uint8Array, name: string) => string | undefined;
+  /** Octets of the file in a part of this size. */
+  readonly octets: (partOctets: number) => number;
+}
+
+export const plainForm: PartForm = {
+  write: (text) => text,
+  read: (octets) => fromUtf8(octets),
+  octets: (partOctets) => partOctets,
+};
+
 /** A crash leaves the old note or the new one, whole. */
-export function writeNote(path: string, note: TransferNote): Promise<void> {
-  return replaceFile(path, JSON.stringify(note));
+export function writeNote(path: string, note: TransferNote, form = plainForm): Promise<void> {
+  return replaceFile(path, form.write(JSON.stringify(note), basename(path, '.json')));
 }
 
 /** Unfinished files of one account. Removes parts of any account that are older than 30 days. */
-export async function readNotes(folder: string, account: string, now: number): Promise<KeptTransfer[]> {
+export async function readNotes(
+  folder: string,
+  account: string,
+  now: number,
+  form = plainForm,
+): Promise<KeptTransfer[]> {
   const partials = join(folder, partialFolder);
   const names = await readdir(partials).catch(() => []);
   await sweep(partials, names, now);
   const kept: KeptTransfer[] = [];
   for (const name of names.filter((entry) => entry.endsWith('.json')).slice(0, maxNotes)) {
-    const note = await readNote(join(partials, name));
+    const note = await readNote(join(partials, name), form);
     const part = await stat(join(partials, name.replace(/json$/, 'part'))).catch(() => undefined);
-    if (note?.account === account && part?.isFile() === true) kept.push({ note, present: part.size });
+    if (note?.account === account && part?.isFile() === true) kept.push({ note, present: form.octets(part.size) });
   }
   return kept.sort((one, other) => one.note.at - other.note.at);
 }
 
 /** Undefined for one that is gone or damaged: its part is swept when its time comes. */
-async function readNote(path: string): Promise<TransferNote | undefined> {
+async function readNote(path: string, form: PartForm): Promise<TransferNote | undefined> {
   try {
     if ((await stat(path)).size > maxNoteOctets) return undefined;
-    const { size, ...rest } = noteSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+    const { size, ...rest } = noteSchema.parse(
+      JSON.parse(form.read(await readFile(path), basename(path, '.json')) ?? ''),
+    );
     return { ...rest, size };
   } catch {
     return undefined;

@@ -21,6 +21,8 @@ export interface CpimHeader {
 export interface CpimMessage {
   readonly from?: CpimAddress;
   readonly to: readonly CpimAddress[];
+  /** RFC 3862 4.3; at least one when present, as of the routes. */
+  readonly cc?: readonly CpimAddress[];
   /** Milliseconds since 1970. */
   readonly dateTime?: number;
   readonly subject?: string;
@@ -28,6 +30,12 @@ export interface CpimMessage {
   readonly messageId?: string;
   /** `imdn.Disposition-Notification` (RFC 5438 6.2), for example `positive-delivery`. */
   readonly dispositions: readonly string[];
+  /** `imdn.Original-To` (RFC 5438 6.4). */
+  readonly originalTo?: CpimAddress;
+  /** `imdn.IMDN-Record-Route` (RFC 5438 6.5), as it stands, the top one first. */
+  readonly recordRoute?: readonly CpimAddress[];
+  /** `imdn.IMDN-Route` (RFC 5438 6.6), the top one first. */
+  readonly route?: readonly CpimAddress[];
   readonly otherHeaders: readonly CpimHeader[];
   /** Has at least a Content-Type header. */
   readonly content: MimeEntity;

@@ -16,10 +16,14 @@ interface RawHeader {
 interface Fields {
   from?: CpimAddress;
   to: CpimAddress[];
+  cc?: CpimAddress[];
   dateTime?: number;
   subject?: string;
   messageId?: string;
   dispositions: string[];
+  originalTo?: CpimAddress;
+  recordRoute?: CpimAddress[];
+  route?: CpimAddress[];
   otherHeaders: CpimHeader[];
 }
 
@@ -37,8 +41,8 @@ export function decodeCpim(bytes: Uint8Array): CpimMessage {
     fail('too large', 'cpim', cpimLimits.maxOctets, `at most ${cpimLimits.maxOctets} octets`);
   }
   const fields: Fields = { to: [], dispositions: [], otherHeaders: [] };
-  const { headers, contentOffset } = readHeaders(bytes);
-  for (const header of headers) interpret(header, fields);
+  const { headers, namespaces, contentOffset } = readHeaders(bytes);
+  for (const header of headers) interpret(header, fields, namespaces);
   const content = decodeMimeEntity(bytes.subarray(contentOffset), 'cpim.content', contentOffset);
   if (headerValue(content.headers, 'Content-Type') === undefined) {
     fail('no Content-Type', 'cpim.content', contentOffset, 'a Content-Type (RFC 3862 2.4)');
@@ -46,7 +50,11 @@ export function decodeCpim(bytes: Uint8Array): CpimMessage {
   return { ...fields, content };
 }
 
-function readHeaders(bytes: Uint8Array): { headers: RawHeader[]; contentOffset: number } {
+function readHeaders(bytes: Uint8Array): {
+  readonly headers: readonly RawHeader[];
+  readonly namespaces: ReadonlyMap<string, string>;
+  readonly contentOffset: number;
+} {
   const headers: RawHeader[] = [];
   const namespaces = new Map<string, string>([
     ['', cpimNamespaces.core],
@@ -60,7 +68,7 @@ function readHeaders(bytes: Uint8Array): { headers: RawHeader[]; contentOffset: 
       fail('too many or too long headers', 'cpim.headers', offset, `${cpimLimits.maxHeaders} headers`);
     }
     const line = fromUtf8(bytes.subarray(offset, end), 'cpim.headers').replace(/\r$/, '');
-    if (line === '') return { headers, contentOffset: end + 1 };
+    if (line === '') return { headers, namespaces, contentOffset: end + 1 };
     const header = readHeader(line, offset, namespaces);
     if (header.namespace === cpimNamespaces.core && header.name === 'NS') declareNamespace(header, namespaces);
     else headers.push(header);
@@ -86,7 +94,7 @@ function declareNamespace({ raw, offset }: RawHeader, namespaces: Map<string, st
   namespaces.set(prefix, uri);
 }
 
-function interpret(header: RawHeader, fields: Fields): void {
+function interpret(header: RawHeader, fields: Fields, namespaces: ReadonlyMap<string, string>): void {
   const value = unescapeValue(header.raw);
   switch (`${header.namespace} ${header.name}`) {
     case `${cpimNamespaces.core} From`:
@@ -95,6 +103,9 @@ function interpret(header: RawHeader, fields: Fields): void {
       break;
     case `${cpimNamespaces.core} To`:
       fields.to.push(addressOf(header));
+      break;
+    case `${cpimNamespaces.core} cc`:
+      fields.cc = [...(fields.cc ?? []), addressOf(header)];
       break;
     case `${cpimNamespaces.core} DateTime`:
       once(fields.dateTime, header);
@@ -105,7 +116,7 @@ function interpret(header: RawHeader, fields: Fields): void {
       fields.subject ??= value;
       break;
     case `${cpimNamespaces.core} Require`:
-      refuseUnknown(value, header.offset);
+      refuseUnknown(value, header.offset, namespaces);
       break;
     case `${cpimNamespaces.imdn} Message-ID`:
       once(fields.messageId, header);
@@ -114,6 +125,16 @@ function interpret(header: RawHeader, fields: Fields): void {
     case `${cpimNamespaces.imdn} Disposition-Notification`:
       fields.dispositions.push(...value.split(',').map((item) => item.trim()));
       break;
+    case `${cpimNamespaces.imdn} Original-To`:
+      once(fields.originalTo, header);
+      fields.originalTo = addressOf(header);
+      break;
+    case `${cpimNamespaces.imdn} IMDN-Record-Route`:
+      fields.recordRoute = [...(fields.recordRoute ?? []), addressOf(header)];
+      break;
+    case `${cpimNamespaces.imdn} IMDN-Route`:
+      fields.route = [...(fields.route ?? []), addressOf(header)];
+      break;
     default: {
       const { namespace, name, parameters } = header;
       fields.otherHeaders.push({ namespace, name, value, ...(parameters === undefined ? {} : { parameters }) });
@@ -121,10 +142,19 @@ function interpret(header: RawHeader, fields: Fields): void {
   }
 }
 
-const understood = /^(From|To|cc|DateTime|Subject|NS|Require|imdn\.(Message-ID|Disposition-Notification))$/;
+const understood = {
+  [cpimNamespaces.core]: ['From', 'To', 'cc', 'DateTime', 'Subject', 'NS', 'Require'],
+  [cpimNamespaces.imdn]: ['Message-ID', 'Disposition-Notification', 'Original-To', 'IMDN-Record-Route', 'IMDN-Route'],
+} as const;
 
-function refuseUnknown(names: string, offset: number): void {
-  if (names.split(',').every((name) => understood.test(name.trim()))) return;
+/** RFC 3862 4.7: names as they stand in the headers, with the prefixes that this message declares. */
+function refuseUnknown(names: string, offset: number, namespaces: ReadonlyMap<string, string>): void {
+  const isUnderstood = (name: string): boolean => {
+    const [, prefix = '', local = ''] = /^(?:([^.]+)\.)?([^.]+)$/.exec(name.trim()) ?? [];
+    const known: Readonly<Record<string, readonly string[]>> = understood;
+    return known[namespaces.get(prefix) ?? '']?.includes(local) === true;
+  };
+  if (names.split(',').every(isUnderstood)) return;
   throw new ProtocolError('unsupported', 'names a header that is not understood', {
     field: 'cpim.Require',
     offset,

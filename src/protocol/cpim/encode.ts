@@ -15,6 +15,7 @@ export function encodeCpim(message: CpimMessage): Uint8Array {
   const lines: string[] = [];
   if (message.from !== undefined) lines.push(`From: ${formatAddress(message.from)}`);
   lines.push(...message.to.map((address) => `To: ${formatAddress(address)}`));
+  lines.push(...(message.cc ?? []).map((address) => `cc: ${formatAddress(address)}`));
   if (message.dateTime !== undefined) lines.push(`DateTime: ${new Date(message.dateTime).toISOString()}`);
   if (message.subject !== undefined) lines.push(`Subject: ${escapeValue(message.subject)}`);
   lines.push(...imdnLines(message), ...otherLines(message.otherHeaders));
@@ -22,10 +23,13 @@ export function encodeCpim(message: CpimMessage): Uint8Array {
   return concatBytes(utf8(`${headers}\r\n`), encodeMimeEntity(message.content));
 }
 
-function imdnLines({ messageId, dispositions }: CpimMessage): string[] {
+function imdnLines({ messageId, dispositions, originalTo, recordRoute = [], route = [] }: CpimMessage): string[] {
   const lines: string[] = [];
   if (messageId !== undefined) lines.push(`imdn.Message-ID: ${escapeValue(messageId)}`);
   if (dispositions.length > 0) lines.push(`imdn.Disposition-Notification: ${escapeValue(dispositions.join(', '))}`);
+  if (originalTo !== undefined) lines.push(`imdn.Original-To: ${formatAddress(originalTo)}`);
+  lines.push(...recordRoute.map((address) => `imdn.IMDN-Record-Route: ${formatAddress(address)}`));
+  lines.push(...route.map((address) => `imdn.IMDN-Route: ${formatAddress(address)}`));
   return lines.length === 0 ? [] : [`NS: imdn <${cpimNamespaces.imdn}>`, ...lines];
 }
 

@@ -10,6 +10,7 @@ const namespace = 'urn:ietf:params:xml:ns:imdn';
 /** The states of each kind of notification (RFC 5438 11.1.6 to 11.1.8). */
 const statuses = {
   delivery: ['delivered', 'failed', 'forbidden', 'error'],
+  processing: ['processed', 'stored', 'forbidden', 'error'],
   display: ['displayed', 'forbidden', 'error'],
 } as const;
 
@@ -22,15 +23,19 @@ export interface ImdnPayload {
   readonly status: ImdnStatus;
   /** `imdn.Message-ID` of the message that this is about. */
   readonly messageId: string;
-  /** When it happened, milliseconds since 1970. */
+  /** When the message that this is about was sent, by its own DateTime (11.1.2); milliseconds since 1970. */
   readonly dateTime: number;
   /** Who received it. */
   readonly recipientUri?: string;
+  /** `Original-To` of the message: to whom it was sent before an intermediary changed that (11.1.4). */
+  readonly originalRecipientUri?: string;
+  /** Of the message (11.1.5). */
+  readonly subject?: string;
 }
 
 /** Writes a `message/imdn+xml` body. @throws ProtocolError `local` when the kind has no such status */
 export function encodeImdn(payload: ImdnPayload): Uint8Array {
-  const { kind, status, messageId, dateTime, recipientUri } = payload;
+  const { kind, status, messageId, dateTime } = payload;
   if (!isStatus(kind, status)) {
     throw new ProtocolError('local', 'not a status of this kind', {
       field: 'imdn.status',
@@ -43,11 +48,17 @@ export function encodeImdn(payload: ImdnPayload): Uint8Array {
       `<imdn xmlns="${namespace}">`,
       `<message-id>${escapeXml(messageId, 'imdn')}</message-id>`,
       `<datetime>${new Date(dateTime).toISOString()}</datetime>`,
-      recipientUri === undefined ? '' : `<recipient-uri>${escapeXml(recipientUri, 'imdn')}</recipient-uri>`,
+      element('recipient-uri', payload.recipientUri),
+      element('original-recipient-uri', payload.originalRecipientUri),
+      element('subject', payload.subject),
       `<${kind}-notification><status><${status}/></status></${kind}-notification>`,
       '</imdn>\r\n',
     ].join(''),
   );
+}
+
+function element(name: string, text: string | undefined): string {
+  return text === undefined ? '' : `<${name}>${escapeXml(text, 'imdn')}</${name}>`;
 }
 
 /**
@@ -59,11 +70,13 @@ export function decodeImdn(bytes: Uint8Array): ImdnPayload {
   const root = readXml(bytes, 'imdn', imdnLimits);
   if (root.name !== 'imdn' || root.namespace !== namespace) fail('another document', 'imdn', 'an imdn document');
   refuseTwins(root);
-  const kind = (['delivery', 'display'] as const).find((name) => childOf(root, `${name}-notification`) !== undefined);
+  const kind = (['delivery', 'processing', 'display'] as const).find(
+    (name) => childOf(root, `${name}-notification`) !== undefined,
+  );
   if (kind === undefined) {
     throw new ProtocolError('unsupported', 'kind of notification not supported', {
       field: 'imdn',
-      expected: 'delivery-notification or display-notification',
+      expected: 'delivery-notification, processing-notification or display-notification',
     });
   }
   const notification = childOf(root, `${kind}-notification`);
@@ -71,11 +84,22 @@ export function decodeImdn(bytes: Uint8Array): ImdnPayload {
   const status = statuses[kind].find((name) => told !== undefined && childOf(told, name) !== undefined);
   const messageId = childText(root, 'message-id') ?? '';
   const dateTime = Date.parse(childText(root, 'datetime') ?? '');
-  const recipientUri = childText(root, 'recipient-uri');
   if (status === undefined) return fail('missing or unknown', 'imdn.status', statuses[kind].join(', '));
   if (messageId === '') return fail('missing', 'imdn.message-id', 'a message id');
   if (Number.isNaN(dateTime)) return fail('missing or not a time', 'imdn.datetime', 'an RFC 3339 time');
-  return { kind, status, messageId, dateTime, ...(recipientUri === undefined ? {} : { recipientUri }) };
+  return {
+    kind,
+    status,
+    messageId,
+    dateTime,
+    ...optional('recipientUri', childText(root, 'recipient-uri')),
+    ...optional('originalRecipientUri', childText(root, 'original-recipient-uri')),
+    ...optional('subject', childText(root, 'subject')),
+  };
+}
+
+function optional<Key extends string>(key: Key, value: string | undefined): { [K in Key]?: string } {
+  return (value === undefined ? {} : { [key]: value }) as { [K in Key]?: string };
 }
 
 /** Two statuses or two ids in one notification could be read in two ways. */

@@ -53,6 +53,7 @@ export function receiveTransfer(input: Uint8Array, options: ReceiveOptions): Rec
     suite: checked.suite.name,
     initiator: checked.initiator,
     responder: checked.responder,
+    responders: policy.responders,
     ...(policy.kms === undefined ? {} : { kms: policy.kms }),
     ...(sdpIds === undefined ? {} : { sdpIds }),
     extensions: otherExtensions(message.payloads),
@@ -87,7 +88,7 @@ function checkTransfer(message: DecodedMessage, options: ReceiveOptions): Checke
   const ticket = requiredPayload(payloads, 'TICKET');
   const policy = readPolicy(ticket.policy);
   checkTicket(ticket, policy, suite, message);
-  refuseOutsideLife(policy, options.now);
+  refuseOutsideLife(options.acceptEnded === true ? { ...policy, validUntil: Infinity } : policy, options.now);
   const issuedAt = ticketIssuedAt(ticket) ?? policy.validFrom ?? options.now;
   checkRekeying(policy, issuedAt, options);
   const initiator = initiatorOf(payloads, policy);
@@ -107,7 +108,7 @@ function checkTransfer(message: DecodedMessage, options: ReceiveOptions): Checke
     timestamp,
     ticketIssuedAt: issuedAt,
     initiator,
-    responder: responderOf(payloads, options),
+    responder: responderOf(payloads, policy, options),
     rules: options.peer ?? {},
   };
 }
@@ -194,9 +195,17 @@ function initiatorOf(payloads: readonly Payload[], policy: PolicyContent): Mikey
 }
 
 /** The message may be addressed to a group of ours (RFC 6043 12.2); who answers for it, the KMS says. */
-function responderOf(payloads: readonly Payload[], { self, groups = [] }: ReceiveOptions): MikeyIdentity {
+function responderOf(
+  payloads: readonly Payload[],
+  policy: PolicyContent,
+  { self, groups = [], acceptNamedByTicket = false }: ReceiveOptions,
+): MikeyIdentity {
   const addressed = identityInRole(payloads, idRole.responder) ?? self[0];
-  if (addressed === undefined || ![...self, ...groups].some((own) => sameIdentity(own, addressed))) {
+  const isAmong = (those: readonly MikeyIdentity[], one: MikeyIdentity): boolean =>
+    those.some((other) => sameIdentity(other, one));
+  const isOurs = addressed !== undefined && isAmong([...self, ...groups], addressed);
+  const isNamed = acceptNamedByTicket && self.some((own) => isAmong(policy.responders, own));
+  if (addressed === undefined || (!isOurs && !isNamed)) {
     return refuse('addressed to somebody else', 'IDRr', mikeyError.invalidIdentity);
   }
   return addressed;

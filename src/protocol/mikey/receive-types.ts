@@ -28,6 +28,13 @@ export interface ReceiveOptions {
   readonly isCounterFresh?: (sender: MikeyIdentity, count: number) => boolean;
   /** Groups that we belong to: a message may be addressed to one of them (RFC 6043 12.2). */
   readonly groups?: readonly MikeyIdentity[];
+  /**
+   * Takes what is addressed to somebody else too when the ticket names one of `self` among those who may resolve it: a message to
+   * a list, or one that another device of ours has sent (profile 5.1, 5.5).
+   */
+  readonly acceptNamedByTicket?: boolean;
+  /** Reads also what its ticket has outlived, to be shown as that: no KMS gives its key any more. */
+  readonly acceptEnded?: boolean;
 }
 
 /** How a responder opens a ticket without the KMS (modes 2 and 4). */
@@ -89,6 +96,8 @@ export interface ReceivedTransfer {
   readonly suite: MikeySuite;
   readonly initiator: MikeyIdentity;
   readonly responder: MikeyIdentity;
+  /** All whom the ticket lets resolve it, in its order. */
+  readonly responders: readonly MikeyIdentity[];
   /** The KMS that the ticket names. */
   readonly kms?: MikeyIdentity;
   readonly sdpIds?: string;

@@ -7,6 +7,8 @@ import type { MsrpSessionAction, ReceivedMessage } from './session-types.ts';
 export interface ReceiverOptions {
   readonly decide: (incoming: IncomingDescription) => IncomingDecision;
   readonly judge: (message: ReceivedMessage) => number;
+  /** Whole messages too are reported as arrived only when `stored` says so. */
+  readonly holdsReports: boolean;
   readonly acceptTypes: readonly string[];
   readonly maxMessageOctets: number;
   readonly maxStreamOctets: number;
@@ -30,7 +32,7 @@ export class MessageReceiver {
   readonly #options: ReceiverOptions;
   readonly #replies: ReceiverReplies;
   readonly #incoming = new Map<string, IncomingMessage>();
-  /** Streamed messages that arrived whole and wait for `stored`. */
+  /** Messages that arrived whole and wait for `stored`. */
   readonly #storing = new Map<string, IncomingMessage>();
   /** Ended messages and the status that a further chunk of them gets. */
   readonly #ended = new Map<string, number>();
@@ -148,8 +150,10 @@ export class MessageReceiver {
     this.#answer(200);
     this.#incoming.delete(messageId);
     this.#remember(messageId, 200);
+    const isHeld = message.successReport && this.#options.holdsReports;
+    if (isHeld) this.#storing.set(messageId, message);
     this.#replies.emit({ type: 'message', message: received });
-    if (message.successReport) this.#replies.report(message, 200);
+    if (message.successReport && !isHeld) this.#replies.report(message, 200);
   }
 
   #store(message: IncomingMessage): void {

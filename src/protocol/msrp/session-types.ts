@@ -18,6 +18,8 @@ export interface MsrpSessionOptions {
   readonly decide?: (incoming: IncomingDescription) => IncomingDecision;
   /** Judges each whole message that was taken into memory: 200, or the status that refuses it. Default 200 for all. */
   readonly judge?: (message: ReceivedMessage) => number;
+  /** A whole message in memory is reported as arrived, where its sender asks for that, only at `stored`. Default: at once. */
+  readonly holdsReports?: boolean;
   /** Answers NICKNAME requests, '' for none: 200, 403 or 425. Only a chat room has it; without it they are answered 501. */
   readonly onNickname?: (nickname: string) => number;
   /** Media types we understand: `text/plain`, `text/*` or `*`; others are answered 415. Default `*`. */
@@ -49,7 +51,7 @@ export type MsrpSessionEvent =
   | { readonly type: 'cancel'; readonly messageId: string }
   /** Asks for a sign of life: a SEND without content (RFC 4975 section 7.1), whose answer is waited for 30 s. */
   | { readonly type: 'keep-alive' }
-  /** The taker of a streamed message is done with all of it: 200, or the status that says why it failed. */
+  /** The taker of a message, streamed or held, is done with all of it: 200, or the status that says why it failed. */
   | { readonly type: 'stored'; readonly messageId: string; readonly status: number }
   /** Time passed; to be given at `deadline`. */
   | { readonly type: 'tick' }

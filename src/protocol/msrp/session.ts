@@ -64,6 +64,7 @@ export class MsrpSession implements MsrpParty {
       {
         decide: options.decide ?? ((): 'memory' => 'memory'),
         judge: options.judge ?? ((): number => 200),
+        holdsReports: options.holdsReports ?? false,
         acceptTypes: options.acceptTypes ?? ['*'],
         maxMessageOctets: options.maxMessageOctets ?? 1024 * 1024,
         maxStreamOctets: options.maxStreamOctets ?? 2 ** 40,

@@ -170,6 +170,8 @@ export function formatSipUri(uri: SipUri): string {
 }
 
 const mandatoryHeaders = ['Via', 'From', 'To', 'Call-ID', 'CSeq'] as const;
+/** RFC 3261 clause 7.3.1: what is no list may stand in a message once. */
+const singleHeaders = ['From', 'To', 'Call-ID', 'CSeq', 'Max-Forwards', 'Content-Type'] as const;
 
 /**
  * Checks what every request and response must carry in readable form (RFC 3261 8.1.1).
@@ -179,9 +181,11 @@ export function checkMandatoryHeaders(message: SipMessage): void {
   for (const name of mandatoryHeaders) {
     if (!message.headers.has(name)) throw malformed(`sip.${name}`, 'a value');
   }
+  for (const name of singleHeaders) {
+    if (message.headers.getAll(name).length > 1) throw malformed(`sip.${name}`, 'one value');
+  }
   for (const via of headerList(message, 'Via')) parseVia(via);
-  parseNameAddress(message.headers.get('From') ?? '', 'sip.From');
-  parseNameAddress(message.headers.get('To') ?? '', 'sip.To');
+  for (const name of ['From', 'To'] as const) parseNameAddress(message.headers.get(name) ?? '', `sip.${name}`);
   const { method } = parseCSeq(message.headers.get('CSeq') ?? '');
   if (message.start.kind === 'request' && method !== message.start.method) {
     throw malformed('sip.CSeq', 'the method of the request line');

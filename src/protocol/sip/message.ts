@@ -28,9 +28,12 @@ export interface SipStatusLine {
 export type SipStartLine = SipRequestLine | SipStatusLine;
 
 const token = /^[A-Za-z0-9\-.!%*_+`'~]+$/;
-// Tab is the one control character that header text may hold. Line ends in a value would start a header of the sender's choice.
+// Tab is the one control character that text may hold. Line ends in a value would start a header of the sender's choice.
 // eslint-disable-next-line no-control-regex
 const forbiddenInText = /[\u0000-\u0008\u000a-\u001f\u007f]/;
+// RFC 3261 clause 25.1: a quoted-pair may hold every one of them but line ends.
+// eslint-disable-next-line no-control-regex
+const headerValue = /^(?:[^\\\u0000-\u0008\u000a-\u001f\u007f]|\\(?:[^\r\n]|$))*$/;
 
 /** Header fields in wire order. Names match without case and in compact form; values carry no line ends. */
 export class SipHeaders {
@@ -200,7 +203,7 @@ function addHeaderLine(headers: SipHeaders, line: SipLine): void {
   const name = text.slice(0, Math.max(colon, 0)).trimEnd();
   if (!token.test(name)) throw malformed('sip.header', 'no header name', line.offset, 'token, colon, value');
   const value = text.slice(colon + 1).trim();
-  if (forbiddenInText.test(value)) {
+  if (!headerValue.test(value)) {
     throw malformed('sip.header', 'control character in value', line.offset, 'printable text');
   }
   headers.add(name, value);
@@ -243,7 +246,7 @@ function formatStartLine(start: SipStartLine): string {
 }
 
 function checkedField(name: string, value: string): { name: string; value: string } {
-  if (!token.test(name) || forbiddenInText.test(value)) {
+  if (!token.test(name) || !headerValue.test(value)) {
     throw new ProtocolError('local', 'not a header field', {
       field: 'sip.header',
       expected: 'token and printable text',

@@ -7,6 +7,8 @@ export interface XmlElement {
   readonly namespace: string;
   readonly name: string;
   readonly attributes: Readonly<Record<string, string>>;
+  /** Attributes that have a namespace of their own, by `namespace name`; absent when there are none. */
+  readonly foreignAttributes?: Readonly<Record<string, string>>;
   /** All text directly inside, joined. */
   readonly text: string;
   readonly children: readonly XmlElement[];
@@ -20,10 +22,13 @@ export interface XmlLimits {
 
 export const defaultXmlLimits: XmlLimits = { octets: 64 * 1024, depth: 16, elements: 2000 };
 
+const xmlnsNamespace = 'http://www.w3.org/2000/xmlns/';
+
 interface OpenElement {
   readonly namespace: string;
   readonly name: string;
   readonly attributes: Readonly<Record<string, string>>;
+  readonly foreignAttributes?: Readonly<Record<string, string>>;
   readonly children: XmlElement[];
   text: string;
 }
@@ -51,10 +56,18 @@ export function readXml(bytes: Uint8Array, field: string, limits: XmlLimits = de
     if (++count > limits.elements) fail(field, 'too many elements', `at most ${limits.elements}`);
     if (open.length >= limits.depth) fail(field, 'too deep', `at most ${limits.depth} levels`);
     const plain = Object.values(attributes).filter((attribute) => attribute.uri === '');
+    const foreign = Object.values(attributes).filter(({ uri: of }) => of !== '' && of !== xmlnsNamespace);
     open.push({
       namespace: uri,
       name: local,
       attributes: Object.fromEntries(plain.map(({ local: name, value }) => [name, value])),
+      ...(foreign.length === 0
+        ? {}
+        : {
+            foreignAttributes: Object.fromEntries(
+              foreign.map(({ uri: of, local: name, value }) => [`${of} ${name}`, value]),
+            ),
+          }),
       children: [],
       text: '',
     });

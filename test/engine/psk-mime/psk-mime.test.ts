@@ -5,13 +5,14 @@ import { equalBytes, fromUtf8, toHex, utf8 } from '../../../src/base/bytes.ts';
 import { ProtocolError } from '../../../src/base/errors.ts';
 import { secureRandom } from '../../../src/crypto/random.ts';
 import {
-  isProtectedMessage,
   openMessage,
   readProtectedMessage,
   sealMessage,
   type MessageToSeal,
   type ReceivedMessage,
 } from '../../../src/engine/psk-mime/index.ts';
+import { cpimText } from '../../../src/engine/text-content.ts';
+import { readMessageBody } from '../../../src/engine/messages/message-body.ts';
 import { replayKey } from '../../../src/engine/tickets/replay-key.ts';
 import { createTransfer, messageTicketFlags, msrpTicketFlags, uriIdentity } from '../../../src/protocol/mikey/index.ts';
 import {
@@ -31,17 +32,10 @@ const now = Date.UTC(2026, 10, 23, 12);
 const kms = new MemoryKms([alice, bob, carol], secureRandom);
 const ticket = await kms.grant({ from: alice, to: bob, now });
 
-function seal(changes: Partial<MessageToSeal> = {}) {
-  const message = {
-    ticket,
-    self: alice,
-    recipient: bob,
-    text: 'Grüße, Bob',
-    messageId: 'm1',
-    now,
-    random: secureRandom,
-  };
-  return sealMessage({ ...message, ...changes });
+function seal({ text = 'Grüße, Bob', ...changes }: Partial<MessageToSeal> & { readonly text?: string } = {}) {
+  const message = { ticket, self: alice, recipient: bob, messageId: 'm1', now, random: secureRandom, ...changes };
+  const { self: from, recipient: to, messageId } = message;
+  return sealMessage({ content: cpimText({ from, to, at: message.now, messageId, text }), ...message });
 }
 
 function receive(sealed: { contentType: string; body: Uint8Array }, at = now): ReceivedMessage {
@@ -93,10 +87,17 @@ describe('protected MESSAGE', () => {
       const sealed = seal({ ticket: await kms.grant({ from: alice, to: bob, now, suite }) });
       const received = receive(sealed);
       expect(await open(received, alice)).toEqual({
-        text: 'Grüße, Bob',
-        from: alice,
-        to: bob,
-        messageId: 'm1',
+        content: {
+          kind: 'text',
+          text: 'Grüße, Bob',
+          from: alice,
+          to: [bob],
+          cc: [],
+          recordRoute: [],
+          messageId: 'm1',
+          sentAt: now,
+          wants: { delivery: false, failure: false, display: false, processing: false },
+        },
         originProven: true,
         identity: 'verified',
         contentEncryption,
@@ -109,7 +110,7 @@ describe('protected MESSAGE', () => {
   it('has the form of profile 5.2, and the text nowhere in it', () => {
     const { contentType, body, csbId, csId, keyId } = seal();
     const parts = decodeMultipart(parseMediaType(contentType), body);
-    expect(isProtectedMessage(contentType)).toBe(true);
+    expect(readMessageBody(contentType, body).isSealed).toBe(true);
     expect(parts.map((part) => headerValue(part.headers, 'Content-Type'))).toEqual([
       'application/mikey',
       'application/pkcs7-mime;smime-type=authEnveloped-data;name=smime.p7m',
@@ -123,7 +124,7 @@ describe('protected MESSAGE', () => {
   it('carries any text', async () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: 'grapheme', maxLength: 200 }), async (text) => {
-        expect((await open(receive(seal({ text })), alice)).text).toBe(text);
+        expect((await open(receive(seal({ text })), alice)).content).toMatchObject({ text });
       }),
       { numRuns: 20 },
     );
@@ -159,7 +160,9 @@ describe('protected MESSAGE', () => {
     const sealed = seal();
     const later = now + (profile.ticket.messageLifetimeSeconds - 60) * 1000;
     const received = receive(sealed, later);
-    expect(openMessage(received, await kms.resolve(received.transfer, bob, later)).text).toBe('Grüße, Bob');
+    expect(openMessage(received, await kms.resolve(received.transfer, bob, later)).content).toMatchObject({
+      text: 'Grüße, Bob',
+    });
     const tooLate = now + (profile.ticket.messageLifetimeSeconds + 60) * 1000;
     const error = failure(() => receive(sealed, tooLate));
     expect([error.kind, error.hint.sip]).toEqual(['expired', 493]);
@@ -229,7 +232,7 @@ describe('protected MESSAGE under attack', () => {
     expect((await open(receive(seal({ ticket: unforked })), alice)).originProven).toBe(false);
     const { contentType, body } = sealWithoutProof();
     expect(await open(receive({ contentType, body }), alice)).toMatchObject({
-      text: 'Grüße, Bob',
+      content: { text: 'Grüße, Bob' },
       originProven: false,
     });
   });
@@ -298,8 +301,8 @@ describe('a body that is no protected MESSAGE', () => {
     const { contentType, body } = seal();
     expect(failure(() => receive({ contentType: 'text/plain', body })).hint.sip).toBe(415);
     expect(failure(() => receive({ contentType: 'multipart', body })).hint.sip).toBe(400);
-    expect(isProtectedMessage('text/plain')).toBe(false);
-    expect(isProtectedMessage('\u0000')).toBe(false);
+    expect(readMessageBody('text/plain', new Uint8Array()).isSealed).toBe(false);
+    expect(failure(() => readMessageBody('\u0000', new Uint8Array())).hint.sip).toBe(400);
     for (let length = 0; length < body.length - 4; length += 7) {
       const error = failure(() => receive({ contentType, body: body.subarray(0, length) }));
       expect([400, 415, 493]).toContain(error.hint.sip);

@@ -31,14 +31,16 @@ async function two(aliceOptions: UserOptions = {}) {
 const type = (user: User, isWriting = true): boolean => user.account.composing({ to: bobAddress, isWriting });
 
 describe('typing', () => {
-  it('opens no session, and is told in none that does not satisfy the policy', async () => {
-    const { world, alice, seen } = await two();
-    expect(type(alice)).toBe(false);
+  it('opens no session, and is told in none that does not satisfy the policy, but by a message of its own', async () => {
+    const { world, alice, seen, statuses } = await two();
+    expect(type(alice)).toBe(true);
     await settle();
-    expect([world.msrp.connections, seen, world.sip.messages]).toEqual([0, [], []]);
+    expect([world.msrp.connections, seen, world.sip.messages.length]).toEqual([0, [true], 1]);
     await alice.account.openSession({ to: bobAddress, policy: 'require-e2e' });
     alice.account.setContactPolicy(bobAddress, 'require-e2ae');
-    expect(type(alice)).toBe(false);
+    expect(type(alice)).toBe(true);
+    await settle();
+    expect(statuses()).toEqual([]);
     expect(alice.account.composing({ to: 'nobody', isWriting: true })).toBe(false);
   });
 

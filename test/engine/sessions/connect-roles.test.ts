@@ -48,7 +48,7 @@ describe('an offer that leaves the choice (actpass)', () => {
     world.msrp.unreachable.add('192.0.2.1').add('192.0.2.2');
     const sending = send();
     await world.pass(60_000);
-    expect(await sending).toMatchObject({ outcome: 'refused' });
+    expect(await sending).toMatchObject({ outcome: 'waiting' });
     expect([alice.account.status().sessions, bob.account.status().sessions]).toEqual([[], []]);
   });
 

@@ -32,7 +32,8 @@ async function send(from: User, to: string, text: string): Promise<ChatMessage> 
 }
 
 const statesOf = (user: User, id: string): string[] =>
-  user.states.filter((message) => message.id === id).map(({ state }) => state);
+  user.states.filter((message) => message.id === id && isTold(message.state)).map(({ state }) => state);
+const isTold = (state: string): boolean => state === 'delivered' || state === 'displayed';
 
 /** What the connections carried as notifications. */
 const notices = (world: World): string[] =>

@@ -60,7 +60,7 @@ const kinds: readonly Kind[] = [
 
 describe.each(kinds)('connections that break at random points under $policy', ({ policy, level, options }) => {
   test.each(Array.from({ length: 10 }, (_, seed) => seed + 1))(
-    'every message is shown once, in order, no less protected, or fails visibly (seed %i)',
+    'every message is shown once, in order, no less protected (seed %i)',
     async (seed) => {
       const random = seededRandom(String(seed));
       await start(options, random);
@@ -83,6 +83,8 @@ describe.each(kinds)('connections that break at random points under $policy', ({
         if (chance() < 0.2) await world.pass(Math.floor(chance() * 9_000));
       }
       const results = await outcomes(pending);
+      const isOwed = (): boolean => [alice, bob].some(({ account }) => account.outbox.list().length > 0);
+      for (let steps = 0; isOwed() && steps < 400; steps++) await world.pass(1_000);
       await settle();
       for (const [writer, reader, name] of [
         [alice, bob, 'alice'],
@@ -92,17 +94,15 @@ describe.each(kinds)('connections that break at random points under $policy', ({
         expect(new Set(shown).size).toBe(shown.length);
         expect(shown).toEqual(written[name].filter((text) => shown.includes(text)));
         expect(reader.received.every((message) => isAtLeast(message.level, level))).toBe(true);
-        expect(writer.states.every((message) => isAtLeast(message.level, level))).toBe(true);
+        const left = writer.states.filter(({ state }) => state !== 'queued');
+        expect(left.every((message) => isAtLeast(message.level, level))).toBe(true);
       }
       const arrived = new Set([...alice.received, ...bob.received].map(({ text }) => text));
       for (const result of results) {
         if (result.outcome === 'sent') expect(arrived.has(result.message.text)).toBe(true);
       }
-      // So few breaks are survived, but for a session that breaks before anything was sent in it.
-      const unknown = results.filter((result) => result.outcome === 'refused' && result.refusal.uncertain === true);
-      expect(unknown).toEqual([]);
-      expect(arrived.size).toBe(results.filter(({ outcome }) => outcome === 'sent').length);
-      expect(arrived.size).toBeGreaterThan(30);
+      expect(results.filter(({ outcome }) => outcome === 'refused')).toEqual([]);
+      expect(arrived.size).toBe(pending.length);
     },
   );
 });
@@ -185,7 +185,7 @@ describe('a lost session', () => {
     expect(openIds(bob)).toEqual(before);
   });
 
-  test('is not set up with less protection: what was under way fails, and says that it may have arrived', async () => {
+  test('is not set up with less protection: what was under way may have arrived, and is sent again as itself', async () => {
     await start({ policy: 'any' });
     const { changeAnswer } = world.sip;
     expect(await say(alice, 'bob', 'hello', 'any')).toMatchObject({ outcome: 'sent', message: { level: 'e2ae' } });
@@ -194,21 +194,23 @@ describe('a lost session', () => {
     world.msrp.loseAll();
     const pending = say(alice, 'bob', 'secret', 'any');
     expect(await outcomes([pending])).toMatchObject([
-      { outcome: 'refused', refusal: { code: 'connection-lost', uncertain: true } },
+      { outcome: 'waiting', message: { state: 'sent', level: 'e2ae', problem: { code: 'connection-lost' } } },
     ]);
     expect(bob.received.map(({ text }) => text)).toEqual(['hello']);
     expect(alice.account.status().sessions).toEqual([]);
     world.sip.changeAnswer = changeAnswer;
+    await world.pass(10_000);
+    expect(bob.received.map(({ text }) => text)).toEqual(['hello', 'secret']);
   });
 
-  test('is given up after a time, visibly', async () => {
+  test('is given up after a time, visibly; its text waits for another', async () => {
     await talking();
     world.msrp.loseAll();
     const pending = say(alice, 'bob', 'anybody?', 'require-e2e');
     await settle();
     world.sip.fault = 'lost';
     expect(await outcomes([pending])).toMatchObject([
-      { outcome: 'refused', refusal: { code: 'connection-lost', uncertain: true } },
+      { outcome: 'waiting', message: { state: 'sent', problem: { code: 'connection-lost' } } },
     ]);
     expect(world.logLines.filter((line) => line.includes('session.recovery-failed'))).not.toEqual([]);
   });
@@ -224,8 +226,10 @@ describe('a lost session', () => {
     await settle();
     alice.account.setContactPolicy('sip:bob@lab.test', 'require-e2e');
     world.sip.fault = 'none';
-    expect(await outcomes([pending])).toMatchObject([{ outcome: 'refused', refusal: { code: 'policy-not-met' } }]);
-    expect(bob.received.map(({ text }) => text)).toEqual(['hello']);
+    expect(await outcomes([pending])).toMatchObject([{ outcome: 'waiting' }]);
+    await world.pass(10_000);
+    // What waited goes on under the stricter policy, and not under the one that it was written for.
+    expect(bob.received.map(({ text, level }) => `${text} ${level}`)).toEqual(['hello e2ae', 'secret e2e']);
     expect(alice.account.status().sessions.filter(({ level }) => level !== 'e2e')).toEqual([]);
   });
 

@@ -106,12 +106,4 @@ describe('a list of security mechanisms that changes', () => {
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(userAgent.flow?.securityAgreement).toMatchObject({ server: list, tls: true, msrpTls: false });
   });
-
-  it('in its media entries counts as it stands last', async () => {
-    const { userAgent } = client((received) =>
-      registrar(received, isAuthorized(received) ? { 'Security-Server': ['tls;q=0.2'] } : {}),
-    );
-    await expect(userAgent.register()).resolves.toMatchObject({ state: 'registered' });
-    expect(userAgent.flow?.securityAgreement).toMatchObject({ tls: true, msrpTls: false });
-  });
 });

@@ -196,6 +196,18 @@ describe('security agreement', () => {
     expect(message.headers.getAll('Route')).toEqual(['<sip:orig@scscf.lab.test;lr>']);
   });
 
+  it.each(['pin', 'first-use'] as const)(
+    'believes nothing of a server whose certificate is only remembered (%s)',
+    async (proof) => {
+      const { server, userAgent } = client();
+      server.serverProof = proof;
+      server.onRequest = (received) => registrar(received);
+      expect(await userAgent.register()).toMatchObject({ state: 'registered' });
+      expect(userAgent.flow).toMatchObject({ protocol: 'tls', tls: { serverProof: proof } });
+      expect(userAgent.flow?.securityAgreement).toBeUndefined();
+    },
+  );
+
   it('announces nothing over TCP and believes nothing there', async () => {
     const { server, userAgent } = await registered({ target: { host: '127.0.0.1', port: 5060, protocol: 'tcp' } });
     expect(server.requests.some(({ headers }) => headers.has('Security-Client') || headers.has('Require'))).toBe(false);
@@ -282,11 +294,20 @@ describe('connection', () => {
 
   it('keeps alive, and takes a server that stops answering for dead', async () => {
     const { server, userAgent, clock } = await registered();
-    clock.advance(95_000);
-    expect(server.pings).toBe(1);
-    server.sendBytes(Uint8Array.of(0x0d, 0x0a));
-    clock.advance(95_000);
-    expect(server.pings).toBe(2);
+    const nextPing = (): number => {
+      const [before, start] = [server.pings, clock.now()];
+      while (server.pings === before) clock.advance(100);
+      return clock.now() - start;
+    };
+    // RFC 5626 clause 4.4.1: each pause is another one between 96 and 120 s.
+    const pauses = [0, 1, 2].map(() => {
+      const pause = nextPing();
+      server.sendBytes(Uint8Array.of(0x0d, 0x0a));
+      return pause;
+    });
+    expect(pauses.every((pause) => pause >= 95_900 && pause <= 120_100)).toBe(true);
+    expect(new Set(pauses).size).toBeGreaterThan(1);
+    nextPing();
     clock.advance(10_000);
     expect(userAgent.flow).toBeUndefined();
   });

@@ -1,7 +1,9 @@
 import { Events } from '../../../src/base/events.ts';
 import { utf8 } from '../../../src/base/bytes.ts';
+import { explode, listed } from './memory-list-service.ts';
 import type {
   FlowFacts,
+  FlowStatus,
   IncomingInvite,
   IncomingMessage,
   InviteOutcome,
@@ -40,7 +42,14 @@ export const flows = {
 
 /** Answers of a network that hands everything on; the hooks are what an attacker or an IMS-ALG would change. */
 export class MemorySipNetwork {
+  /** The device of an identity, the newest where there are several. */
   readonly agents = new Map<string, MemoryUserAgent>();
+  /** All devices of an identity: a request to it reaches each. */
+  readonly devices = new Map<string, MemoryUserAgent[]>();
+  /** What one device sends is copied to the sender's others. */
+  copySentMessages = false;
+  /** URI of the list service, where the network has one (RFC 5365). */
+  listService: string | undefined;
   readonly messages: { from: string; message: OutgoingMessage }[] = [];
   readonly invites: { from: string; offer: string }[] = [];
   changeOffer: (sdp: string) => string = (sdp) => sdp;
@@ -48,11 +57,24 @@ export class MemorySipNetwork {
   changeMessage: (message: OutgoingMessage) => OutgoingMessage = (message) => message;
   assertedIdentity: (from: string) => string | undefined = (from) => from;
   fault: 'none' | 'silent' | 'lost' = 'none';
+  /** What the network answers by itself; undefined lets the message go on. */
+  answers: (message: OutgoingMessage) => SipReply | undefined = () => undefined;
 
-  agent(identity: string, flow: FlowFacts = protectedFlow): MemoryUserAgent {
+  /** @param beside the devices of this identity that are there, instead of in their place */
+  agent(identity: string, flow: FlowFacts = protectedFlow, beside = false): MemoryUserAgent {
     const agent = new MemoryUserAgent(this, identity, flow);
     this.agents.set(identity, agent);
+    this.devices.set(identity, [...(beside ? (this.devices.get(identity) ?? []) : []), agent]);
     return agent;
+  }
+
+  /** It is not reached any more. */
+  remove(agent: MemoryUserAgent): void {
+    const left = (this.devices.get(agent.identity) ?? []).filter((device) => device !== agent);
+    this.devices.set(agent.identity, left);
+    const newest = left.at(-1);
+    if (newest === undefined) this.agents.delete(agent.identity);
+    else this.agents.set(agent.identity, newest);
   }
 }
 
@@ -64,6 +86,7 @@ export class MemoryUserAgent implements SipUserAgent {
   readonly sessions: MemorySession[] = [];
   flow: FlowFacts | undefined;
   registration: RegistrationState = { state: 'unregistered' };
+  readonly ownDevices = [];
   /** False: answers INVITEs with more than an SDP by 415. */
   takesMultipart = true;
   readonly #network: MemorySipNetwork;
@@ -74,8 +97,16 @@ export class MemoryUserAgent implements SipUserAgent {
     this.flow = flow;
   }
 
+  get flows(): readonly FlowStatus[] {
+    return [{ regId: 1, registration: this.registration, ...(this.flow === undefined ? {} : { flow: this.flow }) }];
+  }
+
   subscribe(): never {
     throw new Error('there is nothing to subscribe to here');
+  }
+
+  publish(): never {
+    throw new Error('there is nobody to publish to here');
   }
 
   async start(): Promise<void> {
@@ -97,25 +128,49 @@ export class MemoryUserAgent implements SipUserAgent {
     return this.#become({ state: 'unregistered' });
   }
 
-  sendMessage(message: OutgoingMessage): Promise<SipReply> {
+  async sendMessage(message: OutgoingMessage): Promise<SipReply> {
     this.#network.messages.push({ from: this.identity, message });
     if (this.#network.fault === 'silent') return new Promise(() => undefined);
-    if (this.#network.fault === 'lost') {
-      return Promise.resolve(reply(503, 'Service Unavailable', 'connection-lost'));
-    }
+    if (this.#network.fault === 'lost') return reply(503, 'Service Unavailable', 'connection-lost');
+    const given = this.#network.answers(message);
+    if (given !== undefined) return given;
     const changed = this.#network.changeMessage(message);
-    const callee = this.#network.agents.get(message.to);
-    if (callee === undefined) return Promise.resolve(reply(404, 'Not Found'));
-    return callee.receiveMessage(this.identity, changed);
+    const answer = await this.#forward(changed);
+    const others = this.#network.devices.get(this.identity)?.filter((device) => device !== this) ?? [];
+    if (this.#network.copySentMessages) {
+      await Promise.all(others.map((device) => device.receiveMessage(this.identity, changed, changed.to)));
+    }
+    return answer;
   }
 
-  receiveMessage(from: string, message: OutgoingMessage): Promise<SipReply> {
+  async #forward(message: OutgoingMessage): Promise<SipReply> {
+    if (message.to === this.#network.listService) {
+      const copies = explode(message);
+      if (copies === undefined) return reply(400, 'Bad Request');
+      await Promise.all(copies.map((copy) => this.#fork(copy.to, copy.message)));
+      return reply(listed.status, listed.reason);
+    }
+    if (message.headers?.['Require'] !== undefined) return reply(420, 'Bad Extension');
+    return this.#fork(message.to, message);
+  }
+
+  /** To all devices of an identity; the best answer counts. */
+  async #fork(to: string, message: OutgoingMessage): Promise<SipReply> {
+    const callees = this.#network.devices.get(to) ?? [];
+    if (callees.length === 0) return reply(404, 'Not Found');
+    const answers = await Promise.all(callees.map((device) => device.receiveMessage(this.identity, message)));
+    return answers.reduce((best, one) => (one.status < best.status ? one : best));
+  }
+
+  receiveMessage(from: string, message: OutgoingMessage, to = this.identity): Promise<SipReply> {
     return new Promise((resolve) => {
       const asserted = this.#network.assertedIdentity(from);
       const incoming: IncomingMessage = {
         from,
-        to: this.identity,
+        to,
         ...(asserted === undefined ? {} : { assertedIdentity: asserted }),
+        callId: 'memory',
+        flow: this.flow,
         contentType: message.contentType,
         body: message.body,
         header: () => undefined,
@@ -222,7 +277,13 @@ export class MemorySession implements SipSession {
   }
 }
 
-function reply(status: number, reason: string, local?: 'timeout' | 'connection-lost'): SipReply {
-  const headers = { get: () => undefined } as unknown as SipReply['headers'];
+/** @param named header fields, such as Retry-After */
+export function reply(
+  status: number,
+  reason = '',
+  local?: 'timeout' | 'connection-lost',
+  named: Readonly<Record<string, string>> = {},
+): SipReply {
+  const headers = { get: (name: string) => named[name] } as unknown as SipReply['headers'];
   return { status, reason, headers, body: new Uint8Array(), ...(local === undefined ? {} : { local }) };
 }

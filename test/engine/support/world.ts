@@ -12,8 +12,10 @@ import type { FileStorage } from '../../../src/engine/files/file-storage.ts';
 import { limits } from '../../../src/engine/limits.ts';
 import type { EnginePorts } from '../../../src/engine/ports.ts';
 import type { FlowFacts } from '../../../src/engine/sip/index.ts';
+import type { Store } from '../../../src/engine/store/index.ts';
 import { MemoryKms } from './memory-kms.ts';
 import { MemoryMsrpNetwork } from './memory-msrp.ts';
+import type { MortalDevice } from './mortal-device.ts';
 import { MemorySipNetwork, type MemoryUserAgent } from './memory-sip.ts';
 
 export interface User {
@@ -30,8 +32,16 @@ export type UserOptions = Partial<AccountConfig> & {
   readonly noPskTls?: boolean;
   /** Files are not taken without one. */
   readonly storage?: FileStorage;
+  /** What outlives the program; each user has one of its own otherwise. */
+  readonly store?: Store;
+  /** A device whose program can be killed. */
+  readonly device?: MortalDevice;
+  /** Registers at once unless said. */
+  readonly isOffline?: boolean;
   /** Address of the device. */
   readonly host?: string;
+  /** Beside the devices of the same user that are there, instead of in their place. */
+  readonly isAnotherDevice?: boolean;
 };
 
 /** Accounts of two or more engines, a network between them and a KMS, all in memory on one clock. */
@@ -55,10 +65,18 @@ export class World {
 
   /** A registered user `sip:<name>@lab.test`. */
   async user(name: string, options: UserOptions = {}): Promise<User> {
-    const { flow, noKms = false, noPskTls = false, storage, host = '192.0.2.10', ...overrides } = options;
+    const { flow, noKms = false, noPskTls = false, storage, host = '192.0.2.10', ...more } = options;
+    const { store, device, isOffline = false, isAnotherDevice = false, ...overrides } = more;
     const identity = `sip:${name}@lab.test`;
-    const userAgent = this.sip.agent(identity, flow);
-    const ports = { ...this.#ports(host, !noPskTls), ...(storage === undefined ? {} : { files: storage }) };
+    const userAgent = this.sip.agent(identity, flow, isAnotherDevice);
+    const life = device?.start(this.clock);
+    life?.live(userAgent);
+    const ports = {
+      ...this.#ports(host, !noPskTls),
+      ...(storage === undefined ? {} : { files: storage }),
+      ...(store === undefined ? {} : { store }),
+      ...(life === undefined ? {} : { store: life.store, clock: life.clock }),
+    };
     const config: AccountConfig = {
       id: identity,
       identity,
@@ -66,6 +84,8 @@ export class World {
       domain: 'lab.test',
       server: { host: '192.0.2.1', port: 5061, protocol: 'tls' },
       policy: 'prefer-e2e',
+      // What a test counts is what it sends: who wants notifications of single messages asks for them.
+      receipts: { askDelivery: false, askDisplay: false },
       ...(noKms ? {} : { kms: this.#kmsConfig(identity) }),
       ...overrides,
     };
@@ -82,8 +102,14 @@ export class World {
     account.events.on('messageReceived', (message) => user.received.push(message));
     account.events.on('messageState', (message) => user.states.push(message));
     account.events.on('incomingRefused', (refused) => user.refused.push(refused));
-    await account.register();
+    if (!isOffline) await account.register();
     return user;
+  }
+
+  /** The program of a device ends as if it were killed: nothing more comes to it or from it. */
+  async kill({ userAgent, account }: User): Promise<void> {
+    this.sip.remove(userAgent);
+    await account.stop();
   }
 
   /** Lets time pass in steps that are shorter than every wait for an answer. */

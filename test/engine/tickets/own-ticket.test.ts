@@ -45,7 +45,13 @@ const service = (rules: Partial<GrantRules>) =>
 /** A ticket of `from` to Bob, up to his question to the KMS. */
 function handed(from: typeof alice, kind: TicketKind, self = from.identities[0]!) {
   const recipient = 'sip:bob@lab.test';
-  const ticket = makeOwnTicket(kms, keyOf(from), { self: uriIdentity(self), recipient, kind, now, random });
+  const ticket = makeOwnTicket(kms, keyOf(from), {
+    self: uriIdentity(self),
+    recipients: [recipient],
+    kind,
+    now,
+    random,
+  });
   const transfer = createTransfer({
     ticket,
     initiator: uriIdentity(self),
@@ -111,7 +117,7 @@ describe('a ticket that an account makes itself', () => {
     const key = { ...keyOf(alice), validUntil: now + 60_000 };
     const wish = {
       self: uriIdentity('sip:alice@lab.test'),
-      recipient: 'sip:bob@lab.test',
+      recipients: ['sip:bob@lab.test'],
       kind: 'session',
       now,
       random,

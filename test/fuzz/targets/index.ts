@@ -12,6 +12,7 @@ import { msrpLink } from './msrp-link.ts';
 import { proxy } from './proxy.ts';
 import { textTargets } from './text-formats.ts';
 import { ub } from './ub.ts';
+import { vcard } from './vcard.ts';
 import { xmlTargets } from './xml.ts';
 import { zn } from './zn.ts';
 
@@ -28,6 +29,7 @@ export const targets: readonly FuzzTarget[] = [
   gba,
   ub,
   zn,
+  vcard,
   proxy,
   msrpLink,
   ...xmlTargets,

@@ -1,6 +1,7 @@
 import { utf8 } from '../../../src/base/bytes.ts';
 import { decodeComposing, encodeComposing } from '../../../src/protocol/composing/index.ts';
 import { decodeBootstrappingInfo, encodeBootstrappingInfo } from '../../../src/protocol/gba/index.ts';
+import { readPidf, writePidf } from '../../../src/protocol/presence/index.ts';
 import { words } from '../mutate.ts';
 import { ensure, ensureSame, parsed, written, type FuzzTarget } from '../target.ts';
 
@@ -72,4 +73,40 @@ const composing: FuzzTarget = {
   },
 };
 
-export const xmlTargets: readonly FuzzTarget[] = [bootstrappingInfo, composing];
+/** What somebody says of their presence (RFC 3863). */
+const presence: FuzzTarget = {
+  name: 'presence',
+  corpus: [
+    writePidf({ entity: 'sip:a@b', basic: 'open', activity: 'busy', note: 'a & b', tupleId: '1', at: 0 }),
+    utf8(
+      '<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="pres:a@b"><tuple id="x"><status><basic>closed</basic></status>' +
+        '<note>n</note><timestamp>2001-10-27T16:49:29Z</timestamp></tuple><note xml:lang="en">hello</note></presence>',
+    ),
+  ],
+  tokens: [
+    ...tokens,
+    ...words(
+      '<basic>open</basic>',
+      '<note>x</note>',
+      ' entity="a"',
+      '<rpid:activities>',
+      '<rpid:away/>',
+      '<dm:person id="p">',
+    ),
+  ],
+  check: (input) => {
+    const document = parsed(() => readPidf(input));
+    if (document === undefined) return;
+    ensure(document.entity !== '' && document.tuples.length <= 1000, 'values out of bounds');
+    ensure(
+      [...document.notes, ''].every((note) => note.length <= 1000),
+      'a note without bounds',
+    );
+    const [note] = document.notes;
+    const own = { entity: document.entity, basic: 'open', tupleId: 'a', at: 0 } as const;
+    const again = written(() => writePidf({ ...own, ...(note === undefined ? {} : { note }) }));
+    if (again !== undefined) ensureSame(readPidf(again).entity, document.entity, 'another entity after writing');
+  },
+};
+
+export const xmlTargets: readonly FuzzTarget[] = [bootstrappingInfo, composing, presence];

@@ -4,6 +4,7 @@ import { SecretBytes } from '../../../src/base/secret-bytes.ts';
 import { accountFromUeConfig, checkUeConfig } from '../../../src/cli/ue-config.ts';
 import { secureRandom } from '../../../src/crypto/random.ts';
 import type { EnginePorts } from '../../../src/engine/ports.ts';
+import { cpimText } from '../../../src/engine/text-content.ts';
 import { sealMessage, type SealedMessage } from '../../../src/engine/psk-mime/index.ts';
 import { SessionKeys, type OfferedKey } from '../../../src/engine/sessions/session-keys.ts';
 import { createKmsCredential } from '../../../src/engine/tickets/kms-credential.ts';
@@ -63,12 +64,14 @@ export class HostileStage {
   }
 
   async sealed(text = secretText): Promise<SealedMessage> {
+    const parties = { from: 'sip:bob@lab.test', to: 'sip:alice@lab.test' };
+    const messageId = `m${this.#sent++}`;
     return sealMessage({
-      ticket: await this.#tickets.ticketFor('sip:alice@lab.test', 'message'),
-      self: 'sip:bob@lab.test',
-      recipient: 'sip:alice@lab.test',
-      text,
-      messageId: `m${this.#sent++}`,
+      ticket: await this.#tickets.ticketFor(parties.to, 'message'),
+      self: parties.from,
+      recipient: parties.to,
+      content: cpimText({ ...parties, at: Date.now(), messageId, text }),
+      messageId,
       now: Date.now(),
       random: secureRandom,
     });

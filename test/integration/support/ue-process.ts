@@ -24,8 +24,9 @@ export class UeProcess {
   #nextId = 1;
   readonly #waiting = new Set<() => void>();
 
-  private constructor(config: string) {
-    this.child = spawn(process.execPath, [program, '--config', config, '--log', 'debug']);
+  private constructor(config: string, before: readonly string[]) {
+    const [command = '', ...rest] = [...before, process.execPath, program, '--config', config, '--log', 'debug'];
+    this.child = spawn(command, rest);
     this.exited = new Promise((resolve) => this.child.on('exit', (code) => resolve(code)));
     createInterface({ input: this.child.stdout! }).on('line', (line) => {
       this.lines.push(JSON.parse(line) as RpcLine);
@@ -34,11 +35,18 @@ export class UeProcess {
     this.child.stderr!.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
   }
 
-  /** @param folder of the configuration file, and of what the UE keeps beside it */
-  static async start(config: object, folder = temporaryFolder('ue')): Promise<UeProcess> {
+  /**
+   * @param folder of the configuration file, and of what the UE keeps beside it
+   * @param before program and parameters that start it, when it is not to be started as it is
+   */
+  static async start(
+    config: object,
+    folder = temporaryFolder('ue'),
+    before: readonly string[] = [],
+  ): Promise<UeProcess> {
     const file = join(folder, 'ue.json');
     await writeFile(file, JSON.stringify(config), { mode: 0o600 });
-    return new UeProcess(file);
+    return new UeProcess(file, before);
   }
 
   write(line: string): void {

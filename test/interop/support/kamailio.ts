@@ -1,22 +1,15 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createCertificateAuthority } from '../../../src/crypto/certificate-authority.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { kamailioModules, startKamailio, whatKamailioLacks as whatKamailioLacksOf } from './kamailio-process.ts';
 import { freePort } from './peer-process.ts';
 
-const modules = ['/usr/lib/x86_64-linux-gnu/kamailio/modules', '/usr/lib/aarch64-linux-gnu/kamailio/modules'];
-const program = ['/usr/sbin/kamailio', '/usr/bin/kamailio'].find((path) => existsSync(path));
-const moduleFolder = modules.find(
-  (folder) => existsSync(join(folder, 'msrp.so')) && existsSync(join(folder, 'tls.so')),
-);
+const needed = ['msrp', 'tls'];
 
 /** Undefined where Kamailio can run as an MSRP relay, else what is missing. */
 export function whatKamailioLacks(): string | undefined {
-  if (program === undefined) return 'kamailio';
-  if (spawnSync(program, ['-v'], { stdio: 'ignore' }).status !== 0) return 'a kamailio that starts';
-  return moduleFolder === undefined ? 'the modules msrp and tls of kamailio' : undefined;
+  return whatKamailioLacksOf(needed);
 }
 
 export interface KamailioRelayOptions {
@@ -45,48 +38,21 @@ export async function startKamailioRelay(options: KamailioRelayOptions): Promise
   const leaf = await authority.issue({ dnsNames: ['localhost'], ipAddresses: ['127.0.0.1'] });
   writeFileSync(file('certificate.pem'), leaf.certificatePem);
   writeFileSync(file('key.pem'), leaf.privateKeyPem, { mode: 0o600 });
-  mkdirSync(file('run'));
   for (let attempt = 1; ; attempt++) {
     // It cannot choose a port itself: another program may take the one that was free a moment ago.
     const port = await freePort();
     writeFileSync(file('relay.cfg'), configuration(port, file, options));
-    const relay = await run(file, port);
-    if (relay !== undefined) return { uri: `msrps://localhost:${port};tcp`, caPem: authority.certificatePem, ...relay };
+    const process = await startKamailio({ folder, configuration: file('relay.cfg'), port });
+    if (process !== undefined) {
+      return {
+        uri: `msrps://localhost:${port};tcp`,
+        caPem: authority.certificatePem,
+        granted: () => process.output().split('relay-test granted').length - 1,
+        stop: () => process.stop(),
+      };
+    }
     if (attempt === 3) throw new Error('kamailio does not start');
   }
-}
-
-async function run(
-  file: (name: string) => string,
-  port: number,
-): Promise<Pick<KamailioRelay, 'granted' | 'stop'> | undefined> {
-  const parameters = ['-f', file('relay.cfg'), '-DD', '-E', '-P', file('pid'), '-Y', file('run'), '-w', file('run')];
-  const child = spawn(program ?? '', [...parameters, '-m', '256', '-M', '32'], { stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  child.stdout.on('data', (bytes: Buffer) => (output += bytes.toString('latin1')));
-  child.stderr.on('data', (bytes: Buffer) => (output += bytes.toString('latin1')));
-  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
-  const answers = (): Promise<boolean> =>
-    new Promise((resolve) => {
-      const socket = connect(port, '127.0.0.1');
-      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-      socket.once('close', () => resolve(false));
-      socket.once('connect', () => socket.destroy());
-    });
-  const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null;
-  while (!hasEnded() && !(await answers())) await new Promise((resolve) => setTimeout(resolve, 50));
-  if (hasEnded()) {
-    process.stderr.write(output.slice(-2_000));
-    return undefined;
-  }
-  return {
-    granted: () => output.split('relay-test granted').length - 1,
-    stop: async () => {
-      // Its workers end with it on SIGTERM; a SIGKILL would leave them behind.
-      child.kill('SIGTERM');
-      await ended;
-    },
-  };
 }
 
 function configuration(
@@ -111,7 +77,7 @@ tcp_wq_max=268435456
 tcp_conn_wq_max=67108864
 disable_sctp=yes
 listen=tls:127.0.0.1:${port}
-mpath="${moduleFolder ?? ''}"
+mpath="${kamailioModules(needed)}"
 loadmodule "tls.so"
 loadmodule "sl.so"
 loadmodule "kex.so"

@@ -5,11 +5,14 @@ import type { MessageView } from '../../../src/contract/index.ts';
 import type { AccountEvents, SendFileRequest, SendRequest } from '../../../src/engine/account.ts';
 import type { ChatMessage, SendOutcome, SessionView } from '../../../src/engine/chat-message.ts';
 import type { FileView } from '../../../src/engine/files/file-view.ts';
+import { AccountHistory } from '../../../src/engine/messages/account-history.ts';
+import { createMemoryStore } from '../../../src/engine/store/index.ts';
 import type { KmsState } from '../../../src/engine/tickets/kms-state.ts';
 import { refusal } from '../../../src/engine/refusal.ts';
 import type { HostedAccount } from '../../../src/node/bridge/account-desk.ts';
 import { createAccountHost } from '../../../src/node/bridge/account-host.ts';
 import { createBridge } from '../../../src/node/bridge/bridge.ts';
+import { BridgeFault } from '../../../src/node/bridge/host.ts';
 import { PickedFiles } from '../../../src/node/bridge/picked-files.ts';
 import { evidenceFor } from '../../support/evidence.ts';
 
@@ -64,7 +67,13 @@ class FakeAccount implements HostedAccount {
   readonly cancelled: string[] = [];
   sessions: SessionView[] = [];
   policies: unknown[] = [];
-  past: ChatMessage[] = [];
+  readonly #store = createMemoryStore({ reason: 'test' });
+  readonly history = new AccountHistory({
+    accountId: 'alice',
+    store: this.#store,
+    account: this.#store.account('alice'),
+    giveUp: () => undefined,
+  });
 
   register() {
     return Promise.resolve({ state: 'registered' as const, expires: 60, associatedIdentities: [alice] });
@@ -72,11 +81,33 @@ class FakeAccount implements HostedAccount {
   unregister() {
     return Promise.resolve({ state: 'unregistered' as const });
   }
+  /** Keeps the message as `engine-<number of the send>` and tells of it, as the engine does. */
   sendMessage(request: SendRequest) {
-    return new Promise<SendOutcome>((settle) => this.sends.push({ request, settle }));
+    const { text, way } = request;
+    const level = 'none' as const;
+    return new Promise<SendOutcome>((settle) => {
+      this.sends.push({ request, settle });
+      const { evidence: _, ...queued } = chatMessage({ id: `engine-${this.sends.length}`, text, way, level });
+      this.tell({ ...queued, state: 'queued' });
+    });
+  }
+  /** A message came to be or changed. */
+  tell(message: ChatMessage, event: 'messageState' | 'messageReceived' = 'messageState') {
+    this.keep(message);
+    this.events.emit(event, message);
+  }
+  keep(message: ChatMessage) {
+    const { messages } = this.#store.account('alice');
+    if (messages.get(message.id) === undefined) messages.add(message);
+    else messages.change(message.id, { ...message, problem: message.problem });
+  }
+  contactPolicies() {
+    return new Map([['sip:carol@lab.test', 'require-e2e' as const]]);
   }
   cancelMessage(id: string) {
     this.cancelled.push(id);
+    const message = this.mayCancel ? this.history.remove(id) : undefined;
+    if (message !== undefined) this.events.emit('messageCancelled', message);
     return this.mayCancel;
   }
   retryKms() {
@@ -99,6 +130,8 @@ class FakeAccount implements HostedAccount {
       identity: alice,
       policy: this.config.policy,
       registration: { state: 'unregistered' as const },
+      flows: [],
+      ownDevices: [],
       sessions: this.sessions,
       kms: this.kms,
       tickets: { kept: 'memory' as const, explanation: 'In memory.' },
@@ -111,9 +144,6 @@ class FakeAccount implements HostedAccount {
     this.fileRequests.push(request);
     const file = engineFile({ direction: 'out', state: 'preparing' });
     return Promise.resolve({ outcome: 'offered' as const, file });
-  }
-  conversations() {
-    return this.past.length === 0 ? [] : [{ peer: bob, policy: this.config.policy, messages: this.past }];
   }
   readonly seen: unknown[] = [];
   markDisplayed(...args: unknown[]) {
@@ -167,7 +197,12 @@ function setUp(prepare: (account: FakeAccount) => void = () => undefined) {
   const states = () => messages().map(({ text, state }) => `${text} ${state}`);
   const send = (text: string, more: object = {}) => {
     const outcome = call('sendMessage', { to: bob, text, way: 'message', ...more });
-    return { outcome, settle: async (result: SendOutcome) => (account.sends.at(-1)!.settle(result), outcome) };
+    const settle = async (result: SendOutcome) => {
+      if ('message' in result && result.message !== undefined) account.tell(result.message);
+      account.sends.at(-1)!.settle(result);
+      return outcome;
+    };
+    return { outcome, settle };
   };
   return { account, host, bridge, call, messages, states, send, picked, shown };
 }
@@ -176,51 +211,53 @@ describe('account host', () => {
   it('shows a message from the moment it is sent and keeps its place and id to the end', async () => {
     const { account, messages, states, send } = setUp();
     const sending = send('hello');
-    expect(states()).toEqual(['hello sending']);
+    expect(states()).toEqual(['hello queued']);
     const { id } = messages()[0]!;
-    account.events.emit('messageReceived', chatMessage({ id: 'in-1', direction: 'in', text: 'hi', state: 'received' }));
-    account.events.emit('messageState', chatMessage({}));
+    account.tell(chatMessage({ id: 'in-1', direction: 'in', text: 'hi', state: 'received' }), 'messageReceived');
+    account.tell(chatMessage({ state: 'sent' }));
+    expect(states()).toEqual(['hello sent', 'hi received']);
     await sending.settle({ outcome: 'sent', message: chatMessage({}) });
-    expect(states()).toEqual(['hello accepted', 'hi received']);
-    account.events.emit('messageState', chatMessage({ state: 'delivered' }));
+    account.tell(chatMessage({ state: 'delivered' }));
     expect(states()).toEqual(['hello delivered', 'hi received']);
     expect(messages()[0]!.id).toBe(id);
-  });
-
-  it('never falls back behind what the engine said while the send was under way', async () => {
-    const { account, states, send } = setUp();
-    const sending = send('hello');
-    account.events.emit('messageState', chatMessage({}));
-    account.events.emit('messageState', chatMessage({ state: 'delivered' }));
-    await sending.settle({ outcome: 'sent', message: chatMessage({}) });
-    expect(states()).toEqual(['hello delivered']);
   });
 
   it('shows what somebody else sends through the same account, once', async () => {
     const { account, states, send } = setUp();
     const sending = send('mine');
-    account.events.emit('messageState', chatMessage({ id: 'other', text: 'theirs' }));
+    account.tell(chatMessage({ id: 'other', text: 'theirs' }));
     await sending.settle({ outcome: 'sent', message: chatMessage({ text: 'mine' }) });
-    account.events.emit('messageState', chatMessage({ id: 'later', text: 'later' }));
-    expect(states()).toEqual(['mine accepted', 'theirs accepted', 'later accepted']);
+    expect(states()).toEqual(['mine accepted', 'theirs accepted']);
   });
 
   it('keeps a refused attempt until it is replaced with consent', async () => {
     const { account, states, messages, send } = setUp();
     const problem = refusal('consent-required', 'message', { offered: 'e2ae' });
-    const refused = await send('hello').settle({ outcome: 'refused', refusal: problem });
+    const message = chatMessage({ state: 'refused', problem });
+    const refused = await send('hello').settle({ outcome: 'refused', refusal: problem, message });
     expect(refused).toMatchObject({ outcome: 'refused', refusal: { code: 'consent-required', offered: 'e2ae' } });
     expect(states()).toEqual(['hello refused']);
     const again = send('hello', { consent: true, replaces: messages()[0]!.id });
     expect(account.sends.at(-1)!.request).toMatchObject({ consent: true });
-    await again.settle({ outcome: 'sent', message: chatMessage({ level: 'e2ae' }) });
+    await again.settle({ outcome: 'sent', message: chatMessage({ id: 'engine-2', level: 'e2ae' }) });
     expect(states()).toEqual(['hello accepted']);
+  });
+
+  it('answers for an attempt of which nothing is kept, and shows none', async () => {
+    const { account, messages, bridge } = setUp();
+    account.sendMessage = () => Promise.resolve({ outcome: 'refused', refusal: refusal('too-large') });
+    const input = { accountId: 'alice', to: bob, text: 'long', way: 'message' };
+    expect(await bridge.handle({ id: 1, call: 'sendMessage', input })).toMatchObject({
+      output: { outcome: 'refused', message: { state: 'refused', problem: { code: 'too-large' } } },
+    });
+    expect(messages).toThrow(BridgeFault);
   });
 
   it('lets a refused attempt be discarded, and nothing that was sent', async () => {
     const { call, states, messages, send } = setUp();
-    await send('no').settle({ outcome: 'refused', refusal: refusal('no-kms') });
-    await send('yes').settle({ outcome: 'sent', message: chatMessage({ text: 'yes' }) });
+    const message = chatMessage({ text: 'no', state: 'refused', problem: refusal('no-kms') });
+    await send('no').settle({ outcome: 'refused', refusal: refusal('no-kms'), message });
+    await send('yes').settle({ outcome: 'sent', message: chatMessage({ id: 'engine-2', text: 'yes' }) });
     const [no, yes] = messages();
     expect(await call('discardMessage', { peer: bob, messageId: yes!.id })).toMatchObject({ ok: false });
     await call('discardMessage', { peer: bob, messageId: no!.id });
@@ -230,20 +267,19 @@ describe('account host', () => {
   it('keeps a waiting message in its place until it goes or is taken back', async () => {
     const { account, call, states, messages, send } = setUp();
     const problem = refusal('kms-unreachable', 'waiting');
-    const unsent = chatMessage({ state: 'waiting', level: 'none', problem });
+    const unsent = chatMessage({ state: 'queued', level: 'none', problem });
     expect(await send('hello').settle({ outcome: 'waiting', message: unsent })).toMatchObject({ outcome: 'waiting' });
-    expect(states()).toEqual(['hello waiting']);
+    expect(states()).toEqual(['hello queued']);
     const { id } = messages()[0]!;
     account.mayCancel = false;
     expect(await call('discardMessage', { peer: bob, messageId: id })).toMatchObject({ ok: false });
     expect(account.cancelled).toEqual(['engine-1']);
-    account.events.emit('messageState', chatMessage({ state: 'accepted' }));
+    account.tell(chatMessage({ state: 'accepted' }));
     expect(states()).toEqual(['hello accepted']);
     expect(messages()[0]!.id).toBe(id);
     await send('two').settle({ outcome: 'waiting', message: { ...unsent, id: 'engine-2', text: 'two' } });
     account.mayCancel = true;
     await call('discardMessage', { peer: bob, messageId: messages()[1]!.id });
-    account.events.emit('messageCancelled', { ...unsent, id: 'engine-2', text: 'two' });
     expect(states()).toEqual(['hello accepted']);
   });
 
@@ -277,20 +313,24 @@ describe('account host', () => {
   it('shows what came in and was refused, but not copies', () => {
     const { account, messages } = setUp();
     const problem = refusal('policy-not-met', 'received', { reached: 'none' });
-    account.events.emit('incomingRefused', { way: 'message', peer: bob, refusal: problem });
+    const message = chatMessage({ id: 'in-1', direction: 'in', text: '', state: 'refused', problem });
+    account.keep(message);
+    account.events.emit('incomingRefused', { way: 'message', peer: bob, refusal: problem, message });
     account.events.emit('incomingRefused', { way: 'message', peer: bob, refusal: refusal('replayed', 'received') });
     expect(messages()).toMatchObject([{ direction: 'in', state: 'refused', text: '', problem: { reached: 'none' } }]);
   });
 
-  it('takes over what was said before, as read, and the policies of contacts', () => {
-    const { host, states } = setUp((account) => {
-      account.past = [chatMessage({ direction: 'in', state: 'received', text: 'earlier' })];
-    });
+  it('takes over what was said before, with what was not read yet, and the policies of contacts', async () => {
+    const { call, host, states } = setUp((account) =>
+      account.keep(chatMessage({ direction: 'in', state: 'received', text: 'earlier' })),
+    );
     expect(states()).toEqual(['earlier received']);
     expect(host.snapshot().conversations).toMatchObject([
+      { peer: bob, unread: 1, lastMessage: { text: 'earlier' } },
       { peer: 'sip:carol@lab.test', policy: 'require-e2e' },
-      { peer: bob, unread: 0 },
     ]);
+    await call('markRead', { peer: bob });
+    expect(host.snapshot().conversations[0]).toMatchObject({ unread: 0 });
   });
 
   it('passes a policy on and returns a contact to the policy of the account', async () => {
@@ -305,9 +345,7 @@ describe('account host', () => {
   });
 
   it('passes on what was seen and what is being typed, and shows who is writing', async () => {
-    const { account, call, bridge } = setUp(
-      (account) => (account.past = [chatMessage({ direction: 'in', from: bob })]),
-    );
+    const { account, call, bridge } = setUp((account) => account.keep(chatMessage({ direction: 'in', from: bob })));
     const views: unknown[] = [];
     bridge.subscribe((event) => {
       if (event.event === 'conversation') views.push(event.payload.conversation.isPeerWriting);
@@ -400,15 +438,13 @@ describe('files on the screens', () => {
 
   it('leaves no message behind for a text that became a file', async () => {
     const { account, call, bridge } = setUp();
-    const removed: string[] = [];
-    bridge.subscribe((event) => {
-      if (event.event === 'messageRemoved') removed.push(event.payload.messageId);
-    });
-    const sending = call('sendMessage', { to: bob, text: 'long', way: 'msrp' });
+    const events: string[] = [];
+    bridge.subscribe(({ event }) => events.push(event));
     const file = { id: 'f1', peer: bob, direction: 'out', name: 'message.txt', type: 'text/plain', size: 4 } as const;
-    account.sends[0]!.settle({ outcome: 'offered', file: { ...file, state: 'preparing', transferred: 0, at: 1 } });
+    account.sendMessage = () =>
+      Promise.resolve({ outcome: 'offered', file: { ...file, state: 'preparing', transferred: 0, at: 1 } });
+    const sending = call('sendMessage', { to: bob, text: 'long', way: 'msrp' });
     expect(await sending).toEqual({ outcome: 'offered', fileId: 'f1' });
-    expect(removed).toHaveLength(1);
-    expect(await call('listMessages', { peer: bob })).toMatchObject({ messages: [] });
+    expect(events).toEqual([]);
   });
 });

@@ -9,7 +9,7 @@ describe('conversation book', () => {
   it('counts incoming messages as unread once each, until they are read', () => {
     const host = new ScriptedHost();
     const message = host.receive(peer, 'one', 'e2e');
-    host.book.putMessage({ ...message, state: 'undecryptable' });
+    host.put({ ...message, state: 'undecryptable' });
     host.receive(peer, 'two', 'e2e');
     expect(host.book.views()[0]?.unread).toBe(2);
     host.book.markRead(key);
@@ -38,7 +38,7 @@ describe('conversation book', () => {
     const host = new ScriptedHost();
     const first = host.receive(peer, 'first', 'e2e');
     host.receive(peer, 'second', 'e2e');
-    host.book.putMessage({ ...first, text: 'first again' });
+    host.put({ ...first, text: 'first again' });
     expect(host.book.listMessages({ ...key, limit: 10 }).messages.map((message) => message.text)).toEqual([
       'first again',
       'second',

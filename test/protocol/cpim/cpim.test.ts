@@ -50,6 +50,39 @@ describe('CPIM', () => {
     expect(decodeCpim(encodeCpim(message))).toEqual(message);
   });
 
+  it('keeps cc and the routes of notifications, in their order', () => {
+    const message = decode(
+      [
+        'From: <im:a@b>',
+        'To: <im:b@b>',
+        'To: <im:c@b>',
+        'cc: Dora <im:d@b>',
+        'cc: <im:e@b>',
+        'NS: i <urn:ietf:params:imdn>',
+        'i.Original-To: <im:list@b>',
+        'i.IMDN-Record-Route: <im:near@b>',
+        'i.IMDN-Record-Route: <im:far@b>',
+        'i.IMDN-Route: <im:back@b>',
+      ].join('\r\n'),
+    );
+    expect(message).toMatchObject({
+      to: [{ uri: 'im:b@b' }, { uri: 'im:c@b' }],
+      cc: [{ uri: 'im:d@b', displayName: 'Dora' }, { uri: 'im:e@b' }],
+      originalTo: { uri: 'im:list@b' },
+      recordRoute: [{ uri: 'im:near@b' }, { uri: 'im:far@b' }],
+      route: [{ uri: 'im:back@b' }],
+      otherHeaders: [],
+    });
+    expect(decodeCpim(encodeCpim(message))).toEqual(message);
+  });
+
+  it('understands what Require names by its namespace (RFC 3862 4.7)', () => {
+    expect(decode('NS: x <urn:ietf:params:imdn>\r\nx.Message-ID: 7\r\nRequire: x.Message-ID, cc').messageId).toBe('7');
+    for (const required of ['x.Message-ID', 'imdn.Other', 'VitalHeader', 'imdn.a.b', '']) {
+      expect(() => decode(`Require: ${required}`)).toThrow(expect.objectContaining({ kind: 'unsupported' }));
+    }
+  });
+
   it('undoes escapes as RFC 3862 2.3 says', () => {
     expect(decode('Subject: a\\tb\\u00e9\\\\c\\"\\q\\').subject).toBe('a\tbé\\c"q');
     expect(decode('From: "A \\"B\\"" <im:a@b>').from).toEqual({ uri: 'im:a@b', displayName: 'A "B"' });

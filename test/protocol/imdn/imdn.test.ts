@@ -29,17 +29,31 @@ describe('IMDN', () => {
   it('gives back what was written', () => {
     const text = fc.string({ unit: 'grapheme', minLength: 1 }).filter((value) => !/\p{Cc}|^\s|\s$/u.test(value));
     const payload: fc.Arbitrary<ImdnPayload> = fc.record({
-      kind: fc.constantFrom('delivery', 'display'),
+      kind: fc.constantFrom('delivery', 'processing', 'display'),
       status: fc.constantFrom('forbidden', 'error'),
       messageId: text,
       dateTime: fc.integer({ min: 0, max: Date.UTC(9999, 0) }),
       recipientUri: text,
+      originalRecipientUri: text,
+      subject: text,
     });
     fc.assert(
       fc.property(payload, (value) => {
         expect(decodeImdn(encodeImdn(value))).toEqual(value);
       }),
+      { seed: 5438 },
     );
+  });
+
+  it.each([
+    ['delivery', ['delivered', 'failed', 'forbidden', 'error']],
+    ['processing', ['processed', 'stored', 'forbidden', 'error']],
+    ['display', ['displayed', 'forbidden', 'error']],
+  ] as const)('has for %s the states %j', (kind, statuses) => {
+    for (const status of statuses) {
+      const payload: ImdnPayload = { kind, status, messageId: 'm', dateTime: 0 };
+      expect(decodeImdn(encodeImdn(payload))).toEqual(payload);
+    }
   });
 
   it.each([
@@ -59,7 +73,7 @@ describe('IMDN', () => {
   });
 
   it('names a kind of notification that it does not handle', () => {
-    const xml = `${open}${id}${time}<processing-notification/></imdn>`;
+    const xml = `${open}${id}${time}<other-notification/></imdn>`;
     expect(() => decodeImdn(utf8(xml))).toThrow(expect.objectContaining({ kind: 'unsupported' }));
     const otherNamespace = `<imdn>${id}${time}${delivered}</imdn>`;
     expect(() => decodeImdn(utf8(otherNamespace))).toThrow(ProtocolError);

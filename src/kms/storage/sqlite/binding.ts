@@ -1,42 +1,14 @@
-import { createRequire } from 'node:module';
 import { describeError } from '../../../base/errors.ts';
+import { loadSqlite, type SqliteBinding } from '../../../node/sqlite/binding.ts';
 import { KmsStorageError } from '../../ports.ts';
 
-const require = createRequire(import.meta.url);
-
-// What is used of better-sqlite3-multiple-ciphers: its package does not export its own declarations.
-
-export interface SqliteStatement<Parameters extends readonly unknown[], Row> {
-  run(...parameters: Parameters): { readonly changes: number; readonly lastInsertRowid: number | bigint };
-  get(...parameters: Parameters): Row | undefined;
-  all(...parameters: Parameters): Row[];
-  /** Rows become their first column. */
-  pluck(): this;
-}
-
-export interface SqliteDatabase {
-  prepare<Parameters extends readonly unknown[], Row = unknown>(sql: string): SqliteStatement<Parameters, Row>;
-  /** `immediate` runs the action in a transaction that holds the write lock from its beginning. */
-  transaction<Parameters extends readonly unknown[], Result>(
-    action: (...parameters: Parameters) => Result,
-  ): { immediate(...parameters: Parameters): Result };
-  exec(sql: string): void;
-  pragma(text: string, options?: { readonly simple: boolean }): unknown;
-  close(): void;
-}
-
-export type SqliteBinding = new (path: string, options: { readonly timeout: number }) => SqliteDatabase;
+export type { SqliteBinding, SqliteDatabase } from '../../../node/sqlite/binding.ts';
 
 /** @throws KmsStorageError where the native binding is missing or made for another system. */
-export function loadSqliteBinding(
-  load: () => unknown = () => require('better-sqlite3-multiple-ciphers'),
-): SqliteBinding {
+export function loadSqliteBinding(load?: () => unknown): SqliteBinding {
   try {
-    return load() as SqliteBinding;
+    return loadSqlite(load);
   } catch (cause) {
-    const [reason = ''] = describeError(cause).split('\n');
-    throw new KmsStorageError(`SQLite cannot be loaded on this machine (${reason}); PostgreSQL can be used instead`, {
-      cause,
-    });
+    throw new KmsStorageError(`${describeError(cause)}; PostgreSQL can be used instead`, { cause });
   }
 }

@@ -1,0 +1,2 @@
+export { createSealedStorage, type SealedStorage } from './sealed-storage.ts';
+export { writeCopy } from './write-copy.ts';

@@ -1,0 +1,8 @@
+export {
+  pidfContentType,
+  readPidf,
+  writePidf,
+  type OwnPresence,
+  type PresenceDocument,
+  type PresenceTuple,
+} from './pidf.ts';

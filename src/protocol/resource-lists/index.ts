@@ -1,0 +1,8 @@
+export {
+  decodeResourceLists,
+  encodeResourceLists,
+  resourceListsContentType,
+  resourceListsLimits,
+  type CopyControl,
+  type ListedRecipient,
+} from './resource-lists.ts';
