@@ -1,4 +1,4 @@
-import type { SipProtocol } from './ports.ts';
+import type { SipProtocol } from './sip-ports.ts';
 import type { KmsCredentialMode } from './tickets/kms-credential-types.ts';
 
 /**

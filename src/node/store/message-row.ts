@@ -37,10 +37,24 @@ export function messageOf({ id, peer, incoming, state, at, message_id, text, det
 }
 
 export function detailOf(message: ChatMessage): string {
-  const { from, to, subject, sentAt, way, level, evidence, problem, fromOtherDevice, recipients, text } = message;
+  const { from, to, subject, sentAt, way, level, evidence, problem, fromOtherDevice, imported, recipients, text } =
+    message;
   const exactText = indexedText(text) === text ? undefined : text;
   // What is undefined is left out of JSON.
-  const detail = { from, to, subject, sentAt, way, level, evidence, problem, fromOtherDevice, recipients, exactText };
+  const detail = {
+    from,
+    to,
+    subject,
+    sentAt,
+    way,
+    level,
+    evidence,
+    problem,
+    fromOtherDevice,
+    imported,
+    recipients,
+    exactText,
+  };
   return JSON.stringify(detail satisfies Record<keyof Detail, unknown>);
 }
 

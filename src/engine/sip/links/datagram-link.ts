@@ -95,7 +95,10 @@ export class DatagramLink implements SipLink {
   }
 
   #receive(datagram: Uint8Array): void {
-    if (looksLikeStun(datagram)) return this.#keepAlive.receive(datagram);
+    if (looksLikeStun(datagram)) {
+      this.#keepAlive.receive(datagram);
+      return;
+    }
     if (isLineEnds(datagram)) return;
     try {
       void this.#do({ kind: 'receive', message: parseSipMessage(datagram) }, datagram).catch(() => undefined);
