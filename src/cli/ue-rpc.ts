@@ -30,6 +30,7 @@ export type UeAccount = Pick<
   | 'closeSession'
   | 'composing'
   | 'conversations'
+  | 'history'
   | 'markDisplayed'
   | 'rooms'
   | 'status'
@@ -70,6 +71,11 @@ const params = {
   }),
   'message.cancel': z.strictObject({ id: z.string() }),
   'message.displayed': z.strictObject({ id: z.string() }),
+  'message.page': z.strictObject({
+    peer: address,
+    limit: z.int().min(1).max(500),
+    before: z.string().optional(),
+  }),
   composing: z.strictObject({ to: address, isWriting: z.boolean() }),
   'kms.retry': nothing,
   'session.open': z.strictObject({ to: address, policy, consent: z.boolean().optional() }),
@@ -185,6 +191,10 @@ export class UeRpc {
         if (conversation === undefined) throw new RpcError('no-such-message', 'There is no such message.', 'id');
         account.markDisplayed(conversation.peer, id);
         return {};
+      }
+      case 'message.page': {
+        const { peer, limit, before } = checkParams(params[method], given);
+        return account.history.page(peer, limit, before);
       }
       case 'composing':
         return { told: account.composing(checkParams(params[method], given)) };

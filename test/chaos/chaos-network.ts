@@ -1,6 +1,8 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { toHex } from '../../src/base/bytes.ts';
+import { secureRandom } from '../../src/crypto/random.ts';
 import { listenOnLastingPort, closeServer } from '../../src/lab/loopback.ts';
 import type { LabUeConfig } from '../../src/lab/ue-config.ts';
 import { createServer } from 'node:net';
@@ -137,11 +139,13 @@ async function writeConfigs(
       server,
       secondServer: { ...server, port: links[`${name}-second-edge`].port },
       kms: { ...config.kms, url: `https://127.0.0.1:${links[`${name}-kms`].port}`, serverName: 'kms.lab.test' },
+      storage: { folder: 'messages', keyFile: 'messages.key' },
       stateDirectory: 'state',
       statePassphrase: 'only for this run of the test',
       // RFC 5626 waits half a minute: too long where something fails every few seconds.
       flowRecovery: { allFailed: 500, someFailed: 1000, longest: 5000 },
     };
+    await writeFile(join(place, 'messages.key'), toHex(secureRandom.bytes(32)), { mode: 0o600 });
     const file = join(place, 'ue.json');
     await writeFile(file, JSON.stringify(changed), { mode: 0o600 });
     return [name, file] as const;

@@ -94,7 +94,7 @@ export class ChaosUe {
   async conversation(): Promise<ShownMessage[]> {
     const all: ShownMessage[] = [];
     for (let before: string | undefined; ;) {
-      const { result } = await this.#call('history.page', {
+      const { result } = await this.#call('message.page', {
         peer: this.#peer,
         limit: pageSize,
         ...(before && { before }),

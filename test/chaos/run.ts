@@ -27,6 +27,9 @@ async function runChaos(chosen: ChaosOptions): Promise<boolean> {
   const folder = await mkdtemp(join(tmpdir(), 'tessera-chaos-'));
   const network = await ChaosNetwork.start(folder);
   const run = new ChaosRun(network, print);
+  const end = (): void => void run.stop().then(() => network.stop());
+  process.once('SIGTERM', end);
+  process.once('SIGINT', end);
   try {
     const { verdicts, problems, ues } = await run.run(plan);
     const found = [...problems, ...(await problemsOfRecord(network.recordFolder))];
