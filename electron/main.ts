@@ -2,10 +2,10 @@ import { app, BrowserWindow, dialog, ipcMain, Menu, protocol, session } from 'el
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeError } from '../src/base/errors.ts';
-import type { Logger } from '../src/base/log.ts';
 import { readUeConfig } from '../src/cli/ue-config.ts';
 import type { Account } from '../src/engine/account.ts';
 import { Engine } from '../src/engine/engine.ts';
+import type { Store } from '../src/engine/store/index.ts';
 import { createAccountHost } from '../src/node/bridge/account-host.ts';
 import { createBridge } from '../src/node/bridge/bridge.ts';
 import { createEnginePorts } from '../src/node/create-engine-ports.ts';
@@ -19,6 +19,7 @@ import { bindDrops, desktopFiles } from './files.ts';
 import { bindIpc } from './ipc.ts';
 import { Keychain } from './keychain.ts';
 import { menuTemplate } from './menu.ts';
+import { openMessages } from './message-store.ts';
 import { ticketStorage } from './ticket-storage.ts';
 import { confineContents, confineSession, openWindow } from './window.ts';
 
@@ -53,7 +54,8 @@ async function run(): Promise<void> {
   const importFile = importArgument();
   if (importFile !== undefined) await accounts.add(await readUeConfig(importFile));
   const loaded = await accounts.load();
-  const { engines, hosted } = await startEngines(loaded, keychain, log);
+  const { store, problems } = await openMessages(app.getPath('userData'), keychain, log);
+  const { engines, hosted } = await startEngines(loaded, keychain, store);
 
   const files = desktopFiles();
   const bridge = createBridge({ host: createAccountHost(hosted, { files }), log });
@@ -66,12 +68,12 @@ async function run(): Promise<void> {
   app.on('second-instance', () => showWindow(open));
   app.on('activate', () => showWindow(open));
   app.on('window-all-closed', () => app.quit());
-  stopBeforeQuit(engines);
-  await tellProblems(loaded, keychain);
+  stopBeforeQuit(engines, store);
+  await tellProblems(loaded, keychain, problems);
 }
 
 /** One engine for each account: accounts of different networks are reached from different addresses of this machine. */
-async function startEngines({ ready }: LoadedAccounts, keychain: Keychain, logger: Logger) {
+async function startEngines({ ready }: LoadedAccounts, keychain: Keychain, store: Store) {
   const receivedFolder = join(app.getPath('downloads'), 'Tessera');
   const simDirectory = join(app.getPath('userData'), 'sim-state');
   const serverPins = createServerPinFile(join(app.getPath('userData'), 'servers.json'));
@@ -81,12 +83,13 @@ async function startEngines({ ready }: LoadedAccounts, keychain: Keychain, logge
     const host = await localAddressTowards(config.server.host);
     const engine = new Engine(
       await createEnginePorts({
-        log: logger,
+        log,
         host,
         media: config.media ?? {},
         simDirectory,
         receivedFolder,
         secrets: keychain,
+        store,
         serverPins,
       }),
     );
@@ -109,27 +112,34 @@ function showWindow(open: () => BrowserWindow): void {
 }
 
 /** Sessions are ended and accounts unregistered before the process goes; the engine bounds how long that takes. */
-function stopBeforeQuit(engines: readonly Engine[]): void {
+function stopBeforeQuit(engines: readonly Engine[], store: Store): void {
   let hasStopped = false;
   app.on('before-quit', (event) => {
     if (hasStopped) return;
     event.preventDefault();
-    void Promise.all(engines.map((engine) => engine.stop())).finally(() => {
-      hasStopped = true;
-      app.quit();
-    });
+    void Promise.all(engines.map((engine) => engine.stop()))
+      .finally(() => store.close())
+      .finally(() => {
+        hasStopped = true;
+        app.quit();
+      });
   });
 }
 
-async function tellProblems({ withoutSecrets }: LoadedAccounts, keychain: Keychain): Promise<void> {
+async function tellProblems(
+  { withoutSecrets }: LoadedAccounts,
+  keychain: Keychain,
+  others: readonly string[],
+): Promise<void> {
   const health = await keychain.health();
   const problems = [
     ...(health.usable
       ? []
       : [
           `The keychain of this system cannot be used (${health.reason}). ` +
-            'Passwords and keys are kept in memory until Tessera ends, and have to be imported again then.',
+            'Passwords, keys and messages are kept in memory until Tessera ends; passwords and keys have to be imported again then.',
         ]),
+    ...others,
     ...withoutSecrets.map(
       (identity) => `The password or key of ${identity} is not in the keychain. Start Tessera with --import again.`,
     ),

@@ -18,6 +18,7 @@ import type { RealmCredential } from '../engine/sip/index.ts';
 import { createTicketStore } from '../node/ticket-store.ts';
 import { accessConfig, accessFields, accessProblem } from './access-config.ts';
 import { credentialMode, kmsConfig, kmsProblem, kmsSchema } from './kms-config.ts';
+import { storageSchema, withStoragePaths } from './storage-config.ts';
 import {
   clientPrivateKey,
   serverConfig,
@@ -90,6 +91,8 @@ export const ueConfigSchema = z.strictObject({
   stateDirectory: z.string().min(1).optional(),
   /** Enciphers what is kept there. */
   statePassphrase: z.string().min(12, 'expected 12 characters at least').optional(),
+  /** Where messages are kept; in memory when absent. */
+  storage: storageSchema.optional(),
   files: z
     .strictObject({
       maxOctets: z.int().min(1).optional(),
@@ -98,6 +101,8 @@ export const ueConfigSchema = z.strictObject({
         .max(100)
         .optional(),
       autoAccept: z.enum(['never', 'contacts']).optional(),
+      /** How received files are kept; `sealed` needs an encrypted store for their key. */
+      keep: z.enum(['plain', 'sealed']).optional(),
     })
     .optional(),
   /** Where received files go, relative to the configuration file; the folder `received` beside it when absent. */
@@ -107,6 +112,8 @@ export const ueConfigSchema = z.strictObject({
   messages: messagesSchema.optional(),
   /** Whether peers are told that the user is writing. */
   composing: z.boolean().optional(),
+  /** How long a message is tried before it is given up: at most 30 days, for which copies are told by others. */
+  messageLifetimeHours: z.int().min(1).max(720).optional(),
   e2aeInferFromRegistration: z.boolean().optional(),
   mediasecOptionTag: z.boolean().optional(),
   digestQop: z.enum(['auth', 'auth-int']).optional(),
@@ -158,11 +165,12 @@ export class UeConfigError extends Error {
 /** Reads the file and the CA and certificate files that it names. @throws UeConfigError */
 export async function readUeConfig(file: string): Promise<UeConfig> {
   const checked = checkUeConfig(await inlined(parseJson(await readText(file)), dirname(file)));
-  const { stateDirectory, receivedFolder = 'received' } = checked;
+  const { stateDirectory, storage, receivedFolder = 'received' } = checked;
   const beside = (path: string): string => resolve(dirname(file), path);
   const config = {
     ...checked,
     ...(stateDirectory === undefined ? {} : { stateDirectory: beside(stateDirectory) }),
+    ...(storage === undefined ? {} : { storage: withStoragePaths(storage, beside) }),
     receivedFolder: beside(receivedFolder),
   };
   if (config.ca === undefined || isPem(config.ca)) return config;
@@ -202,6 +210,7 @@ export function accountFromUeConfig(config: UeConfig): { config: AccountConfig; 
     ...(config.receipts === undefined ? {} : { receipts: given(config.receipts) }),
     ...(config.messages === undefined ? {} : { messages: given(config.messages) }),
     ...(config.composing === undefined ? {} : { composing: config.composing }),
+    ...(config.messageLifetimeHours === undefined ? {} : { messageLifetimeHours: config.messageLifetimeHours }),
     ...(config.e2aeInferFromRegistration === undefined
       ? {}
       : { e2aeInferFromRegistration: config.e2aeInferFromRegistration }),

@@ -1,12 +1,14 @@
 import { dirname, join } from 'node:path';
 import { describeError } from '../base/errors.ts';
 import { Engine } from '../engine/engine.ts';
+import type { Store } from '../engine/store/index.ts';
 import { createEnginePorts } from '../node/create-engine-ports.ts';
 import { localAddressTowards } from '../node/local-address.ts';
 import { createJsonLogger } from '../node/json-logger.ts';
 import { createServerPinFile } from '../node/sip/server-pins.ts';
 import { BoundedLines } from './bounded-lines.ts';
 import { readOptions } from './command-line.ts';
+import { openConfiguredStore } from './storage-config.ts';
 import {
   accountFromUeConfig,
   pinFileFromUeConfig,
@@ -14,6 +16,7 @@ import {
   ticketStorageFromUeConfig,
   UeConfigError,
 } from './ue-config.ts';
+import { peopleParts } from './people-rpc.ts';
 import { UeRpc } from './ue-rpc.ts';
 
 const maxLineOctets = 1024 * 1024;
@@ -23,6 +26,9 @@ const usage = `usage: npm run ue -- --config FILE [--log ${logLevels.join('|')}]
 A scriptable UE: JSON-RPC 2.0 on stdin and stdout, one object a line; log lines on stderr. docs/ue-rpc.md tells the
 methods and what FILE holds; "npm run lab" writes such files.
 `;
+
+/** Closed however the program ends: its timers would keep the process. */
+let store: Store | undefined;
 
 /** Scriptable UE: JSON-RPC 2.0 on stdin and stdout, log lines on stderr (docs/ue-rpc.md). */
 async function main(): Promise<void> {
@@ -42,6 +48,7 @@ async function main(): Promise<void> {
   const { config, secrets } = accountFromUeConfig(given);
   const host = await localAddressTowards(config.server.host);
   const simDirectory = join(dirname(options.config), 'sim-state');
+  store = await openConfiguredStore(given.storage, log);
   const pinFile = pinFileFromUeConfig(given);
   const engine = new Engine(
     await createEnginePorts({
@@ -49,8 +56,10 @@ async function main(): Promise<void> {
       host,
       media: config.media ?? {},
       simDirectory,
+      store,
       ...(pinFile === undefined ? {} : { serverPins: createServerPinFile(pinFile) }),
       ...(given.receivedFolder === undefined ? {} : { receivedFolder: given.receivedFolder }),
+      ...(given.files?.keep === undefined ? {} : { keepFiles: given.files.keep }),
     }),
   );
   const account = engine.addAccount(config, secrets, ticketStorageFromUeConfig(given));
@@ -58,6 +67,7 @@ async function main(): Promise<void> {
   await new Promise<void>((resolve) => {
     const rpc = new UeRpc({
       account,
+      people: peopleParts(engine, account),
       log,
       write: (line) => process.stdout.write(`${line}\n`),
       onShutdown: resolve,
@@ -89,6 +99,7 @@ try {
   process.stderr.write(`${JSON.stringify({ level: 'error', event: 'ue.cannot-start', reason: problem })}\n`);
   process.exitCode = 1;
 } finally {
+  await store?.close();
   // stdin may still be open after `shutdown` or a signal; it must not keep the process.
   process.stdin.destroy();
 }

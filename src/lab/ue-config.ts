@@ -45,6 +45,7 @@ export interface LabUeConfig {
   files?: { maxOctets?: number; refusedTypes?: string[]; autoAccept?: 'never' | 'contacts' };
   receivedFolder?: string;
   contacts?: Record<string, { policy: Policy }>;
+  messages?: { maxOctets?: number; syncSent?: boolean; listService?: string; resend?: 'contacts' | 'never' };
   e2aeInferFromRegistration?: boolean;
   mediasecOptionTag?: boolean;
 }

@@ -181,6 +181,52 @@ describe('methods', () => {
     expect(notifications('message.state').map((params) => params?.['state'])).toEqual(['queued', 'queued']);
   });
 
+  test('what was said is paged and searched', async () => {
+    for (const text of ['one fine day', 'two', 'another day']) {
+      await call('message.send', { to: 'sip:bob@lab.test', text, way: 'message' });
+    }
+    const page = await call('history.page', { peer: 'sip:bob@lab.test', limit: 2 });
+    expect(page.result).toMatchObject({ messages: [{ text: 'two' }, { text: 'another day' }], hasMore: true });
+    const [first] = page.result?.['messages'] as { id: string }[];
+    const before = await call('history.page', { peer: 'sip:bob@lab.test', limit: 2, before: first?.id });
+    expect(before.result).toMatchObject({ messages: [{ text: 'one fine day' }], hasMore: false });
+    expect((await call('history.search', { text: 'day' })).result).toMatchObject({
+      hits: [
+        { message: { text: 'another day' }, matches: [{ start: 8, end: 11 }] },
+        { message: { text: 'one fine day' }, matches: [{ start: 9, end: 12 }] },
+      ],
+    });
+    expect((await call('history.search', { text: 'day', peer: 'sip:carol@lab.test' })).result).toEqual({ hits: [] });
+    expect(await call('history.page', { peer: 'sip:bob@lab.test', limit: 500 })).toMatchObject({
+      error: { data: { code: 'invalid-params', field: 'limit' } },
+    });
+  });
+
+  test('what waits is listed, tried at once, and taken back', async () => {
+    await call('unregister');
+    const send = (text: string) =>
+      call('message.send', { to: 'sip:bob@lab.test', text, way: 'message', policy: 'any' });
+    const ids = [(await send('one')).result, (await send('two')).result].map(
+      (result) => (result?.['message'] as { id: string }).id,
+    );
+    const [one = '', two = ''] = ids;
+    expect((await call('outbox.list')).result).toMatchObject({
+      entries: [
+        { message: { id: one, state: 'queued', problem: { code: 'not-registered' } }, policy: 'any', attempts: 0 },
+        { message: { id: two } },
+      ],
+    });
+    expect((await call('outbox.retry', { id: one })).result).toMatchObject({ message: { id: one, state: 'queued' } });
+    expect(await call('outbox.cancel', { id: one })).toMatchObject({ result: {} });
+    for (const method of ['outbox.cancel', 'outbox.retry']) {
+      expect(await call(method, { id: one })).toMatchObject({ error: { data: { code: 'no-such-message' } } });
+    }
+    await call('register');
+    await settle();
+    expect(bob.received.map(({ text }) => text)).toEqual(['two']);
+    expect((await call('outbox.list')).result).toEqual({ entries: [] });
+  });
+
   test('session.open, status and session.close', async () => {
     const opened = await call('session.open', { to: 'sip:bob@lab.test', policy: 'require-e2e' });
     expect(opened.result).toMatchObject({ outcome: 'opened', level: 'e2e', session: { peer: 'sip:bob@lab.test' } });

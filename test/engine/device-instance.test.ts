@@ -13,7 +13,13 @@ function memoryStore(): SecretStore & { readonly kept: Map<string, string> } {
   return {
     kept,
     get: (name) => Promise.resolve(kept.has(name) ? new SecretBytes(utf8(kept.get(name) ?? '')) : undefined),
-    set: (name, secret) => Promise.resolve(secret.use((octets) => void kept.set(name, fromUtf8(octets)))),
+    set: (name, secret) =>
+      Promise.resolve(
+        void kept.set(
+          name,
+          secret.use((octets) => fromUtf8(octets)),
+        ),
+      ),
     delete: (name) => Promise.resolve(void kept.delete(name)),
     list: () => Promise.resolve([...kept.keys()]),
     health: () => Promise.resolve({ usable: true }),

@@ -13,12 +13,10 @@ import type {
   SendOutcome,
   SessionOutcome,
 } from '../../src/contract/index.ts';
-import type { ChatMessage } from '../../src/engine/chat-message.ts';
-import { AccountHistory } from '../../src/engine/messages/account-history.ts';
-import { createMemoryStore, type MessageStore, type Store } from '../../src/engine/store/index.ts';
 import { ConversationBook } from '../../src/node/bridge/conversation-book.ts';
 import { BridgeFault, type BridgeHost, type HostEvent } from '../../src/node/bridge/host.ts';
 import { evidenceFor } from './evidence.ts';
+import { ScriptedHistory } from './scripted-history.ts';
 
 export interface Script {
   /** What happens to a send: the level it reaches, or the refusal. */
@@ -44,8 +42,7 @@ export class ScriptedHost implements BridgeHost {
   readonly sent: CheckedInput<'sendMessage'>[] = [];
   readonly book: ConversationBook;
   readonly #listeners = new Set<(event: HostEvent) => void>();
-  readonly #store: Store;
-  readonly #messages: MessageStore;
+  readonly #history = new ScriptedHistory();
   #ids = 0;
 
   constructor(account: Partial<AccountView> = {}, script: Partial<Script> = {}) {
@@ -64,27 +61,13 @@ export class ScriptedHost implements BridgeHost {
     };
     this.script = { send: () => 'e2e', delay: 0, ...script };
     this.book = new ConversationBook((event) => this.#emit(event));
-    this.#store = createMemoryStore({ reason: 'test' });
-    this.#messages = this.#store.account(this.account.id).messages;
-    this.book.addAccount(this.account.id, this.#history());
+    this.book.addAccount(this.account.id, this.#history);
   }
 
   /** A message is new, or has changed. */
-  put(view: MessageView): void {
-    const { accountId, ...rest } = view;
-    const message = rest as ChatMessage;
-    if (this.#messages.get(message.id) === undefined) this.#messages.add(message);
-    else this.#messages.change(message.id, { ...message, problem: message.problem });
+  put({ accountId, ...message }: MessageView): void {
+    this.#history.put(message);
     this.book.putMessage({ ...message, accountId });
-  }
-
-  #history(): AccountHistory {
-    return new AccountHistory({
-      accountId: this.account.id,
-      store: this.#store,
-      account: this.#store.account(this.account.id),
-      giveUp: () => undefined,
-    });
   }
 
   snapshot() {

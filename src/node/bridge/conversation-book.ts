@@ -1,9 +1,22 @@
 import type { CheckedInput, ConversationView, MessageView, Policy, SessionView } from '../../contract/index.ts';
-import type { AccountHistory } from '../../engine/messages/account-history.ts';
 import { BridgeFault, type HostEvent } from './host.ts';
 
-/** Where the messages of an account are, and what of them is unread. */
-export type BookHistory = Pick<AccountHistory, 'page' | 'conversations' | 'summary' | 'get' | 'markRead' | 'remove'>;
+/** A message as the engine keeps it. */
+export type KeptMessage = Omit<MessageView, 'accountId'>;
+
+/** Where the messages of an account are, and what of them is unread: the engine's history. */
+export interface BookHistory {
+  page(
+    peer: string,
+    limit: number,
+    before?: string,
+  ): { readonly messages: readonly KeptMessage[]; readonly hasMore: boolean };
+  conversations(): readonly { readonly peer: string }[];
+  summary(peer: string): { readonly lastMessage: KeptMessage | undefined; readonly unread: number } | undefined;
+  get(id: string): KeptMessage | undefined;
+  markRead(peer: string): void;
+  remove(id: string): KeptMessage | undefined;
+}
 
 /** What of a conversation lives as long as the screens do. */
 interface Conversation {

@@ -37,24 +37,12 @@ export function messageOf({ id, peer, incoming, state, at, message_id, text, det
 }
 
 export function detailOf(message: ChatMessage): string {
-  const { from, to, subject, sentAt, way, level, evidence, problem, fromOtherDevice, imported, recipients, text } =
+  const { from, to, subject, sentAt, way, level, evidence, problem, fromOtherDevice, recipients, imported, text } =
     message;
   const exactText = indexedText(text) === text ? undefined : text;
   // What is undefined is left out of JSON.
-  const detail = {
-    from,
-    to,
-    subject,
-    sentAt,
-    way,
-    level,
-    evidence,
-    problem,
-    fromOtherDevice,
-    imported,
-    recipients,
-    exactText,
-  };
+  const told = { from, to, subject, sentAt, way, level, evidence, problem };
+  const detail = { ...told, fromOtherDevice, recipients, imported, exactText };
   return JSON.stringify(detail satisfies Record<keyof Detail, unknown>);
 }
 

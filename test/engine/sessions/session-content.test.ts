@@ -120,7 +120,7 @@ describe('the content of a chat session', () => {
   it('takes a notification of an unknown kind without a word', () => {
     const other = [
       '<imdn xmlns="urn:ietf:params:xml:ns:imdn"><message-id>id-1</message-id><datetime>2026-01-01T00:00:00Z</datetime>',
-      '<processing-notification><status><processed/></status></processing-notification></imdn>',
+      '<weather-notification><status><sunny/></status></weather-notification></imdn>',
     ];
     expect(
       readSessionContent('message/cpim', cpim([], 'Content-Type: message/imdn+xml', '', other.join(''))),

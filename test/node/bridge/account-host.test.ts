@@ -87,8 +87,7 @@ class FakeAccount implements HostedAccount {
     const level = 'none' as const;
     return new Promise<SendOutcome>((settle) => {
       this.sends.push({ request, settle });
-      const { evidence: _, ...queued } = chatMessage({ id: `engine-${this.sends.length}`, text, way, level });
-      this.tell({ ...queued, state: 'queued' });
+      this.tell(chatMessage({ id: `engine-${this.sends.length}`, text, way, level, state: 'queued' }));
     });
   }
   /** A message came to be or changed. */
@@ -198,7 +197,7 @@ function setUp(prepare: (account: FakeAccount) => void = () => undefined) {
   const send = (text: string, more: object = {}) => {
     const outcome = call('sendMessage', { to: bob, text, way: 'message', ...more });
     const settle = async (result: SendOutcome) => {
-      if ('message' in result && result.message !== undefined) account.tell(result.message);
+      if (result.outcome !== 'offered' && result.message !== undefined) account.tell(result.message);
       account.sends.at(-1)!.settle(result);
       return outcome;
     };

@@ -1,0 +1,2 @@
+export { openStore } from './open-store.ts';
+export { changeStorePassphrase, type StoreKeySources } from './store-key.ts';
