@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { fromBase64 } from '../base/bytes.ts';
-import { describeError, ProtocolError } from '../base/errors.ts';
 import { policies } from '../base/protection-level.ts';
 import { contactsToVCards, importVCards, type ContactDraft, type PutOutcome } from '../engine/contacts/index.ts';
 import type { People } from '../engine/people.ts';
 import { writeCopy } from '../node/attachments/index.ts';
 import { checkParams, RpcError } from './json-rpc.ts';
+import { unusableFile } from './unusable-file.ts';
 
 const id = z.string().min(1).max(100);
 const address = z.string().trim().min(1).max(1000);
@@ -48,7 +48,11 @@ export function isContactMethod(method: string): method is ContactMethod {
   return Object.hasOwn(contactParams, method);
 }
 
-export async function runContactMethod(people: People, method: ContactMethod, given: unknown): Promise<unknown> {
+export async function runContactMethod(
+  people: Pick<People, 'contacts' | 'trust'>,
+  method: ContactMethod,
+  given: unknown,
+): Promise<unknown> {
   const { contacts, trust } = people;
   switch (method) {
     case 'contacts.list':
@@ -69,18 +73,18 @@ export async function runContactMethod(people: People, method: ContactMethod, gi
       return outcome(contacts.merge(checkParams(contactParams[method], given).ids));
     case 'contacts.import': {
       const octets = await readFile(checkParams(contactParams[method], given).path).catch((error: unknown) =>
-        unusable(error),
+        unusableFile(error),
       );
       try {
         return importVCards(contacts, octets);
       } catch (error) {
-        return unusable(error);
+        return unusableFile(error);
       }
     }
     case 'contacts.export': {
       const asked = checkParams(contactParams[method], given);
       const chosen = asked.id === undefined ? contacts.list() : [contacts.get(asked.id) ?? noSuchContact()];
-      await writeCopy(asked.path, [contactsToVCards(chosen)]).catch((error: unknown) => unusable(error));
+      await writeCopy(asked.path, [contactsToVCards(chosen)]).catch((error: unknown) => unusableFile(error));
       return { path: asked.path, contacts: chosen.length };
     }
     case 'contacts.trust':
@@ -90,7 +94,10 @@ export async function runContactMethod(people: People, method: ContactMethod, gi
   }
 }
 
-function put(people: People, { photo, ...given }: z.output<(typeof contactParams)['contacts.put']>): unknown {
+function put(
+  people: Pick<People, 'contacts'>,
+  { photo, ...given }: z.output<(typeof contactParams)['contacts.put']>,
+): unknown {
   // What was not given is absent, and not undefined: JSON has no undefined.
   const draft = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as ContactDraft;
   return outcome(people.contacts.put(photo === undefined ? draft : { ...draft, photo: fromBase64(photo) }));
@@ -100,13 +107,6 @@ function outcome(result: PutOutcome): unknown {
   if (result.outcome === 'kept') return result.contact;
   const { field, explanation, other } = result.problem;
   throw new RpcError('invalid-params', `${explanation}${other === undefined ? '' : ` It is ${other}.`}`, field);
-}
-
-/** A file that cannot be read, written or used, by its reason and without its content. */
-function unusable(error: unknown): never {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : undefined;
-  if (code === undefined && !(error instanceof ProtocolError)) throw error;
-  throw new RpcError('file-unusable', `The file cannot be used: ${code ?? describeError(error)}.`, 'path');
 }
 
 function noSuchContact(): never {

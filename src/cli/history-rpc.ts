@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import type { Clock } from '../base/clock.ts';
-import { describeError, ProtocolError } from '../base/errors.ts';
 import type { FileStorage } from '../engine/files/file-storage.ts';
 import type { FileView } from '../engine/files/file-view.ts';
 import type { AccountStore } from '../engine/store/index.ts';
 import { readHistory, writeHistory } from '../node/history/history-files.ts';
 import { tryKmsUserIdentity } from '../protocol/sip/identities.ts';
-import { checkParams, RpcError } from './json-rpc.ts';
+import { checkParams } from './json-rpc.ts';
+import { unusableFile } from './unusable-file.ts';
 
 const path = z.string().min(1).max(4096);
 
@@ -54,10 +54,7 @@ export async function runHistoryMethod(parts: HistoryParts, method: HistoryMetho
       }
     }
   } catch (error) {
-    const code =
-      error instanceof Error && !(error instanceof RpcError) && 'code' in error ? String(error.code) : undefined;
-    if (code === undefined && !(error instanceof ProtocolError)) throw error;
-    throw new RpcError('file-unusable', `The file cannot be used: ${code ?? describeError(error)}.`, 'path');
+    return unusableFile(error);
   }
 }
 

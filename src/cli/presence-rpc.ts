@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { presenceStates, type AccountPresence, type PresenceSettings } from '../engine/presence/index.ts';
+import { presenceStates, type AccountPresence } from '../engine/presence/index.ts';
 import { checkParams, RpcError } from './json-rpc.ts';
 
 const address = z.string().trim().min(1).max(1000);
@@ -41,7 +41,7 @@ export function runPresenceMethod(presence: AccountPresence, method: PresenceMet
     case 'presence.set': {
       const asked = checkParams(presenceParams[method], given);
       const change = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
-      return presence.configure(change as Partial<PresenceSettings>);
+      return presence.configure(change);
     }
   }
 }

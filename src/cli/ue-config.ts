@@ -101,6 +101,8 @@ export const ueConfigSchema = z.strictObject({
         .max(100)
         .optional(),
       autoAccept: z.enum(['never', 'contacts']).optional(),
+      /** How received files are kept; `sealed` needs an encrypted store for their key. */
+      keep: z.enum(['plain', 'sealed']).optional(),
     })
     .optional(),
   /** Where received files go, relative to the configuration file; the folder `received` beside it when absent. */

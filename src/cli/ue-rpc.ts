@@ -1,11 +1,8 @@
 import { z } from 'zod';
-import { fromBase64, toBase64 } from '../base/bytes.ts';
 import { describeError, ProtocolError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { policies } from '../base/protection-level.ts';
 import type { Account } from '../engine/account.ts';
-import { maxIconOctets, readIcon } from '../engine/files/file-icon.ts';
-import type { FileView } from '../engine/files/file-view.ts';
 import {
   checkParams,
   errorLine,
@@ -17,7 +14,10 @@ import {
 } from './json-rpc.ts';
 import { isMessageMethod, messageParams, runMessageMethod, type MessageAccount } from './message-rpc.ts';
 import { isOutboxMethod, outboxParams, runOutboxMethod } from './outbox-rpc.ts';
+import { fileParams, isFileMethod, runFileMethod, shownFile } from './file-rpc.ts';
+import { isPeopleMethod, peopleParams, runPeopleMethod, tellPeople, type PeopleParts } from './people-rpc.ts';
 import { isRoomMethod, roomParams, runRoomMethod } from './room-rpc.ts';
+import { withoutUndefined } from './without-undefined.ts';
 import type { Line } from './bounded-lines.ts';
 
 export type UeAccount = MessageAccount &
@@ -42,6 +42,8 @@ export type UeAccount = MessageAccount &
 
 export interface UeRpcOptions {
   readonly account: UeAccount;
+  /** Contacts, presence and history of the account; their methods are unknown without it. */
+  readonly people?: PeopleParts | undefined;
   readonly log: Logger;
   /** Takes one line without its line feed. */
   readonly write: (line: string) => void;
@@ -54,9 +56,6 @@ export interface UeRpcOptions {
 const nothing = z.strictObject({});
 const policy = z.enum(policies).optional();
 const address = z.string().trim().min(1).max(1000);
-
-const file = z.strictObject({ id: z.string() });
-const maxIconCharacters = Math.ceil(maxIconOctets / 3) * 4;
 
 const params = {
   register: nothing,
@@ -76,23 +75,11 @@ const params = {
   'kms.retry': nothing,
   'session.open': z.strictObject({ to: address, policy, consent: z.boolean().optional() }),
   'session.close': z.strictObject({ id: z.string() }),
-  'file.send': z.strictObject({
-    to: address,
-    path: z.string().min(1).max(4096),
-    policy,
-    consent: z.boolean().optional(),
-    /** Base64. */
-    icon: z.base64().max(maxIconCharacters).optional(),
-  }),
-  'file.accept': file,
-  'file.decline': file,
-  'file.pause': file,
-  'file.resume': z.strictObject({ id: z.string(), consent: z.boolean().optional() }),
-  'file.cancel': file,
-  'file.list': nothing,
+  ...fileParams,
   ...roomParams,
   ...messageParams,
   ...outboxParams,
+  ...peopleParams,
 } as const;
 type Method = keyof typeof params;
 
@@ -121,6 +108,7 @@ export class UeRpc {
       events.on('room', (view) => this.#notify('room', view)),
       events.on('roomMessage', (message) => this.#notify('room.message', message)),
       events.on('incomingRefused', (refused) => this.#notify('incoming.refused', refused)),
+      ...tellPeople(options.people, (method, content) => this.#notify(method, content)),
     ];
   }
 
@@ -173,6 +161,8 @@ export class UeRpc {
     if (isRoomMethod(method)) return runRoomMethod(account.rooms, method, given);
     if (isMessageMethod(method)) return runMessageMethod(account, method, given);
     if (isOutboxMethod(method)) return runOutboxMethod(account, method, given);
+    if (isFileMethod(method)) return runFileMethod(account, method, given);
+    if (isPeopleMethod(method)) return runPeopleMethod(this.#options.people, method, given);
     switch (method) {
       case 'message.send': {
         const outcome = await account.sendMessage(withoutUndefined(checkParams(params[method], given)));
@@ -200,26 +190,6 @@ export class UeRpc {
         if (!(await account.closeSession(id))) throw new RpcError('no-such-session', 'There is no such session.', 'id');
         return {};
       }
-      case 'file.send':
-        return this.#sendFile(given);
-      case 'file.accept':
-        return this.#ofFile(method, given, ({ id }) => account.files.accept(id), 'is offered');
-      case 'file.decline':
-        return this.#ofFile(method, given, ({ id }) => account.files.decline(id), 'is offered');
-      case 'file.pause':
-        return this.#ofFile(method, given, ({ id }) => account.files.pause(id), 'is under way');
-      case 'file.resume':
-        return this.#ofFile(
-          method,
-          given,
-          ({ id, consent }) => account.files.resume(id, consent),
-          'is paused or interrupted',
-        );
-      case 'file.cancel':
-        return this.#ofFile(method, given, ({ id }) => account.files.cancel(id), 'is under way or waits');
-      case 'file.list':
-        checkParams(params[method], given);
-        return { files: account.files.views().map(shownFile) };
       case 'register':
         checkParams(params[method], given);
         return account.register();
@@ -249,30 +219,6 @@ export class UeRpc {
     }
   }
 
-  async #sendFile(given: unknown): Promise<unknown> {
-    const { icon, ...request } = withoutUndefined(checkParams(params['file.send'], given));
-    const bytes = icon === undefined ? undefined : fromBase64(icon);
-    if (bytes !== undefined && readIcon(bytes) === undefined) {
-      throw new RpcError('invalid-params', 'icon: expected PNG, JPEG or WebP of at most 32 KiB', 'icon');
-    }
-    const picture = bytes === undefined ? {} : { icon: bytes };
-    const outcome = await this.#options.account.sendFile({ ...request, ...picture });
-    return outcome.outcome === 'refused' ? outcome : { outcome: outcome.outcome, file: shownFile(outcome.file) };
-  }
-
-  #ofFile(
-    method: 'file.accept' | 'file.decline' | 'file.pause' | 'file.resume' | 'file.cancel',
-    given: unknown,
-    act: (checked: { readonly id: string; readonly consent?: boolean | undefined }) => boolean,
-    state: string,
-  ): object {
-    const schema: z.ZodType<{ readonly id: string; readonly consent?: boolean | undefined }> = params[method];
-    if (!act(checkParams(schema, given))) {
-      throw new RpcError('no-such-file', `No file of this id ${state}.`, 'id');
-    }
-    return {};
-  }
-
   #notify(method: string, content: unknown): void {
     this.#write(notificationLine(method, content));
   }
@@ -282,18 +228,6 @@ export class UeRpc {
   }
 }
 
-/** A preview is base64 in JSON. */
-function shownFile({ icon, ...view }: FileView): object {
-  return icon === undefined ? view : { ...view, icon: { contentType: icon.contentType, base64: toBase64(icon.bytes) } };
-}
-
 function isMethod(name: string): name is Method {
   return Object.hasOwn(params, name);
-}
-
-type Present<T> = { [Key in keyof T]: Exclude<T[Key], undefined> };
-
-/** Optional parameters that were not given are left out, not passed as undefined. */
-function withoutUndefined<T extends object>(value: T): Present<T> {
-  return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as Present<T>;
 }

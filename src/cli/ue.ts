@@ -16,6 +16,7 @@ import {
   ticketStorageFromUeConfig,
   UeConfigError,
 } from './ue-config.ts';
+import { peopleParts } from './people-rpc.ts';
 import { UeRpc } from './ue-rpc.ts';
 
 const maxLineOctets = 1024 * 1024;
@@ -58,6 +59,7 @@ async function main(): Promise<void> {
       store,
       ...(pinFile === undefined ? {} : { serverPins: createServerPinFile(pinFile) }),
       ...(given.receivedFolder === undefined ? {} : { receivedFolder: given.receivedFolder }),
+      ...(given.files?.keep === undefined ? {} : { keepFiles: given.files.keep }),
     }),
   );
   const account = engine.addAccount(config, secrets, ticketStorageFromUeConfig(given));
@@ -65,6 +67,7 @@ async function main(): Promise<void> {
   await new Promise<void>((resolve) => {
     const rpc = new UeRpc({
       account,
+      people: peopleParts(engine, account),
       log,
       write: (line) => process.stdout.write(`${line}\n`),
       onShutdown: resolve,

@@ -66,6 +66,8 @@ export interface AccountParts {
   readonly ticketStorage?: TicketStorage | undefined;
   /** Whether a peer is in the address book. */
   readonly isContact?: (peer: string) => boolean;
+  /** What the address book says of receipts of this contact, where that differs from the account. */
+  readonly receiptsOf?: (peer: string) => ReceiptsConfig | undefined;
 }
 
 /** One identity at one operator: registers, sends and receives under its policies, and keeps its conversations. */
@@ -89,7 +91,8 @@ export class Account {
   readonly #relay: RelayClient | undefined;
   #registering: Promise<RegistrationState> | undefined;
 
-  constructor({ ports, config, secrets, userAgent, certificate, sim, ticketStorage, isContact }: AccountParts) {
+  constructor(parts: AccountParts) {
+    const { ports, config, secrets, userAgent, certificate, sim, ticketStorage, isContact } = parts;
     this.config = config;
     this.#ports = ports;
     this.#userAgent = userAgent;
@@ -120,7 +123,10 @@ export class Account {
     });
     this.#prefetch = new TicketPrefetch(ports, this.#tickets);
     for (const contact of this.#policies.contactsWith('require-e2e')) this.#prefetch.want(contact);
+    const isKnown = (peer: string): boolean => this.#policies.isKnown(peer) || (isContact?.(peer) ?? false);
     this.#messages = new AccountMessages({
+      isContact: isKnown,
+      receiptsOf: parts.receiptsOf,
       ports,
       config,
       store,
@@ -166,7 +172,7 @@ export class Account {
       self: this.#self,
       storage: ports.files,
       config: config.files ?? {},
-      isContact: (peer) => this.#policies.isKnown(peer) || (isContact?.(peer) ?? false),
+      isContact: isKnown,
       onChange: (view) => this.events.emit('file', view),
       onRefused,
     });

@@ -15,7 +15,7 @@ export async function deviceInstance(
   { secrets, random, log }: Pick<EnginePorts, 'secrets' | 'random' | 'log'>,
   account: string,
 ): Promise<string> {
-  const name = `sip-instance:${account}`;
+  const name = `${account} sip-instance`;
   const made = randomUuid(random);
   if (secrets === undefined) return made;
   try {

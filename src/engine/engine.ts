@@ -2,6 +2,7 @@ import { Account } from './account.ts';
 import type { AccountConfig, AccountSecrets, SipServerConfig } from './account-config.ts';
 import { DeviceCertificates } from './device-certificates.ts';
 import { deviceInstance } from './device-instance.ts';
+import type { FileStorage } from './files/file-storage.ts';
 import { People } from './people.ts';
 import type { EnginePorts, SipTarget, TicketStorage } from './ports.ts';
 import { acceptServerCertificate } from './server-trust.ts';
@@ -24,7 +25,12 @@ export class Engine {
     // One store for the accounts and for what belongs to none of them.
     this.#ports = { ...ports, store: this.store };
     this.#certificates = DeviceCertificates.of(ports);
-    this.people = new People(this.#ports, this.store);
+    this.people = People.of(this.#ports, this.store);
+  }
+
+  /** Files of this machine; absent where none are kept. */
+  get files(): FileStorage | undefined {
+    return this.#ports.files;
   }
 
   get accounts(): readonly Account[] {
@@ -48,7 +54,6 @@ export class Engine {
         target: sipTarget(config.server, secrets),
         instanceId: () => deviceInstance(this.#ports, config.id),
         ...sipSettings(config, secrets),
-        ...(secrets.credentials === undefined ? {} : { credentials: secrets.credentials }),
       },
     });
     const account = new Account({
@@ -60,6 +65,7 @@ export class Engine {
       sim,
       ticketStorage,
       isContact: (peer) => this.people.contacts.find(peer) !== undefined,
+      receiptsOf: (peer) => this.people.contacts.find(peer)?.receipts,
     });
     this.#accounts.set(config.id, account);
     this.people.attach(account, userAgent);
@@ -116,6 +122,7 @@ function sipSettings(config: AccountConfig, secrets: AccountSecrets): Partial<Si
     ...(secondServer === undefined ? {} : { secondTarget: sipTarget(secondServer, secrets) }),
     ...(mediasecOptionTag === undefined ? {} : { mediasecOptionTag }),
     ...(displayName === undefined ? {} : { displayName }),
+    ...(secrets.credentials === undefined ? {} : { credentials: secrets.credentials }),
     ...(digestQop === undefined ? {} : { digestQop }),
     ...(registrationEvents === undefined ? {} : { registrationEvents }),
     ...(preferredIdentity === undefined ? {} : { preferredIdentity }),

@@ -1,5 +1,5 @@
-import type { SipProtocol } from './ports.ts';
-import type { KmsCredentialMode } from './tickets/kms-credential-types.ts';
+import type { SipProtocol } from './sip-ports.ts';
+import type { KmsCredentialMode } from './tickets/kms-credential-mode.ts';
 
 /**
  * Why a message has the level it is shown with. Plain JSON: times in milliseconds since 1970, octets as hexadecimal text.

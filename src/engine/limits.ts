@@ -20,7 +20,7 @@ export const limits = {
   /** The largest that a datagram can carry, over IPv4. */
   sipLargestDatagramOctets: 65_507,
   sipConnectMilliseconds: 15_000,
-  /** Longest pause between two keep-alives; each takes 80 to 100 % of it (RFC 5626 clauses 4.4.1 and 4.4.2). */
+  /** Longest pause between two keep-alives (RFC 5626 clauses 4.4.1 and 4.4.2). */
   sipStreamKeepAliveMilliseconds: 120_000,
   sipDatagramKeepAliveMilliseconds: 29_000,
   /** From a keep-alive to when the flow counts as dead. */

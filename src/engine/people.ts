@@ -6,6 +6,8 @@ import { AccountPresence } from './presence/index.ts';
 import type { SipUserAgent } from './sip/index.ts';
 import type { Store } from './store/index.ts';
 
+const known = new WeakMap<Store, People>();
+
 /** Who the user talks to: the address book, what vouched for each peer, and presence; the one place that listens to all accounts for it. */
 export class People {
   readonly contacts: ContactBook;
@@ -15,7 +17,14 @@ export class People {
   readonly #policies: ContactPolicyLink;
   readonly #presence = new Map<string, AccountPresence>();
 
-  constructor(ports: EnginePorts, store: Store) {
+  /** The same for every engine over one store: the address book is one. */
+  static of(ports: EnginePorts, store: Store): People {
+    const people = known.get(store) ?? new People(ports, store);
+    known.set(store, people);
+    return people;
+  }
+
+  private constructor(ports: EnginePorts, store: Store) {
     const { clock, random, log } = ports;
     const { notes } = store;
     this.#ports = ports;

@@ -1,3 +1,4 @@
+import type { MessagesConfig, ReceiptsConfig } from '../engine/account-config.ts';
 import { toHex } from '../base/bytes.ts';
 import type { Policy } from '../base/protection-level.ts';
 import type { SipProtocol } from '../protocol/sip/sip-protocol.ts';
@@ -64,6 +65,8 @@ export interface UeConfigOverrides extends Partial<Omit<LabUeConfig, 'kms'>> {
   readonly transport?: SipProtocol;
   /** A UE that knows no key management server. */
   readonly withoutKms?: boolean;
+  readonly messages?: MessagesConfig;
+  readonly receipts?: ReceiptsConfig;
 }
 
 export interface UeConfigFacts {

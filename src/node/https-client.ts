@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { ProtocolError } from '../base/errors.ts';
+import { trustSystemAuthorities } from './system-authorities.ts';
 
 /** A server to be reached over HTTPS. */
 export interface HttpsServer {
@@ -23,6 +24,7 @@ export function httpsUrl({ url }: HttpsServer, field: string): URL {
 
 /** TLS options that make the server prove its name; an address is proven by the certificate's addresses. */
 export function serverTlsOptions({ hostname }: URL, { serverName, trustedCa }: HttpsServer) {
+  if (trustedCa === undefined) trustSystemAuthorities();
   const host = hostname.replace(/^\[|\]$/g, '');
   const name = serverName ?? (isIP(host) === 0 ? host : undefined);
   return {

@@ -1,6 +1,8 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { toHex } from '../../src/base/bytes.ts';
+import { secureRandom } from '../../src/crypto/random.ts';
 import { listenOnLastingPort, closeServer } from '../../src/lab/loopback.ts';
 import type { LabUeConfig } from '../../src/lab/ue-config.ts';
 import { createServer } from 'node:net';
@@ -18,6 +20,8 @@ interface LabFile {
 
 /** The lab with two edges and a KMS, each in a process of its own, and a piece of network from each UE to each of them. */
 export class ChaosNetwork {
+  /** Of the run, with a log of each process. */
+  readonly folder: string;
   readonly lab: SupervisedProcess;
   readonly kms: SupervisedProcess;
   readonly links: Readonly<Record<LinkName, Link>>;
@@ -30,6 +34,7 @@ export class ChaosNetwork {
     const [state, recordFolder] = [join(folder, 'lab'), join(folder, 'record')];
     const lab = new SupervisedProcess({
       name: 'lab',
+      logFile: join(folder, 'lab.log'),
       args: [
         program('lab'),
         '--state',
@@ -50,10 +55,11 @@ export class ChaosNetwork {
     const { kms, port } = await startKms(join(folder, 'kms'), file, configs);
     const links = await openLinks(file.edges, port);
     const configFiles = await writeConfigs(folder, configs, links);
-    return new ChaosNetwork({ lab, kms, links, configFiles, recordFolder });
+    return new ChaosNetwork({ folder, lab, kms, links, configFiles, recordFolder });
   }
 
-  private constructor(parts: Pick<ChaosNetwork, 'lab' | 'kms' | 'links' | 'configFiles' | 'recordFolder'>) {
+  private constructor(parts: Pick<ChaosNetwork, 'folder' | 'lab' | 'kms' | 'links' | 'configFiles' | 'recordFolder'>) {
+    this.folder = parts.folder;
     this.lab = parts.lab;
     this.kms = parts.kms;
     this.links = parts.links;
@@ -97,7 +103,11 @@ async function startKms(
   };
   const file = join(folder, 'kms.json');
   await writeFile(file, JSON.stringify(config), { mode: 0o600 });
-  const kms = new SupervisedProcess({ name: 'kms', args: [program('kms'), '--config', file] });
+  const kms = new SupervisedProcess({
+    name: 'kms',
+    args: [program('kms'), '--config', file],
+    logFile: join(folder, '..', 'kms.log'),
+  });
   await kms.startUntil((line) => line.includes('listens on'));
   return { kms, port };
 }
@@ -129,9 +139,13 @@ async function writeConfigs(
       server,
       secondServer: { ...server, port: links[`${name}-second-edge`].port },
       kms: { ...config.kms, url: `https://127.0.0.1:${links[`${name}-kms`].port}`, serverName: 'kms.lab.test' },
+      storage: { folder: 'messages', keyFile: 'messages.key' },
       stateDirectory: 'state',
       statePassphrase: 'only for this run of the test',
+      // RFC 5626 waits half a minute: too long where something fails every few seconds.
+      flowRecovery: { allFailed: 500, someFailed: 1000, longest: 5000 },
     };
+    await writeFile(join(place, 'messages.key'), toHex(secureRandom.bytes(32)), { mode: 0o600 });
     const file = join(place, 'ue.json');
     await writeFile(file, JSON.stringify(changed), { mode: 0o600 });
     return [name, file] as const;

@@ -1,4 +1,5 @@
 import type { ChaosNetwork } from './chaos-network.ts';
+import { join } from 'node:path';
 import { describeError } from '../../src/base/errors.ts';
 import { ChaosUe } from './chaos-ue.ts';
 import { judge, type Verdict } from './ledger.ts';
@@ -29,8 +30,8 @@ export class ChaosRun {
     this.#network = network;
     this.#print = print;
     this.#ues = {
-      alice: new ChaosUe('alice', network.configFiles.alice),
-      bob: new ChaosUe('bob', network.configFiles.bob),
+      alice: new ChaosUe('alice', network.configFiles.alice, join(network.folder, 'alice.log')),
+      bob: new ChaosUe('bob', network.configFiles.bob, join(network.folder, 'bob.log')),
     };
   }
 

@@ -40,10 +40,10 @@ export class ChaosUe {
   /** True from when a life has taken up what the one before left. */
   #isTaking = false;
 
-  constructor(name: PartyName, configFile: string) {
+  constructor(name: PartyName, configFile: string, logFile: string) {
     this.name = name;
     this.#peer = `sip:${name === 'alice' ? 'bob' : 'alice'}@lab.test`;
-    this.process = new SupervisedProcess({ name, args: [program, '--config', configFile, '--log', 'info'] });
+    this.process = new SupervisedProcess({ name, args: [program, '--config', configFile, '--log', 'info'], logFile });
     this.process.onLine((line) => this.#heard(JSON.parse(line) as RpcLine));
     this.process.onErrorLine((line) => {
       if (line.includes(sealedMark) || line.includes(openMark)) this.leakedLines += 1;

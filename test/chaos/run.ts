@@ -1,5 +1,5 @@
 /* eslint-disable no-console -- prints what it finds */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ChaosNetwork } from './chaos-network.ts';
@@ -7,7 +7,7 @@ import { chaosUsage, readChaosOptions, type ChaosOptions } from './chaos-options
 import { ChaosRun } from './chaos-run.ts';
 import { isWrong } from './ledger.ts';
 import { createPlan, openMark, sealedMark } from './plan.ts';
-import { explainWrong, summarise } from './report.ts';
+import { everyMessage, explainWrong, summarise } from './report.ts';
 import { scanRecord } from './wire-scan.ts';
 
 const print = (line: string): void => console.log(line);
@@ -27,9 +27,13 @@ async function runChaos(chosen: ChaosOptions): Promise<boolean> {
   const folder = await mkdtemp(join(tmpdir(), 'tessera-chaos-'));
   const network = await ChaosNetwork.start(folder);
   const run = new ChaosRun(network, print);
+  const end = (): void => void run.stop().then(() => network.stop());
+  process.once('SIGTERM', end);
+  process.once('SIGINT', end);
   try {
     const { verdicts, problems, ues } = await run.run(plan);
     const found = [...problems, ...(await problemsOfRecord(network.recordFolder))];
+    await writeFile(join(folder, 'messages.txt'), everyMessage(verdicts, ues).join('\n'));
     print(summarise(verdicts).join('\n'));
     for (const line of [...explainWrong(verdicts, ues), ...found]) print(line);
     const isRight = found.length === 0 && !verdicts.some(isWrong);

@@ -1,11 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { appendFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
 export interface ProcessCommand {
   readonly name: string;
   /** Program and arguments for Node. */
   readonly args: readonly string[];
+  /** Gets what it writes on stderr. */
+  readonly logFile: string;
 }
 
 const keptLines = 60;
@@ -18,11 +21,13 @@ export class SupervisedProcess {
   /** How often it ended without having been killed by us. */
   ownEnds = 0;
   readonly #args: readonly string[];
+  readonly #logFile: string;
   #onLine: (line: string) => void = () => undefined;
   #onErrorLine: (line: string) => void = () => undefined;
   #child: ChildProcess | undefined;
 
-  constructor({ name, args }: ProcessCommand) {
+  constructor({ name, args, logFile }: ProcessCommand) {
+    this.#logFile = logFile;
     this.name = name;
     this.#args = args;
   }
@@ -48,6 +53,7 @@ export class SupervisedProcess {
       if (this.#child === child) this.#onLine(line);
     });
     createInterface({ input: child.stderr }).on('line', (line) => {
+      appendFileSync(this.#logFile, `${line}\n`);
       this.lastLines.push(line);
       if (this.lastLines.length > keptLines) this.lastLines.shift();
       this.#onErrorLine(line);

@@ -38,6 +38,19 @@ test('where sessions are listened for', () => {
   expect(accountFromUeConfig(checkUeConfig(config)).config.media).toBeUndefined();
 });
 
+test('realms on the way have credentials of their own, which are not shown', () => {
+  const credentials = [{ realm: 'visited.test', username: 'guest', password: 'guest word' }];
+  const read = accountFromUeConfig(
+    checkUeConfig({ ...config, credentials, digestQop: 'auth-int', registrationEvents: false }),
+  );
+  expect(read.config).toMatchObject({ digestQop: 'auth-int', registrationEvents: false });
+  expect(read.secrets.credentials).toMatchObject([{ realm: 'visited.test', username: 'guest' }]);
+  expect(JSON.stringify(read)).not.toContain('guest word');
+  expect(() => checkUeConfig({ ...config, credentials: [{ realm: '', username: 'guest', password: '' }] })).toThrow(
+    /^credentials\.0\.realm: /,
+  );
+});
+
 test('a relay has the account’s certificates, and its password or one of its own', () => {
   const relay = { uri: 'msrps://relay.lab.test:2855;tcp', username: 'al', realm: 'lab.test', expires: 600 };
   const own = accountFromUeConfig(

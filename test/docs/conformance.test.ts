@@ -91,7 +91,7 @@ describe('The conformance pages', () => {
   });
 
   it('are all linked, and every link leads to one', () => {
-    const text = overviews.map((overview) => readFileSync(join(root, overview), 'utf8')).join('\n');
+    const text = overviews.map((path) => readFileSync(join(root, path), 'utf8')).join('\n');
     const linked = [...text.matchAll(/\]\(conformance\/([^)]+\.md)\)/g)].map(([, name]) => name ?? '');
     expect(linked.sort()).toEqual(pages);
   });

@@ -5,8 +5,6 @@ import type { SipProtocol } from '../../src/protocol/sip/sip-protocol.ts';
 import { startParty, until, type Party } from './support/parties.ts';
 
 const wait = 30_000;
-/** Short, so that what comes back comes back within the test. */
-const flowRecovery = { allFailed: 200, someFailed: 200, longest: 1_000 };
 
 let lab: Lab;
 const parties: Party[] = [];
@@ -35,7 +33,6 @@ async function party(
   const started = await startParty(lab, name, {
     server: placeOf(0, transport),
     secondServer: placeOf(1, transport),
-    flowRecovery,
     policy: 'any',
     ...more,
   });

@@ -14,6 +14,7 @@ import { createNodeSipTransport } from '../../src/node/sip/transport.ts';
 import { startDnsServer, type DnsZone } from '../node/sip/support/dns-server.ts';
 import { listen } from '../node/sip/support/sip-servers.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { UeProcess } from './support/ue-process.ts';
 
 let lab: Lab;
 let ports: EnginePorts;
@@ -132,4 +133,39 @@ describe('a server that nobody certifies', () => {
     });
     expect(demanded).toMatchObject({ outcome: 'refused', refusal: { code: 'policy-not-met' } });
   });
+
+  it('is accepted by the user of the scriptable UE', async () => {
+    const other = await startLab();
+    const folder = temporaryFolder('server-trust');
+    const configAt = (at: Lab): object => {
+      const { ca, ...config } = at.ueConfig('alice', { withoutKms: true });
+      expect(ca).toBeDefined();
+      return { ...config, server: { ...config.server, trust: 'pin-on-first-use' }, stateDirectory: 'state' };
+    };
+    const run = async (at: Lab, act: (ue: UeProcess) => Promise<void>): Promise<void> => {
+      const ue = await UeProcess.start(configAt(at), folder);
+      try {
+        await act(ue);
+        await ue.call('shutdown');
+        await ue.exited;
+      } finally {
+        ue.child.kill('SIGKILL');
+      }
+    };
+    try {
+      await run(lab, async (ue) => {
+        expect(await ue.call('register')).toMatchObject({ result: { state: 'registered' } });
+        expect(await ue.call('status')).toMatchObject({ result: { flow: { tls: { serverProof: 'first-use' } } } });
+      });
+      await run(other, async (ue) => {
+        const refused = await ue.call('register');
+        expect(refused).toMatchObject({ result: { state: 'failed', code: 'tls-failed' } });
+        const sha256 = /than before: SHA-256 ([0-9A-F:]{95})/.exec(JSON.stringify(refused))?.[1] ?? '';
+        expect(await ue.call('server.accept', { sha256 })).toMatchObject({ result: {} });
+        expect(await ue.call('register')).toMatchObject({ result: { state: 'registered' } });
+      });
+    } finally {
+      await other.stop();
+    }
+  }, 120_000);
 });

@@ -55,7 +55,10 @@ export function createEdgeClient(
 /** An edge whose registrar takes every binding; other requests get `status`. */
 export function accepting(more: Record<string, string | string[]> = {}, status = 200): (request: EdgeRequest) => void {
   return ({ message, reply }) => {
-    if (message.method !== 'REGISTER') return reply(status);
+    if (message.method !== 'REGISTER') {
+      reply(status);
+      return;
+    }
     const contact = message.headers.get('Contact') ?? '';
     if (contact.endsWith('expires=0')) reply(200);
     else reply(200, { Contact: contact, ...more });

@@ -97,7 +97,10 @@ export class EdgeConnection implements SipConnection {
     if (!this.#isOpen) throw new Error('closed');
     const edge = this.#edge;
     if (this.protocol === 'udp' && edge.loses(bytes, 'edge')) return;
-    if (looksLikeStun(bytes)) return this.#stun(bytes);
+    if (looksLikeStun(bytes)) {
+      this.#stun(bytes);
+      return;
+    }
     if (this.framing === 'message') {
       if (bytes.every((octet) => octet === 0x0d || octet === 0x0a)) return;
       this.#receive(parseSipMessage(bytes));

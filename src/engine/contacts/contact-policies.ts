@@ -5,10 +5,13 @@ import { policyOf, type Contact } from './contact.ts';
 import type { ContactBook, ContactChange } from './contact-book.ts';
 
 /** What is needed of an account; its own policies stay the only ones by which anything is judged. */
-export type AccountWithPolicies = Pick<Account, 'config' | 'events' | 'contactPolicy' | 'setContactPolicy'>;
+export type AccountWithPolicies = Pick<
+  Account,
+  'config' | 'events' | 'contactPolicy' | 'setContactPolicy' | 'setContactReceipts'
+>;
 
 /**
- * Brings the policy of a contact to all its addresses in every account, and takes back what is set there for one address: the contact
+ * Brings the policy and the receipts of a contact to all its addresses in every account, and takes back what is set there for one address: the contact
  * and its addresses never differ.
  */
 export class ContactPolicyLink {
@@ -24,7 +27,10 @@ export class ContactPolicyLink {
   attach(account: AccountWithPolicies): void {
     const end = account.events.on('contactPolicy', ({ peer, policy }) => this.#setInAccount(account, peer, policy));
     this.#accounts.set(account.config.id, { account, end });
-    for (const contact of this.#book.list()) this.#apply(account, undefined, contact);
+    for (const contact of this.#book.list()) {
+      this.#apply(account, undefined, contact);
+      applyReceipts(account, undefined, contact);
+    }
   }
 
   detach(accountId: string): void {
@@ -35,7 +41,10 @@ export class ContactPolicyLink {
   #contactChanged(change: ContactChange): void {
     const before = change.change === 'put' ? change.before : change.contact;
     const after = change.change === 'put' ? change.contact : undefined;
-    for (const { account } of this.#accounts.values()) this.#apply(account, before, after);
+    for (const { account } of this.#accounts.values()) {
+      this.#apply(account, before, after);
+      applyReceipts(account, before, after);
+    }
   }
 
   /** A new policy ends consent and sessions: it is set only where it differs from the one that is there. */
@@ -78,4 +87,15 @@ export class ContactPolicyLink {
     );
     this.#book.put({ ...rest, accountPolicies: { ...spread, ...others } });
   }
+}
+
+function applyReceipts(account: AccountWithPolicies, before: Contact | undefined, after: Contact | undefined): void {
+  if (before?.receipts !== undefined) {
+    const gone = before.addresses.filter((address) => after?.addresses.includes(address) !== true);
+    const ended = after?.receipts === undefined ? before.addresses : gone;
+    for (const address of ended) account.setContactReceipts(address, undefined);
+  }
+  const { receipts, addresses = [] } = after ?? {};
+  if (receipts === undefined) return;
+  for (const address of addresses) account.setContactReceipts(address, receipts);
 }

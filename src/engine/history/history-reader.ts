@@ -20,20 +20,31 @@ const marker = /"messages"\s*:\s*\[$/;
 /** Takes an export apart as it is read, one message at a time. Everything is bounded. */
 export class HistoryReader {
   #text = '';
-  /** Brackets that are open in `#text`. */
+  /** Brackets that are open. */
   #depth = 0;
   #isInString = false;
   #isEscaped = false;
   #place: 'header' | 'messages' | 'after' = 'header';
-  #count = 0;
+  #messages = 0;
 
   /** @throws ProtocolError `malformed` or `unsupported`, for what is no such export. */
   *push(text: string): Generator<HistoryItem> {
-    for (const character of text) {
-      if (this.#place === 'after') return;
-      const item = this.#place === 'header' ? this.#header(character) : this.#message(character);
+    /** What of `text` is not in `#text` yet begins here. */
+    let start = 0;
+    for (let at = 0; at < text.length && this.#place !== 'after'; at++) {
+      const character = text.charAt(at);
+      if (this.#place === 'messages' && this.#depth === 0 && !this.#begins(character)) {
+        start = at + 1;
+        continue;
+      }
+      this.#count(character);
+      if (!this.#isWhole(character)) continue;
+      const whole = this.#taken(text.slice(start, at + 1));
+      start = at + 1;
+      const item = this.#place === 'header' ? this.#header(whole) : this.#message(whole);
       if (item !== undefined) yield item;
     }
+    if (this.#place !== 'after') this.#text = this.#taken(text.slice(start));
   }
 
   /** @throws ProtocolError `malformed` for an export that was cut off. */
@@ -41,38 +52,50 @@ export class HistoryReader {
     if (this.#place !== 'after') fail('malformed', 'cut off', 'the end of the messages');
   }
 
-  #header(character: string): HistoryItem | undefined {
-    this.#take(character, headerCharacters);
-    if (this.#isInString || character !== '[' || this.#depth !== 2 || !marker.test(this.#text.slice(-40)))
+  /** Between messages. */
+  #begins(character: string): boolean {
+    if (character === ']') this.#place = 'after';
+    else if (character === '{') return true;
+    else if (!/[\s,]/.test(character)) fail('malformed', 'no message', 'an object');
+    return false;
+  }
+
+  /** The header ends with a list that is a member of the document, a message with its brackets. */
+  #isWhole(character: string): boolean {
+    if (this.#isInString) return false;
+    return this.#place === 'header' ? character === '[' && this.#depth === 2 : this.#depth === 0;
+  }
+
+  /** Undefined for another list than that of the messages. */
+  #header(whole: string): HistoryItem | undefined {
+    if (!marker.test(whole.slice(-40))) {
+      this.#text = whole;
       return undefined;
-    const header = readHeader(parse(`${this.#text}]}`));
+    }
+    const header = readHeader(parse(`${whole}]}`));
     this.#place = 'messages';
     this.#text = '';
     this.#depth = 0;
     return { kind: 'header', header };
   }
 
-  #message(character: string): HistoryItem | undefined {
-    if (this.#depth === 0 && !this.#isInString) {
-      if (/[\s,]/.test(character)) return undefined;
-      if (character === ']') {
-        this.#place = 'after';
-        return undefined;
-      }
-      if (character !== '{') fail('malformed', 'no message', 'an object');
-    }
-    this.#take(character, limits.importedMessageOctets);
-    if (this.#depth > 0) return undefined;
-    if (++this.#count > limits.importedMessages)
+  #message(whole: string): HistoryItem {
+    this.#messages += 1;
+    if (this.#messages > limits.importedMessages) {
       fail('malformed', 'too many messages', `at most ${limits.importedMessages}`);
-    const value = parse(this.#text);
+    }
     this.#text = '';
-    return { kind: 'message', value };
+    return { kind: 'message', value: parse(whole) };
   }
 
-  #take(character: string, most: number): void {
-    if (this.#text.length >= most) fail('malformed', 'too long', `at most ${most} characters`);
-    this.#text += character;
+  #taken(more: string): string {
+    const most = this.#place === 'header' ? headerCharacters : limits.importedMessageOctets;
+    if (this.#text.length + more.length > most) fail('malformed', 'too long', `at most ${most} characters`);
+    return this.#text + more;
+  }
+
+  /** Follows strings and brackets. */
+  #count(character: string): void {
     if (this.#isInString) {
       if (this.#isEscaped) this.#isEscaped = false;
       else if (character === '\\') this.#isEscaped = true;

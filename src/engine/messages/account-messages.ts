@@ -6,7 +6,7 @@ import { sha256 } from '../../crypto/digest.ts';
 import type { ReceivedMessage } from '../../protocol/msrp/index.ts';
 import { profile } from '../../protocol/profile.ts';
 import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
-import type { AccountConfig } from '../account-config.ts';
+import type { AccountConfig, ReceiptsConfig } from '../account-config.ts';
 import type { AccountEvents, SendToGroupRequest } from '../account-types.ts';
 import type {
   ChatMessage,
@@ -50,6 +50,9 @@ export interface AccountMessagesOptions {
   readonly lifetimeHours: number;
   /** `settling`: a registration is under way, whose outcome is awaited. */
   readonly registration: () => 'registered' | 'settling' | 'none';
+  readonly isContact: (peer: string) => boolean;
+  /** What the address book says of receipts of this contact. */
+  readonly receiptsOf?: ((peer: string) => ReceiptsConfig | undefined) | undefined;
   /** What else an account sends with; made after this. */
   readonly sessions: () => SessionBook;
   readonly files: () => FileTransfers;
@@ -99,7 +102,8 @@ export class AccountMessages {
       policies,
       store: account,
       arrivals: this.#arrivals,
-      isContact: (peer) => policies.isKnown(peer),
+      isContact: options.isContact,
+      receiptsOf: options.receiptsOf,
       onChanged,
       onRemoved: (message) => events.emit('messageCancelled', message),
       onRefused: (peer, problem) => this.keepRefused('message', peer, problem),

@@ -33,6 +33,8 @@ export interface ImmediateMessagesOptions {
   readonly store: AccountStore;
   readonly arrivals: Arrivals;
   readonly isContact: (peer: string) => boolean;
+  /** What the address book says of receipts of this contact. */
+  readonly receiptsOf?: ((peer: string) => ReceiptsConfig | undefined) | undefined;
   readonly onChanged: (message: ChatMessage) => void;
   /** It stood there unread, and turned out to be no text. */
   readonly onRemoved: (message: ChatMessage) => void;
@@ -65,7 +67,7 @@ export class ImmediateMessages {
     const contents = new ContentSender({ ...shared, tickets, maxOctets: config.messages?.maxOctets });
     const abilities = new PeerAbilities(ports.clock, notes);
     this.groups = new Groups(notes);
-    this.settings = new ReceiptSettings(config.receipts ?? {}, notes);
+    this.settings = new ReceiptSettings(config.receipts ?? {}, notes, options.receiptsOf);
     this.sender = new MessageSender({ ...shared, contents, policies, abilities, receipts: this.settings });
     this.#owed = new OwedReceipts({ ...shared, contents, abilities, notes });
     this.#receipts = new MessageReceipts({ ports, self, notes, settings: this.settings, owed: this.#owed });

@@ -92,19 +92,27 @@ export class PresenceWatcher {
     const { userAgent } = this.#options;
     const { peer } = watched.view;
     this.#change(watched, { peer, state: 'unknown', watch: 'asking', vouchedBy: 'network' });
-    watched.subscription = userAgent.subscribe({
-      to: peer,
-      event: 'presence',
-      accept: pidfContentType,
-      expires: limits.presenceSeconds,
-      onNotify: ({ contentType, body }) => this.#heard(watched, contentType, body),
-      onState: (state) => {
-        watched.failures = 0;
-        if (state !== watched.view.watch) this.#change(watched, { ...watched.view, watch: state });
-        this.#ask();
-      },
-      onEnded: (why) => this.#ended(watched, why),
-    });
+    try {
+      watched.subscription = userAgent.subscribe({
+        to: peer,
+        event: 'presence',
+        accept: pidfContentType,
+        expires: limits.presenceSeconds,
+        onNotify: ({ contentType, body }) => this.#heard(watched, contentType, body),
+        onState: (state) => this.#answered(watched, state),
+        onEnded: (why) => this.#ended(watched, why),
+      });
+    } catch (error) {
+      // An address that no request can be sent to keeps nobody else from being asked about.
+      assertProtocolError(error);
+      this.#change(watched, { ...watched.view, watch: 'unsupported', status: 404 });
+    }
+  }
+
+  #answered(watched: Watched, state: 'active' | 'pending'): void {
+    watched.failures = 0;
+    if (state !== watched.view.watch) this.#change(watched, { ...watched.view, watch: state });
+    this.#ask();
   }
 
   #heard(watched: Watched, contentType: string, body: Uint8Array): void {

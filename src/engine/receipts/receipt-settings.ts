@@ -10,10 +10,17 @@ const names = ['delivery', 'display', 'askDelivery', 'askDisplay', 'askProcessin
 export class ReceiptSettings {
   readonly #account: ReceiptsConfig;
   readonly #notes: NoteStore;
+  readonly #ofContacts: (peer: string) => ReceiptsConfig | undefined;
 
-  constructor(account: ReceiptsConfig, notes: NoteStore) {
+  /** @param ofContacts what stands in the address book */
+  constructor(
+    account: ReceiptsConfig,
+    notes: NoteStore,
+    ofContacts: (peer: string) => ReceiptsConfig | undefined = () => undefined,
+  ) {
     this.#account = account;
     this.#notes = notes;
+    this.#ofContacts = ofContacts;
   }
 
   /** Undefined returns the contact to what holds for the account. */
@@ -22,7 +29,7 @@ export class ReceiptSettings {
     else this.#notes.set(kind, peer, { ...settings });
   }
 
-  /** What differs for this contact. */
+  /** What was set for this contact in this account. */
   ofContact(peer: string): ReceiptsConfig {
     return read(this.#notes.get(kind, peer));
   }
@@ -45,7 +52,7 @@ export class ReceiptSettings {
   }
 
   #of(peer: string): ReceiptsConfig {
-    return { ...this.#account, ...this.ofContact(peer) };
+    return { ...this.#account, ...this.#ofContacts(peer), ...this.ofContact(peer) };
   }
 }
 

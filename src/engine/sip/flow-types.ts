@@ -101,3 +101,13 @@ export interface Gruus {
   readonly public?: string;
   readonly temporary?: string;
 }
+
+/** Another device that is registered under the same identity (RFC 3680). */
+export interface OwnDevice {
+  /** What it calls itself; its address where it says nothing. */
+  readonly name: string;
+  /** Where it is registered from. */
+  readonly uri: string;
+  /** Its `+sip.instance`, without brackets. */
+  readonly instanceId?: string;
+}

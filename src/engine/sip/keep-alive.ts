@@ -4,14 +4,18 @@ import { randomU32, type Random } from '../../base/random.ts';
 export interface KeepAliveOptions {
   readonly clock: Clock;
   readonly random: Random;
-  /** Milliseconds; each pause is between 80 and 100 % of it. */
+  /** Milliseconds; each pause is between `shortestShare` of it (80 % when absent) and all of it. */
   readonly longestPause: number;
+  readonly shortestShare?: number;
   /** Milliseconds to wait after each ping in turn: for the next one, and at last for giving up. */
   readonly waits: readonly number[];
   readonly ping: () => void;
   /** The server, which answered before, does not answer any more. */
   readonly dead: () => void;
 }
+
+/** RFC 5626 clauses 4.4 and 4.4.1. */
+const recommendedShare = 0.8;
 
 /**
  * Keep-alive of RFC 5626 clause 4.4, by whatever question and answer. A server that never answered is not held to it: many take the
@@ -21,6 +25,7 @@ export class KeepAlive {
   readonly #options: KeepAliveOptions;
   #cancel: CancelTimer = () => undefined;
   #longestPause: number;
+  #shortestShare: number;
   #serverAnswers = false;
   #isWaiting = false;
   #isStopped = false;
@@ -28,6 +33,7 @@ export class KeepAlive {
   constructor(options: KeepAliveOptions) {
     this.#options = options;
     this.#longestPause = options.longestPause;
+    this.#shortestShare = options.shortestShare ?? recommendedShare;
     this.#schedule();
   }
 
@@ -44,6 +50,7 @@ export class KeepAlive {
   /** How long the server waits for a keep-alive (Flow-Timer). */
   useLongestPause(milliseconds: number): void {
     this.#longestPause = milliseconds;
+    this.#shortestShare = recommendedShare;
     if (!this.#isWaiting) this.#schedule();
   }
 
@@ -70,7 +77,8 @@ export class KeepAlive {
     this.#isWaiting = false;
     if (this.#isStopped) return;
     const { clock, random } = this.#options;
-    const pause = this.#longestPause * (0.8 + (0.2 * randomU32(random)) / 2 ** 32);
+    const share = this.#shortestShare;
+    const pause = this.#longestPause * (share + ((1 - share) * randomU32(random)) / 2 ** 32);
     this.#cancel = clock.after(pause, () => this.#ask(0));
   }
 

@@ -210,6 +210,10 @@ export class Registration {
   }
 
   #accept(reply: SipReply): RegistrationState {
+    if (!this.#options.isConnected()) {
+      const explanation = 'The connection to the server broke with its answer.';
+      return this.#fail({ state: 'failed', code: 'connection-lost', explanation, willRetry: this.#isWanted });
+    }
     const granted = readGranted(reply.headers, this.#options.contactUser);
     if (granted === undefined) {
       const explanation = 'The server said yes, but its answer does not hold our contact.';

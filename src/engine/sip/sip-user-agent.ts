@@ -226,10 +226,14 @@ class OutboundUserAgent implements SipUserAgent {
     if (isRegistered && !isOutbound && this.#second.isWanted) {
       await this.#second.stop();
     } else if (this.#isWanted && !this.#second.isWanted) {
-      const isCalledFor = isRegistered ? isOutbound : registration.state === 'failed' && hasServer;
-      if (!isCalledFor || !(hasServer || (await this.#hasOtherPlace()))) return;
-      if (this.#isWanted) await this.#second.register();
+      const isCalledFor = isRegistered ? isOutbound : hasServer && isPassing(registration);
+      if (isCalledFor && (hasServer || (await this.#hasOtherPlace()))) await this.#startSecond();
     }
+  }
+
+  /** Unless the account has signed out meanwhile. */
+  async #startSecond(): Promise<void> {
+    if (this.#isWanted) await this.#second.register();
   }
 
   /** Whether the server of the account has a place beside the one of the first flow. */
@@ -274,6 +278,11 @@ class OutboundUserAgent implements SipUserAgent {
   #working(): SipFlow {
     return this.#registered() ?? this.#all().find((flow) => flow.isConnected) ?? this.#first;
   }
+}
+
+/** Another server may do what this one cannot do now; what it refuses for good, as a wrong password, is not asked of two. */
+function isPassing(registration: RegistrationState): boolean {
+  return registration.state === 'failed' && registration.willRetry;
 }
 
 /** One for all flows, and for as long as the user agent lives where nobody keeps another. */

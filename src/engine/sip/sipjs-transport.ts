@@ -9,8 +9,6 @@ import {
   type SipMessage,
   type SipHeaders,
 } from '../../protocol/sip/message.ts';
-import { withDeadline } from '../deadline.ts';
-import { limits } from '../limits.ts';
 import type { EnginePorts, SipConnection, SipHop, SipProtocol } from '../ports.ts';
 import { openLink } from './links/open-link.ts';
 import type { SipLink } from './links/sip-link.ts';
@@ -26,7 +24,7 @@ export interface ConnectedHop {
 
 export interface SipJsTransportOptions {
   readonly ports: Pick<EnginePorts, 'clock' | 'log' | 'random' | 'sip'>;
-  /** Connects to the best place of the server that answers. */
+  /** Connects to the best place of the server that answers, within a bounded time. */
   readonly connect: () => Promise<ConnectedHop>;
   /** Of the Via while there is no connection. */
   readonly usualProtocol: SipProtocol;
@@ -158,17 +156,9 @@ export class SipJsTransport implements Transport {
   }
 
   async #open(): Promise<void> {
-    const { ports, connect } = this.#options;
-    const attempt = withDeadline(
-      ports.clock,
-      limits.sipConnectMilliseconds,
-      connect(),
-      () => new Error('cannot connect to the server: timed out'),
-      ({ connection }) => connection.close(),
-    );
     let connected: ConnectedHop;
     try {
-      connected = await attempt;
+      connected = await this.#options.connect();
     } catch (error) {
       if (this.#state === TransportState.Connecting) this.#changeState(TransportState.Disconnected);
       throw error;

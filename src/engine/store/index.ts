@@ -2,7 +2,7 @@ export { createMemoryStore } from './memory-store.ts';
 export type { ConversationSummary, MessagePage, MessagePatch, MessageStore } from './message-store.ts';
 export type { Note, NoteStore } from './note-store.ts';
 export type { OutboxEntry, OutboxStore } from './outbox-store.ts';
-export { applyRetention, keepRetention, retentionOf, setRetention, type Retention } from './retention.ts';
+export { keepRetention, retentionOf, setRetention } from './retention.ts';
 export type { SealedMessage, SealedStore } from './sealed-store.ts';
 export type { SeenStore } from './seen-store.ts';
 export {

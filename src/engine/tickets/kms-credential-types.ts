@@ -1,8 +1,6 @@
 import type { SecretBytes } from '../../base/secret-bytes.ts';
 import type { MikeyIdentity, PublicKeyCredential } from '../../protocol/mikey/index.ts';
-
-/** Every way to prove oneself to the KMS. */
-export type KmsCredentialMode = 'static-psk' | 'gba-aka' | 'gba-digest' | 'certificate';
+import type { KmsCredentialMode } from './kms-credential-mode.ts';
 
 /** What protects one exchange with the KMS. */
 export type KmsKey = SharedKmsKey | CertifiedKmsKey;

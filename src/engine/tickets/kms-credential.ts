@@ -7,7 +7,8 @@ import { createCertificateCredential } from './certificate-credential.ts';
 import type { KmsCredential, KmsKey } from './kms-credential-types.ts';
 import { createGbaCredential, type GbaCredentialOptions } from './gba-credential.ts';
 
-export type { KmsCredential, KmsCredentialMode, KmsKey, SharedKmsKey } from './kms-credential-types.ts';
+export type { KmsCredentialMode } from './kms-credential-mode.ts';
+export type { KmsCredential, KmsKey, SharedKmsKey } from './kms-credential-types.ts';
 
 /** A key that both sides were given by hand (profile 6.3, mode `static-psk`): nobody but the user can replace it. */
 export function createStaticPskCredential(pskId: string, psk: SecretBytes): KmsCredential {

@@ -1,5 +1,5 @@
 import type { TicketEvidence } from '../evidence.ts';
-import type { KmsCredentialMode } from './kms-credential-types.ts';
+import type { KmsCredentialMode } from './kms-credential-mode.ts';
 
 /** @param credential of the account whose evidence it is */
 export function ticketEvidence(

@@ -1,2 +1,3 @@
+export { attachmentKey } from './attachment-key.ts';
 export { createSealedStorage, type SealedStorage } from './sealed-storage.ts';
 export { writeCopy } from './write-copy.ts';

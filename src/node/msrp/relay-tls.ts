@@ -4,6 +4,7 @@ import { ProtocolError } from '../../base/errors.ts';
 import { oneTimeTlsOptions } from '../../crypto/tls-options.ts';
 import type { MsrpSecurity } from '../../engine/ports.ts';
 import type { StartedTls, TlsRole } from './tls-setup.ts';
+import { trustSystemAuthorities } from '../system-authorities.ts';
 
 /**
  * Begins TLS to a relay (RFC 4976 section 9.2): its name goes into the ClientHello, its certificate must carry it and be
@@ -20,6 +21,7 @@ export function startRelayTls(
       expected: 'the connecting side',
     });
   }
+  if (trustedCa === undefined) trustSystemAuthorities();
   const secureContext = createSecureContext({
     minVersion: 'TLSv1.2',
     secureOptions: oneTimeTlsOptions,

@@ -7,6 +7,17 @@ import { connectionError } from './connection-error.ts';
 import { sipConnectionLimits as limits } from './limits.ts';
 import { closedError, queueError } from './stream-connection.ts';
 
+/** What ICMP, or the lack of a way, makes of a send (RFC 3261 18.4); any other failure is one of that datagram alone. */
+const endsTheFlow = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'EADDRNOTAVAIL',
+]);
+
 /**
  * A datagram socket of its own for one flow (RFC 5626 3.1), bound to a free port and connected: datagrams of others do not reach it, and
  * the operating system tells of a server that cannot be reached. That the server is there is not known before it answers.
@@ -53,7 +64,6 @@ class DatagramConnection implements SipConnection {
     this.localPort = port;
     this.remote = { host: hop.address, port: hop.port };
     socket.on('message', (datagram) => this.#receive(Uint8Array.from(datagram)));
-    // RFC 3261 18.4: what ICMP says of the host, the network or the port is a failure of the flow.
     socket.on('error', (error) => this.#fail(error));
     socket.on('close', () => this.#report.closed(this.#problem ?? connectionError(new Error('closed'), hop)));
   }
@@ -73,7 +83,7 @@ class DatagramConnection implements SipConnection {
         this.#socket.send(bytes, (error) => (error === null ? resolve() : reject(error)));
       });
     } catch (error) {
-      this.#fail(error);
+      if (error instanceof Error && 'code' in error && endsTheFlow.has(String(error.code))) this.#fail(error);
       throw connectionError(error, this.#hop);
     } finally {
       this.#queuedOctets -= bytes.length;
@@ -101,8 +111,6 @@ class DatagramConnection implements SipConnection {
 
   #fail(error: unknown): void {
     if (this.#report.isOver || this.#problem !== undefined) return;
-    // One datagram that is too large for the path says nothing about the next one.
-    if (error instanceof Error && 'code' in error && error.code === 'EMSGSIZE') return;
     this.#problem = connectionError(error, this.#hop);
     this.#socket.close();
   }

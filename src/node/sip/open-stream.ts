@@ -5,6 +5,7 @@ import { describeCertificate } from '../../crypto/certificate.ts';
 import { toPemCertificates, toPemPrivateKey } from '../../crypto/pem.ts';
 import type { ServerProof, SipHop, SipHopSecurity, TlsFacts } from '../../engine/ports.ts';
 import { isTlsProtocol } from '../../protocol/sip/sip-protocol.ts';
+import { trustSystemAuthorities } from '../system-authorities.ts';
 import { connectionError } from './connection-error.ts';
 import { otherName, type ServerProver } from './server-prover.ts';
 
@@ -57,6 +58,7 @@ function startStream({ protocol, address, port, security }: SipHop): Socket {
 }
 
 function contextFor({ trustedCa, clientCertificate }: SipHopSecurity): SecureContext {
+  if (trustedCa === undefined) trustSystemAuthorities();
   const trusted = trustedCa === undefined ? {} : { ca: trustedCa };
   if (clientCertificate === undefined) return createSecureContext({ minVersion: 'TLSv1.2', ...trusted });
   const { certificates, privateKey } = clientCertificate;

@@ -19,12 +19,13 @@ interface Waiter {
  */
 export class GroupCommit {
   readonly #database: SqliteDatabase;
-  readonly #onDamage: () => void;
+  readonly #tell: (error: StoreError) => void;
   readonly #begin;
   readonly #commit;
   readonly #savepoint;
   readonly #release;
   readonly #rollback;
+  readonly #undo;
   #waiters: Waiter[] = [];
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
@@ -35,14 +36,16 @@ export class GroupCommit {
   #lost: StoreError | undefined;
   #isClosed = false;
 
-  constructor(database: SqliteDatabase, onDamage: () => void = () => undefined) {
+  /** @param tell is told of each failure of the storage, also of a commit for which nobody waits */
+  constructor(database: SqliteDatabase, tell: (error: StoreError) => void = () => undefined) {
     this.#database = database;
-    this.#onDamage = onDamage;
+    this.#tell = tell;
     this.#begin = database.prepare<[]>('BEGIN IMMEDIATE');
     this.#commit = database.prepare<[]>('COMMIT');
     this.#savepoint = database.prepare<[]>('SAVEPOINT work');
     this.#release = database.prepare<[]>('RELEASE work');
     this.#rollback = database.prepare<[]>('ROLLBACK TO work');
+    this.#undo = database.prepare<[]>('ROLLBACK');
   }
 
   /** Runs a read. @throws StoreError */
@@ -76,8 +79,11 @@ export class GroupCommit {
 
   /** All or nothing. Whatever `work` throws goes on. */
   transaction<Result>(work: () => Result): Result {
+    // Under a savepoint each later statement costs what was changed since: a long import has the whole transaction for itself.
+    const isAlone = !this.#database.inTransaction;
     this.#depth++;
     try {
+      if (isAlone) return this.#alone(work);
       this.write(() => this.#savepoint.run());
       return this.#within(work);
     } finally {
@@ -104,6 +110,16 @@ export class GroupCommit {
       this.#database.pragma('wal_checkpoint(TRUNCATE)');
     } catch {
       // What is not in the file yet is in the log beside it, and is taken from there at the next start.
+    }
+  }
+
+  #alone<Result>(work: () => Result): Result {
+    try {
+      return work();
+    } catch (error) {
+      if (this.#database.inTransaction) this.#undo.run();
+      this.#writes = 0;
+      throw error;
     }
   }
 
@@ -171,7 +187,7 @@ export class GroupCommit {
     // A mistake of the caller is no failure of the storage.
     if (!codeOf(cause).startsWith('SQLITE_')) return cause;
     const error = storeErrorOf(cause);
-    if (error.code === 'damaged') this.#onDamage();
+    this.#tell(error);
     if (!this.#database.inTransaction && this.#writes > 0) this.#lose(error);
     return error;
   }

@@ -59,7 +59,7 @@ export async function openStore(options: StoreOptions): Promise<OpenedStore> {
     });
     if (!isKnownKey) await writeStoreKeyFile(folder, key);
     return {
-      store: withRetention(createSqliteStore(opened.database, path), clock, options.log),
+      store: withRetention(createSqliteStore(opened.database, path, options.log), clock, options.log),
       ...(opened.aside === undefined ? {} : { notice: { kind: 'damaged-set-aside', path: opened.aside } }),
     };
   } catch (cause) {

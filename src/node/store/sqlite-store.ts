@@ -1,3 +1,4 @@
+import { silentLogger, type Logger } from '../../base/log.ts';
 import type { AccountStore, Store } from '../../engine/store/index.ts';
 import type { SqliteDatabase } from '../sqlite/binding.ts';
 import { GroupCommit } from './group-commit.ts';
@@ -8,8 +9,11 @@ import { createSqliteNotes, createSqliteOutbox, createSqliteSealed, createSqlite
 import { createSqliteSearch } from './sqlite-search.ts';
 
 /** A store over an open database, which it closes. */
-export function createSqliteStore(database: SqliteDatabase, path: string): Store {
-  const commit = new GroupCommit(database, () => suspectDamage(path));
+export function createSqliteStore(database: SqliteDatabase, path: string, log: Logger = silentLogger): Store {
+  const commit = new GroupCommit(database, ({ code }) => {
+    log.log('error', 'store.failed', { code });
+    if (code === 'damaged') suspectDamage(path);
+  });
   const known = new Map<string, AccountStore>();
   const names = database.prepare<[], string>('SELECT name FROM account ORDER BY name').pluck();
   const removal = accountRemoval(database);

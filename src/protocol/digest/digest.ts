@@ -1,19 +1,10 @@
-export {
-  akaAlgorithms,
-  isSession,
-  isWeaker,
-  passwordAlgorithms,
-  strength,
-  type DigestAlgorithm,
-  type PasswordAlgorithm,
-} from './algorithms.ts';
-export { provesServer, readAuthenticationInfo, readNextNonce, type AuthenticationInfo } from './authentication-info.ts';
+export { akaAlgorithms, isSession, isWeaker, passwordAlgorithms, type DigestAlgorithm } from './algorithms.ts';
+export { provesServer, readAuthenticationInfo, readNextNonce } from './authentication-info.ts';
 export {
   readChallenge,
   readChallenges,
   selectChallenge,
   strongest,
-  type ChallengeChoice,
   type DigestChallenge,
   type QualityOfProtection,
 } from './challenge.ts';

@@ -190,6 +190,30 @@ describe('policies of a contact', () => {
     await Promise.all([me.account.stop(), work.account.stop()]);
   });
 
+  test('receipts of a contact are set for all its addresses in every account, and taken back', () => {
+    const set: [string, unknown][] = [];
+    const account = {
+      config: { id: 'a' },
+      events: { on: () => () => undefined },
+      contactPolicy: () => undefined,
+      setContactPolicy: () => undefined,
+      setContactReceipts: (address: string, receipts: unknown) => set.push([address, receipts]),
+    };
+    const link = new ContactPolicyLink(book);
+    const draft = { name: 'A', addresses: ['sip:a@x.org', 'tel:+1'], receipts: { display: false } };
+    const { id } = kept(draft);
+    link.attach(account as never);
+    kept({ ...draft, id, addresses: ['tel:+1'] });
+    kept({ id, name: 'A', addresses: ['tel:+1'] });
+    expect(set).toEqual([
+      ['sip:a@x.org', { display: false }],
+      ['tel:+1', { display: false }],
+      ['sip:a@x.org', undefined],
+      ['tel:+1', { display: false }],
+      ['tel:+1', undefined],
+    ]);
+  });
+
   test('what does not change ends no consent and no session', async () => {
     const world = new World();
     const [me, bob] = [await world.user('me', { noKms: true }), await world.user('bob', { noKms: true })];

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { utf8 } from '../../../src/base/bytes.ts';
 import { FakeClock } from '../../../src/base/clock.ts';
+import { ProtocolError } from '../../../src/base/errors.ts';
 import { Events } from '../../../src/base/events.ts';
 import { silentLogger } from '../../../src/base/log.ts';
 import { secureRandom } from '../../../src/crypto/random.ts';
@@ -35,7 +36,11 @@ class Network {
     headers: { 'SIP-ETag': `tag${this.published.length}`, Expires: `${expires}` },
   });
 
+  refusedAddress: string | undefined;
+
   subscribe(subscription: OutgoingSubscription): { end: () => void } {
+    if (subscription.to === this.refusedAddress)
+      throw new ProtocolError('local', 'not an address', { field: 'sip.to' });
     const asked: Asked = { ...subscription, isOver: false };
     this.asked.push(asked);
     return { end: () => (asked.isOver = true) };
@@ -186,6 +191,15 @@ describe('watching', () => {
     expect(network.asked).toHaveLength(8);
     for (let n = 0; n < limits.watchedContacts; n++) say(network.asked[n]!, tuple('open'));
     expect(network.open).toHaveLength(limits.watchedContacts);
+  });
+
+  test('an address that no request can be sent to keeps nobody else from being asked about', () => {
+    network.refusedAddress = bob;
+    for (const peer of [bob, carol]) presence.watch(peer);
+    presence.configure({ watches: true });
+    network.register();
+    expect(view(bob).watch).toBe('unsupported');
+    expect(network.open).toMatchObject([{ to: carol }]);
   });
 
   test('who refuses is not asked again, also not with a new registration; the user may ask anew', () => {

@@ -76,6 +76,17 @@ describe('a long request', () => {
     expect([...first.open].map(({ protocol: kind }) => kind).sort()).toEqual(['tcp', 'udp']);
   });
 
+  it('leaves over UDP all the same when it registers that flow', async () => {
+    const client = createEdgeClient('udp', {
+      target: { host: '198.51.100.1', protocol: 'udp' },
+      displayName: 'A'.repeat(1_400),
+    });
+    started.push(client);
+    client.first.onRequest = accepting();
+    await expect(client.userAgent.register()).resolves.toMatchObject({ state: 'registered' });
+    expect(client.first.last('REGISTER').protocol).toBe('udp');
+  });
+
   it('leaves as a datagram where the server takes no TCP', async () => {
     const { userAgent, first } = await registered();
     first.protocols = ['udp'];

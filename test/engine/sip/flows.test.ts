@@ -64,6 +64,16 @@ describe('two flows', () => {
     expect(userAgent.registration).toEqual({ state: 'unregistered' });
   });
 
+  it('is not asked of the second server what the first refuses for good', async () => {
+    const { first, second, userAgent } = client('tcp', {
+      target: { host: '198.51.100.1', protocol: 'tcp' },
+      secondTarget: { host: '198.51.100.2', protocol: 'tcp' },
+    });
+    first.onRequest = ({ reply }) => reply(403);
+    await expect(userAgent.register()).resolves.toMatchObject({ state: 'failed', code: 'refused', willRetry: false });
+    expect(second.requests).toHaveLength(0);
+  });
+
   it('is one where the server has one place only', async () => {
     const { first, second, userAgent, network } = client('tcp', { target: { host: '198.51.100.1', protocol: 'tcp' } });
     first.onRequest = accepting(outbound);
@@ -137,6 +147,21 @@ describe('when a flow breaks', () => {
     expect(states.at(-1)?.state).toBe('registered');
   });
 
+  it('as soon as it is registered, again and again, the pauses grow all the same', async () => {
+    const { first, pass } = await onBoth();
+    first.answersPings = false;
+    const accept = first.onRequest;
+    first.onRequest = (request) => {
+      accept(request);
+      if (request.message.method === 'REGISTER') first.newest().break(new Error('reset by peer'));
+    };
+    first.newest().break(new Error('reset by peer'));
+    const before = first.count('REGISTER');
+    await pass(600_000, 5_000);
+    expect(first.count('REGISTER') - before).toBeGreaterThan(1);
+    expect(first.count('REGISTER') - before).toBeLessThan(6);
+  });
+
   it('pauses grow up to half an hour', async () => {
     const { first, second, clock, network, pass } = await onBoth();
     first.kill();
@@ -208,6 +233,18 @@ describe('other places of the server', () => {
     expect(second.count('REGISTER')).toBe(1);
   });
 
+  it('are tried when the first says nothing at all', async () => {
+    const { network, first, second, userAgent, pass } = client();
+    const connect = network.connect.bind(network);
+    network.connect = (hop) => (hop.address === first.address ? new Promise(() => undefined) : connect(hop));
+    second.onRequest = accepting();
+    const state = userAgent.register();
+    await settled();
+    await pass(15_000);
+    await expect(state).resolves.toMatchObject({ state: 'registered' });
+    expect(second.count('REGISTER')).toBe(1);
+  });
+
   it('are tried when the first answers 503', async () => {
     const { first, second, userAgent } = client();
     first.onRequest = ({ reply }) => reply(503, { 'Retry-After': '600' });
@@ -271,7 +308,10 @@ describe('Flow-Timer', () => {
   it('is read although a widespread server ends it with a NUL', async () => {
     const { first, userAgent } = client('tcp', { target: { host: '198.51.100.1', protocol: 'tcp' } });
     first.onRequest = ({ message: request, answer, reply }) => {
-      if (request.headers.get('Contact')?.endsWith('expires=0') === true) return reply(200);
+      if (request.headers.get('Contact')?.endsWith('expires=0') === true) {
+        reply(200);
+        return;
+      }
       const { fields } = answer(200, { ...outbound, Contact: request.headers.get('Contact') ?? '' }).headers;
       const lines = fields.map(({ name, value }) => `${name}: ${value}\r\n`);
       first.newest().deliver(utf8(`SIP/2.0 200 OK\r\n${lines.join('')}Flow-Timer: 20\r\0Content-Length: 0\r\n\r\n`));

@@ -387,6 +387,20 @@ export function describeStore(name: string, open: () => Store | Promise<Store>):
         expect(store.account('sip:new@example.org').notes.get('kind', 'key')).toBe(4);
       });
 
+      it('with nothing before it is taken back whole, and is no part of what comes after', async () => {
+        const account = alice();
+        account.messages.add(chatMessage('before'));
+        await store.durable();
+        const work = () => {
+          account.messages.add(chatMessage('in-it'));
+          throw new Error('no');
+        };
+        expect(() => store.transaction(work)).toThrow('no');
+        account.messages.add(chatMessage('after'));
+        await store.durable();
+        expect(ids(account.messages.all())).toEqual(['before', 'after']);
+      });
+
       it('within another is taken back alone', () => {
         const account = alice();
         const result = store.transaction(() => {

@@ -10,6 +10,7 @@ import { mikeyAnswers, mikeyTicket, mikeyTransfer } from './mikey-parties.ts';
 import { mikeyUpdate } from './mikey-update.ts';
 import { msrpLink } from './msrp-link.ts';
 import { proxy } from './proxy.ts';
+import { sipAccessTargets } from './sip-access.ts';
 import { textTargets } from './text-formats.ts';
 import { ub } from './ub.ts';
 import { vcard } from './vcard.ts';
@@ -33,6 +34,7 @@ export const targets: readonly FuzzTarget[] = [
   proxy,
   msrpLink,
   ...xmlTargets,
+  ...sipAccessTargets,
   ...fileTargets,
   ...textTargets,
 ];

@@ -1,4 +1,4 @@
-import { concatBytes } from '../../../src/base/bytes.ts';
+import { concatBytes, utf8 } from '../../../src/base/bytes.ts';
 import { openAuthEnveloped, readAuthEnveloped } from '../../../src/protocol/cms/index.ts';
 import { cpimLimits, decodeCpim, encodeCpim } from '../../../src/protocol/cpim/index.ts';
 import { decodeImdn, encodeImdn } from '../../../src/protocol/imdn/index.ts';
@@ -27,8 +27,14 @@ import {
   readKeyMgmt,
   readMsrpMedia,
 } from '../../../src/protocol/sdp/index.ts';
+import { readReginfo } from '../../../src/protocol/reginfo/index.ts';
 import { readAuthParams } from '../../../src/protocol/digest/auth-params.ts';
-import { readChallenge, readNextNonce, selectChallenge } from '../../../src/protocol/digest/digest.ts';
+import {
+  readAuthenticationInfo,
+  readChallenge,
+  readNextNonce,
+  selectChallenge,
+} from '../../../src/protocol/digest/digest.ts';
 import {
   checkMandatoryHeaders,
   parseCSeq,
@@ -135,6 +141,8 @@ const readers: readonly ((text: string) => unknown)[] = [
   readChallenge,
   (text) => selectChallenge([text]),
   readNextNonce,
+  readAuthenticationInfo,
+  (text) => readReginfo(utf8(text)),
   splitHeaderList,
   parseParameters,
   parseNameAddress,
@@ -170,6 +178,7 @@ const headerValues: FuzzTarget = {
     '<tel:+1-555-0100;phone-context=example.com>, <sip:a@b>',
     'SIP/2.0/TLS [2001:db8::1]:5061;branch=z9hG4bK1;rport=5;received=::1',
     '17 MESSAGE',
+    '<reginfo xmlns="urn:ietf:params:xml:ns:reginfo" version="0" state="full"><registration aor="sip:a@b" id="1" state="active"><contact id="2" state="active" event="registered"><uri>sip:a@c</uri></contact></registration></reginfo>',
     'tls;q=0.1, ipsec-3gpp;alg=hmac-sha-1-96;spi-c=1;d-alg="a\\"b"',
     'msrps://user@[2001:db8::1]:9/kjhd37s2s20w2a;tcp;x=y',
     '1-25/*',

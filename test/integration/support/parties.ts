@@ -16,6 +16,8 @@ export interface Party {
 }
 
 let ports: Promise<EnginePorts> | undefined;
+/** A flow that breaks is formed again within the test, also when its server answered no keep-alive yet (RFC 5626 clause 4.5). */
+const flowRecovery = { allFailed: 200, someFailed: 200, longest: 1_000 };
 
 /** An engine of its own with one registered account, over real sockets. */
 export async function startParty(
@@ -26,7 +28,7 @@ export async function startParty(
 ): Promise<Party> {
   ports ??= createEnginePorts({ log: silentLogger });
   const engine = new Engine({ ...(await ports), ...(log === undefined ? {} : { log }) });
-  const { config, secrets } = accountFromUeConfig(checkUeConfig(lab.ueConfig(name, overrides)));
+  const { config, secrets } = accountFromUeConfig(checkUeConfig(lab.ueConfig(name, { flowRecovery, ...overrides })));
   const account = engine.addAccount(config, secrets);
   const party: Party = { uri: config.identity, account, received: [], refused: [], stop: () => engine.stop() };
   account.events.on('messageReceived', (message) => party.received.push(message));

@@ -1,12 +1,14 @@
 import { createServer as createTcpServer } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import forge from 'node-forge';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { utf8 } from '../../../src/base/bytes.ts';
 import { SecretBytes } from '../../../src/base/secret-bytes.ts';
 import { createCertificateAuthority, type CertificateAuthority } from '../../../src/crypto/certificate-authority.ts';
-import { readOwnCertificate } from '../../../src/crypto/key-files.ts';
+import { readOwnCertificate, readPkcs12 } from '../../../src/crypto/key-files.ts';
 import type { ClientCertificate, SipTarget } from '../../../src/engine/ports.ts';
 import { createNodeSipTransport } from '../../../src/node/sip/transport.ts';
+import { issue, makeKeys, privateKeyPem } from '../../support/pki.ts';
 import { issued, listen, nextData, open, tlsEcho, whenClosed } from './support/sip-servers.ts';
 
 const transport = createNodeSipTransport({ connectTimeoutMilliseconds: 30_000 });
@@ -147,8 +149,7 @@ describe('client certificates', () => {
   }
 
   /** A server that demands a certificate of its authority, and sends back whose it got. */
-  async function demanding(maxVersion: 'TLSv1.2' | 'TLSv1.3'): Promise<SipTarget> {
-    const ca = authority.certificatePem;
+  async function demanding(maxVersion: 'TLSv1.2' | 'TLSv1.3', ca = authority.certificatePem): Promise<SipTarget> {
     const settings = { ...(await issued(authority)), requestCert: true, rejectUnauthorized: true, ca, maxVersion };
     const server = createTlsServer(settings, (socket: TLSSocket) => {
       socket.on('error', () => undefined);
@@ -156,7 +157,8 @@ describe('client certificates', () => {
     });
     server.on('tlsClientError', () => undefined);
     const port = await listen(server);
-    return { host: '127.0.0.1', port, protocol: 'tls', serverName: 'edge.lab.test', trustedCa: ca };
+    const trustedCa = authority.certificatePem;
+    return { host: '127.0.0.1', port, protocol: 'tls', serverName: 'edge.lab.test', trustedCa };
   }
 
   it.each(['TLSv1.2', 'TLSv1.3'] as const)('prove us to a server that demands one, %s', async (version) => {
@@ -166,6 +168,22 @@ describe('client certificates', () => {
     await connection.send(utf8('whose?'));
     expect(Buffer.from(await told).toString()).toBe('alice.lab.test');
     expect(connection.tls?.version).toBe(version);
+  });
+
+  it('come from PKCS #12 too', async () => {
+    const root = await issue({ name: 'Root of users', keys: await makeKeys(), authority: true });
+    const own = await issue({ name: 'bob.lab.test', keys: await makeKeys(), issuer: root });
+    const { asn1, pki, pkcs12 } = forge;
+    const key = pki.privateKeyFromPem(privateKeyPem(own.keys));
+    const options = { algorithm: 'aes256', count: 100 } as const;
+    const file = pkcs12.toPkcs12Asn1(key, pki.certificateFromPem(own.pem), 'pass phrase', options);
+    const bytes = Uint8Array.from(Buffer.from(asn1.toDer(file).getBytes(), 'binary'));
+    const clientCertificate = readPkcs12(bytes, 'server', new SecretBytes(utf8('pass phrase')));
+    const target = await demanding('TLSv1.3', root.pem);
+    const connection = await open(transport, { ...target, clientCertificate });
+    const told = nextData(connection);
+    await connection.send(utf8('whose?'));
+    expect(Buffer.from(await told).toString()).toBe('bob.lab.test');
   });
 
   /** In TLS 1.3 the server judges after the client is done: the connection stands, and is closed with the alert. */

@@ -13,12 +13,14 @@ let folder: string;
 let path: string;
 let database: SqliteDatabase;
 let store: Store;
+let logged: unknown[];
 
 beforeEach(() => {
   folder = temporaryFolder('store-limits');
   path = join(folder, 'messages.db');
   database = openSqliteFile(loadSqlite(), path, testKey());
-  store = createSqliteStore(database, path);
+  logged = [];
+  store = createSqliteStore(database, path, { log: (_level, event, fields) => logged.push([event, fields?.['code']]) });
 });
 afterEach(() => store.close());
 
@@ -49,6 +51,7 @@ describe('A store without room', () => {
     database.pragma('max_page_count = 60');
     const { durable, error } = await addUntilRefused();
     expect(error).toMatchObject({ name: 'StoreError', code: 'full' });
+    expect(logged).toContainEqual(['store.failed', 'full']);
     expect(durable.length).toBeGreaterThan(5);
     expect(store.account('a').messages.count()).toBeGreaterThanOrEqual(durable.length);
     database.pragma('max_page_count = 10000');

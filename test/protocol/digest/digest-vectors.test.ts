@@ -140,6 +140,10 @@ describe('the choice among challenges', () => {
     expect(readChallenges(['Digest realm="r", nonce="n", qop="auth"'], { prefers: 'auth-int' })[0]?.qop).toBe('auth');
   });
 
+  it('ignores parameters that it does not know', () => {
+    expect(readChallenge('Digest realm="r", nonce="n", domain="/a /b", future=1, algorithm=MD5').algorithm).toBe('MD5');
+  });
+
   it('looks at no more than 16 challenges', () => {
     const many = [...Array.from({ length: 16 }, (_, index) => of('MD5', `${index}`)), of('SHA-256')];
     expect(readChallenges(many)).toHaveLength(16);

@@ -11,7 +11,8 @@ export interface AnswerReaders {
 }
 
 /**
- * First look at an answer: what the registrar says of the security agreement and of the next nonce, and which challenge is answered.
+ * First look at an answer: what the registrar says of the security agreement, which challenges are answered, and whether the server
+ * proves itself where it says that it does.
  * @param isAwaited it answers a request of that method that has no final answer yet.
  */
 export function inspectAnswer(

@@ -1,9 +1,11 @@
 import { describeError } from '../../../base/errors.ts';
-import type { EnginePorts, SipHop, SipTarget } from '../../ports.ts';
+import { withDeadline } from '../../deadline.ts';
+import { limits } from '../../limits.ts';
+import type { EnginePorts, SipConnection, SipHop, SipTarget } from '../../ports.ts';
 import type { ConnectedHop } from '../sipjs-transport.ts';
 
 export interface HopChoiceOptions {
-  readonly ports: Pick<EnginePorts, 'log' | 'sip'>;
+  readonly ports: Pick<EnginePorts, 'clock' | 'log' | 'sip'>;
   readonly target: SipTarget;
   /** Places that another flow leads to: two flows to one place fail together. */
   readonly isTaken: (hop: SipHop) => boolean;
@@ -37,7 +39,7 @@ export class HopChoice {
     let failure: unknown;
     for (const hop of fresh.length === 0 ? hops : fresh) {
       try {
-        const connection = await ports.sip.connect(hop);
+        const connection = await this.#connectTo(hop);
         this.#current = hop;
         return { hop, connection };
       } catch (error) {
@@ -48,6 +50,18 @@ export class HopChoice {
     }
     this.#failed.clear();
     throw failure;
+  }
+
+  /** A place that says nothing must not keep us from the next. */
+  #connectTo(hop: SipHop): Promise<SipConnection> {
+    const { clock, sip } = this.#options.ports;
+    return withDeadline(
+      clock,
+      limits.sipConnectMilliseconds,
+      sip.connect(hop),
+      () => new Error(`cannot connect to ${hop.address}:${hop.port}: timed out`),
+      (late) => late.close(),
+    );
   }
 
   /** The current place did not do. @returns whether one is left that was not tried in this round. */

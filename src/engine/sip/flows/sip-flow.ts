@@ -1,9 +1,9 @@
-import { UserAgent, UserAgentState, type Session } from 'sip.js';
+import { UserAgentState, type Session } from 'sip.js';
 import { describeError } from '../../../base/errors.ts';
 import { randomId } from '../../../base/random.ts';
 import { profile } from '../../../protocol/profile.ts';
-import type { SipHeaders, SipMessage } from '../../../protocol/sip/message.ts';
-import type { EnginePorts, NetworkChange, SipHop, SipTarget } from '../../ports.ts';
+import type { SipMessage } from '../../../protocol/sip/message.ts';
+import type { NetworkChange, SipHop } from '../../ports.ts';
 import { createSipJs, toUri, type SipJs } from '../create-sipjs.ts';
 import { DigestAuthenticator } from '../digest-authenticator.ts';
 import { IncomingInvites } from '../incoming-invites.ts';
@@ -14,57 +14,39 @@ import type { NetworkDecision } from '../network-decision.ts';
 import { sendInvite } from '../outgoing-invite.ts';
 import { Registration } from '../registration.ts';
 import { SecurityAgreementState } from '../security-agreement.ts';
-import { settleWithin } from '../settle-within.ts';
 import { sendPublication } from '../publication.ts';
 import { SipSubscription } from '../subscription.ts';
 import type {
   EventSubscription,
   FlowFacts,
   Gruus,
-  IncomingInvite,
-  IncomingMessage,
   InviteOutcome,
   OutgoingInvite,
   OutgoingMessage,
   OutgoingPublication,
   OutgoingSubscription,
   RegistrationState,
-  SipAccount,
   SipReply,
 } from '../types.ts';
 import { WireTranslation } from '../wire-translation.ts';
-import { contactTransport, hasAddress } from './addresses.ts';
+import { contactTransport, isGone } from './addresses.ts';
 import { inspectAnswer } from './answer-inspection.ts';
-import type { FlowBackOff } from './flow-back-off.ts';
+import { endFlow } from './end-flow.ts';
+import { flowFacts } from './flow-facts.ts';
+import { FlowGrant } from './flow-grant.ts';
 import type { HopChoice } from './hop-choice.ts';
 import { IncomingRequests } from './incoming-requests.ts';
 import { OutgoingMessages } from './outgoing-messages.ts';
 import { RegisterRequests } from './register-requests.ts';
-import { readRegisteredContact } from './registered-contact.ts';
 import { addRequestHeaders } from './request-headers.ts';
-
-export interface SipFlowOptions {
-  readonly ports: EnginePorts;
-  readonly account: SipAccount;
-  readonly regId: number;
-  readonly target: SipTarget;
-  readonly hops: HopChoice;
-  readonly backOff: FlowBackOff;
-  /** UUID of this device. */
-  readonly instanceId: () => Promise<string>;
-  readonly onState: (flow: SipFlow) => void;
-  readonly onConnection: (flow: SipFlow, change: { readonly connected: boolean; readonly error?: string }) => void;
-  readonly onMessage: (message: IncomingMessage, flow: SipFlow) => void;
-  readonly onInvite: (invite: IncomingInvite, flow: SipFlow) => void;
-}
+import type { SipFlowOptions } from './sip-flow-options.ts';
 
 const defaultExpiresSeconds = 3600;
-const stopMilliseconds = 4_000;
 
 /** One flow of an account (RFC 5626): a connection to one server at a time, with a registration of its own. */
 export class SipFlow {
   readonly regId: number;
-  readonly #options: SipFlowOptions;
+  readonly #options: SipFlowOptions<SipFlow>;
   readonly #sipJs: SipJs;
   readonly #authenticator: DigestAuthenticator;
   readonly #security: SecurityAgreementState;
@@ -74,12 +56,11 @@ export class SipFlow {
   readonly #requests: RegisterRequests;
   readonly #inviteContext: InviteContext;
   readonly #contactUser: string;
-  #isOutbound = false;
-  #gruu: Gruus | undefined;
+  readonly #grant: FlowGrant;
   #connecting: Promise<void> | undefined;
   #isStopping = false;
 
-  constructor(options: SipFlowOptions) {
+  constructor(options: SipFlowOptions<SipFlow>) {
     const { ports, account, regId } = options;
     const { clock, random } = ports;
     this.#options = options;
@@ -89,6 +70,7 @@ export class SipFlow {
     const handlers = new WeakMap<Session, MsrpSessionDescriptionHandler>();
     const sipJs = this.#createSipJs(handlers);
     this.#sipJs = sipJs;
+    this.#grant = new FlowGrant(sipJs, this.#contactUser);
     this.#security = new SecurityAgreementState({
       get overTls() {
         return sipJs.transport.connection?.tls !== undefined;
@@ -134,7 +116,7 @@ export class SipFlow {
 
   /** The network keeps this flow; known since it registered us. */
   get isOutbound(): boolean {
-    return this.#isOutbound;
+    return this.#grant.isOutbound;
   }
 
   /** Registration is kept up, or tried again. */
@@ -148,22 +130,13 @@ export class SipFlow {
   }
 
   get gruu(): Gruus | undefined {
-    return this.isRegistered ? this.#gruu : undefined;
+    return this.isRegistered ? this.#grant.gruu : undefined;
   }
 
   get facts(): FlowFacts | undefined {
     const connection = this.#sipJs.transport.connection;
-    if (connection === undefined) return undefined;
-    const { protocol, tls, localAddress } = connection;
-    // What a server says of itself counts when an authority proves who it is; a remembered certificate proves nothing of that.
-    const isProven = tls?.serverProof === 'authority';
-    const agreement = this.isRegistered && isProven ? this.#security.agreement : undefined;
-    return {
-      protocol,
-      localAddress,
-      ...(tls === undefined ? {} : { tls }),
-      ...(agreement === undefined ? {} : { securityAgreement: agreement }),
-    };
+    const agreement = this.isRegistered ? this.#security.agreement : undefined;
+    return connection === undefined ? undefined : flowFacts(connection, agreement);
   }
 
   connect(): Promise<void> {
@@ -182,18 +155,7 @@ export class SipFlow {
     this.#isStopping = true;
     this.#registration.stop();
     this.#incoming.stop();
-    const { transport, userAgent } = this.#sipJs;
-    const { clock, log } = this.#options.ports;
-    for (const giveUp of this.#inviteContext.pending) giveUp();
-    const ends = [...this.#inviteContext.sessions].map((session) => session.end('the user agent stops'));
-    await settleWithin(clock, stopMilliseconds, Promise.all([...ends, this.#registration.unregister()]));
-    try {
-      // First the connection, which answers what is still open; then the transactions with their timers.
-      await transport.disconnect();
-      await userAgent.stop();
-    } catch (error) {
-      log.log('warn', 'sip.stop', { reason: describeError(error) });
-    }
+    await endFlow(this.#options.ports, this.#sipJs, this.#inviteContext, () => this.#registration.unregister());
     this.#isStopping = false;
   }
 
@@ -219,11 +181,7 @@ export class SipFlow {
   networkChanged(change: NetworkChange): void {
     const { transport } = this.#sipJs;
     const { connection, link } = transport;
-    if (
-      connection !== undefined &&
-      change.kind === 'addresses' &&
-      !hasAddress(change.present, connection.localAddress)
-    ) {
+    if (connection !== undefined && isGone(connection.localAddress, change)) {
       transport.abandon(new Error('our address is gone'));
     } else {
       link?.check();
@@ -266,7 +224,7 @@ export class SipFlow {
     return new Registration({
       clock: ports.clock,
       log: ports.log,
-      backOff,
+      backOff: { next: () => backOff.next(), reset: () => this.isOutbound || backOff.reset() },
       expiresSeconds: account.expiresSeconds ?? defaultExpiresSeconds,
       contactUser: this.#contactUser,
       connect: () => this.connect(),
@@ -277,7 +235,10 @@ export class SipFlow {
       useServiceRoute: (route) => (this.#sipJs.core.configuration.routeSet = [...route]),
       moveOn: () => this.#moveOn(hops),
       dropOutbound: () => this.#requests.dropOutbound(),
-      onGranted: (headers) => this.#learn(headers, hops),
+      onGranted: (headers) => {
+        this.#grant.learn(headers, this.#requests.asksForOutbound);
+        hops.succeeded();
+      },
       onState: () => onState(this),
     });
   }
@@ -329,25 +290,12 @@ export class SipFlow {
   #onDisconnect(error: Error | undefined): void {
     const reason = error === undefined ? undefined : describeError(error);
     const { transport } = this.#sipJs;
-    // RFC 5626 clause 4.5: only then was the flow successful, and its failures are counted from nothing.
+    // RFC 5626 clause 4.5: a flow that the network keeps was successful only then, and its failures are counted from nothing.
     if (this.isRegistered && !transport.endedUndecided) this.#options.backOff.reset();
     this.#options.onConnection(this, { connected: false, ...(reason === undefined ? {} : { error: reason }) });
     this.#registration.connectionLost(
       `The connection to the server broke${reason === undefined ? '' : ` (${reason})`}.`,
     );
-  }
-
-  #learn(headers: SipHeaders, hops: HopChoice): void {
-    const { isOutbound, flowTimer, gruu } = readRegisteredContact(headers, this.#contactUser);
-    const { transport, userAgent } = this.#sipJs;
-    this.#isOutbound = isOutbound && this.#requests.asksForOutbound;
-    this.#gruu = gruu;
-    // Of dialogs (RFC 5627 clause 3.3); a MESSAGE carries none (RFC 3428 clause 4).
-    userAgent.contact.pubGruu = gruu?.public === undefined ? undefined : UserAgent.makeURI(gruu.public);
-    hops.succeeded();
-    if (!this.#isOutbound) return;
-    if (flowTimer !== undefined) transport.link?.useFlowTimer(flowTimer);
-    transport.link?.check();
   }
 
   async #moveOn(hops: HopChoice): Promise<boolean> {

@@ -44,7 +44,7 @@ export class DatagramLink implements SipLink {
 
   async send(message: SipMessage): Promise<void> {
     if (this.#large.owns(message)) return this.#large.send(message);
-    const isLong = message.status === undefined && octetsOf(message) > limits.sipDatagramOctets;
+    const isLong = maySwitch(message) && octetsOf(message) > limits.sipDatagramOctets;
     if (isLong && (await this.#canStream(message))) return this.#large.send(message);
     await this.#do({ kind: 'send', message });
   }
@@ -95,7 +95,10 @@ export class DatagramLink implements SipLink {
   }
 
   #receive(datagram: Uint8Array): void {
-    if (looksLikeStun(datagram)) return this.#keepAlive.receive(datagram);
+    if (looksLikeStun(datagram)) {
+      this.#keepAlive.receive(datagram);
+      return;
+    }
     if (isLineEnds(datagram)) return;
     try {
       void this.#do({ kind: 'receive', message: parseSipMessage(datagram) }, datagram).catch(() => undefined);
@@ -133,6 +136,11 @@ export class DatagramLink implements SipLink {
       void this.#do({ kind: 'time' }).catch(() => undefined);
     });
   }
+}
+
+/** A REGISTER says over which flow we are reached, and so leaves over that one whatever its length (RFC 5626 clause 4.2). */
+function maySwitch({ method }: SipMessage): boolean {
+  return method !== undefined && method !== 'REGISTER';
 }
 
 function octetsOf(message: SipMessage): number {

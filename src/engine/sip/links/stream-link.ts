@@ -58,14 +58,20 @@ export class StreamLink implements SipLink {
 
   #handle(frame: SipFrame): void {
     switch (frame.kind) {
-      case 'message':
-        return this.#listener.onMessage(frame.bytes);
-      case 'pong':
-        return this.#keepAlive.pong();
+      case 'message': {
+        this.#listener.onMessage(frame.bytes);
+        return;
+      }
+      case 'pong': {
+        this.#keepAlive.pong();
+        return;
+      }
       case 'ping':
         return void this.connection.send(crlf).catch(() => undefined);
-      case 'error':
-        return this.#listener.onLost(frame.error);
+      case 'error': {
+        this.#listener.onLost(frame.error);
+        return;
+      }
     }
   }
 }

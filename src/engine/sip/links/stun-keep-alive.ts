@@ -27,6 +27,8 @@ export class StunKeepAlive {
       clock,
       random,
       longestPause: limits.sipDatagramKeepAliveMilliseconds,
+      // RFC 5626 clause 4.4.2: between 24 and 29 s.
+      shortestShare: 24 / 29,
       waits,
       ping: () => this.#ask(),
       dead: () => context.listener.onLost(new Error('no answer to keep-alive')),

@@ -4,4 +4,3 @@ export {
   type DatagramEvent,
   type DatagramTransactionsOptions,
 } from './datagram-transactions.ts';
-export type { TransactionTimers } from './timers.ts';

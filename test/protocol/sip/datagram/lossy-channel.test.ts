@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { DatagramTransactions } from '../../../../src/protocol/sip/datagram/index.ts';
+import type { DatagramTransactions } from '../../../../src/protocol/sip/datagram/index.ts';
 import { parseSipMessage } from '../../../../src/protocol/sip/message.ts';
 import { machine, request, response } from './support.ts';
 

@@ -1,0 +1,2 @@
+/** Every way to prove oneself to the KMS. */
+export type KmsCredentialMode = 'static-psk' | 'gba-aka' | 'gba-digest' | 'certificate';
