@@ -34,12 +34,8 @@ import type { SessionContext } from './sessions/session-context.ts';
 import { SessionKeys } from './sessions/session-keys.ts';
 import type { RegistrationState, SipUserAgent } from './sip/index.ts';
 import { createMemoryStore } from './store/index.ts';
-import { createKmsCredential, type KmsCredential } from './tickets/kms-credential.ts';
+import { AccountKeys } from './tickets/account-keys.ts';
 import type { KmsState } from './tickets/kms-state.ts';
-import { credentialBinding } from './tickets/credential-binding.ts';
-import { TicketPrefetch } from './tickets/ticket-prefetch.ts';
-import { TicketArchive } from './tickets/ticket-archive.ts';
-import { TicketService } from './tickets/ticket-service.ts';
 
 export type {
   AccountEvents,
@@ -82,10 +78,7 @@ export class Account {
   readonly #self: string;
   readonly #userAgent: SipUserAgent;
   readonly #policies: ContactPolicies;
-  readonly #credential: KmsCredential | undefined;
-  readonly #archive: TicketArchive;
-  readonly #tickets: TicketService;
-  readonly #prefetch: TicketPrefetch;
+  readonly #keys: AccountKeys;
   readonly #messages: AccountMessages;
   readonly #sessions: SessionBook;
   readonly #relay: RelayClient | undefined;
@@ -108,21 +101,8 @@ export class Account {
       configured: new Map(configured),
       notes: store.account(config.id).notes,
     });
-    const { kms, privateIdentity, domain } = config;
-    this.#credential =
-      kms === undefined ? undefined : createKmsCredential(kms, secrets, { ports, privateIdentity, domain, sim });
-    const storage = ticketStorage ?? { kept: 'memory', reason: 'No place for key tickets is configured' };
-    this.#archive = new TicketArchive({ ports, storage, binding: credentialBinding(config, secrets) });
-    this.#tickets = new TicketService({
-      ports,
-      self: this.#self,
-      kms,
-      credential: this.#credential,
-      archive: this.#archive,
-      isForOwnDevices: config.messages?.syncSent ?? false,
-    });
-    this.#prefetch = new TicketPrefetch(ports, this.#tickets);
-    for (const contact of this.#policies.contactsWith('require-e2e')) this.#prefetch.want(contact);
+    this.#keys = new AccountKeys({ ports, config, secrets, self: this.#self, sim, ticketStorage });
+    for (const contact of this.#policies.contactsWith('require-e2e')) this.#keys.follow(contact, 'require-e2e');
     const isKnown = (peer: string): boolean => this.#policies.isKnown(peer) || (isContact?.(peer) ?? false);
     this.#messages = new AccountMessages({
       isContact: isKnown,
@@ -133,7 +113,7 @@ export class Account {
       self: this.#self,
       userAgent,
       policies: this.#policies,
-      tickets: this.#tickets,
+      tickets: this.#keys.tickets,
       events: this.events,
       lifetimeHours: config.messageLifetimeHours ?? limits.messageLifetimeHours,
       registration: () => this.#registrationForSending(),
@@ -146,7 +126,7 @@ export class Account {
       ...(this.#relay === undefined ? {} : { relay: this.#relay }),
       ...relayTrust(config),
       userAgent,
-      keys: new SessionKeys(ports, this.#tickets),
+      keys: new SessionKeys(ports, this.#keys.tickets),
       certificate,
       inferFromRegistration: config.e2aeInferFromRegistration ?? profile.accountDefaults.e2aeInferFromRegistration,
     };
@@ -204,13 +184,12 @@ export class Account {
 
   /** No key ticket stays, neither in memory nor at rest. */
   dropTickets(): Promise<void> {
-    this.#prefetch.stop();
-    return this.#tickets.signOut();
+    return this.#keys.signOut();
   }
 
   /** Asks a key management server that is away or refused at once, instead of at the next attempt. Resolves with what came of it. */
   retryKms(): Promise<KmsState> {
-    return this.#tickets.retry();
+    return this.#keys.tickets.retry();
   }
 
   /** What was said, over all runs of the program. */
@@ -329,10 +308,10 @@ export class Account {
       ...(flow === undefined ? {} : { flow }),
       flows,
       sessions: this.#sessions.views(),
-      kms: this.#tickets.state,
-      tickets: this.#archive.keeping,
+      kms: this.#keys.tickets.state,
+      tickets: this.#keys.keeping,
       endToEnd: {
-        keyManagementServer: this.#tickets.configured ? this.#tickets.kmsIdentity : null,
+        keyManagementServer: this.#keys.tickets.configured ? this.#keys.tickets.kmsIdentity : null,
         pskTls: this.#ports.msrp.canDoPskTls,
       },
     };
@@ -353,8 +332,7 @@ export class Account {
     const peer = tryKmsUserIdentity(contact) ?? contact;
     this.#policies.setPolicy(peer, policy);
     this.events.emit('contactPolicy', { peer, policy });
-    if (policy === 'require-e2e') this.#prefetch.want(peer);
-    else this.#prefetch.unwant(peer);
+    this.#keys.follow(peer, policy);
     this.#messages.outbox.raise(peer, this.#policies.policyFor(peer), this.#policies.agreedLevel(peer));
     this.#sessions.enforcePolicy(peer);
   }
@@ -362,16 +340,15 @@ export class Account {
   /** Ends sessions, unregisters and disconnects, within a bounded time. Never rejects. */
   async stop(): Promise<void> {
     this.#messages.stop();
-    this.#prefetch.stop();
     const ending = Promise.all([
       this.files.stop(),
-      this.#tickets.stop(),
+      this.#keys.stop(),
       Promise.all([this.#sessions.stop(), this.rooms.stop()]).then(() => this.#userAgent.stop()),
     ]);
     const late = () => new Error('still ending');
     await withDeadline(this.#ports.clock, limits.stopMilliseconds, ending, late).catch(() => undefined);
     this.#relay?.close();
-    this.#credential?.dispose();
+    this.#keys.dispose();
   }
 
   #listen(context: SessionContext, onRefused: (peer: string, problem: Refusal) => void): void {
@@ -386,11 +363,11 @@ export class Account {
       this.#messages.outbox.wake('registration');
       if (state.state !== 'registered') return;
       this.#messages.resume();
-      this.#prefetch.start();
+      this.#keys.start();
       void this.files.registered();
     });
-    this.#tickets.events.on('state', (state) => this.events.emit('kms', state));
-    this.#tickets.events.on('available', () => {
+    this.#keys.tickets.events.on('state', (state) => this.events.emit('kms', state));
+    this.#keys.tickets.events.on('available', () => {
       this.#messages.outbox.wake('keys');
       this.#messages.resume();
     });

@@ -89,6 +89,7 @@ export class Engine {
     await acceptServerCertificate(account.config.server, this.#ports.serverPins, sha256);
   }
 
+  /** Nothing of the account stays: no ticket, no message, no memory of keys. @throws StoreError */
   async removeAccount(id: string): Promise<void> {
     const account = this.#accounts.get(id);
     this.#accounts.delete(id);
@@ -96,6 +97,8 @@ export class Engine {
     this.people.trust.forgetAccount(id);
     await account?.dropTickets();
     await account?.stop();
+    this.#ports.store?.removeAccount(id);
+    await this.#ports.store?.durable();
   }
 
   /** Within a bounded time; never rejects. */
