@@ -58,6 +58,7 @@ export interface AccountOutbox {
 }
 
 export interface SendRequest {
+  /** An address, or the id of a group that this account knows. */
   readonly to: string;
   readonly text: string;
   readonly way: MessageWay;

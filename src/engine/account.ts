@@ -241,7 +241,10 @@ export class Account {
   /**
    * Never rejects. Without a registration the message waits for one; what could not be sent is a refusal that says why.
    */
-  async sendMessage({ to, text, way, policy, consent }: SendRequest): Promise<SendOutcome> {
+  async sendMessage(request: SendRequest): Promise<SendOutcome> {
+    const { to, text, way, policy, consent } = request;
+    const recipients = this.#messages.immediate.groups.membersOf(to);
+    if (recipients !== undefined) return this.sendToGroup({ ...request, recipients });
     try {
       const peer = this.#peerOf(to, consent);
       const demanded = policy ?? this.#policies.policyFor(peer);

@@ -215,7 +215,7 @@ const meanings = {
   received: 'The message is not shown.',
   invitation: 'The session that the other side wanted was not opened.',
   waiting:
-    'The message waits here and is sent by itself as soon as that can be done, also after a restart, and never with less protection than was promised.',
+    'The message waits here and is sent by itself as soon as that can be done, and never with less protection than was promised.',
   again:
     'It is not known whether the message arrived; it is sent again by itself, and the other side can tell that it is the same one.',
   uncertain: 'It is not known whether the message arrived.',

@@ -219,7 +219,7 @@ describe('files that cannot be used are named, and nothing of them is repeated',
       () => ({ certificateFile: 'alice.pem', privateKeyFile: 'kms.key' }),
       /no certificate of the private key/,
     ],
-    ['wrong passphrase', () => ({ certificateFile: 'bob.p12', passphrase: 'secret words' }), /with this passphrase/],
+    ['wrong passphrase', () => ({ certificateFile: 'bob.p12', passphrase: 'secret words' }), /another passphrase/],
     ['nonsense', () => ({ certificateFile: write('x.pem', utf8('secret words')), privateKeyFile: 'alice.key' }), /PEM/],
   ])('%s', async (_, credential, expected) => {
     const message = await read(credential());

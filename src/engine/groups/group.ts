@@ -15,7 +15,7 @@ export function groupId(members: readonly string[]): string {
   return prefix + toHex(sha256(utf8(sorted.join('\n'))).subarray(0, idOctets));
 }
 
-export function isGroupId(conversation: string): boolean {
+function isGroupId(conversation: string): boolean {
   return conversation.startsWith(prefix);
 }
 

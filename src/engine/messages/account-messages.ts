@@ -176,16 +176,15 @@ export class AccountMessages {
     const message = this.history.get(id);
     if (message?.direction !== 'out' || message.fromOtherDevice === true) return undefined;
     if (message.state !== 'failed' && message.state !== 'refused') return undefined;
-    const { conversation: peer, text, way, recipients } = message;
-    const policy = this.#options.policies.policyFor(peer);
+    const { conversation: peer, text, way } = message;
+    const policy = this.#policyFor(peer);
     const removed = this.history.remove(id);
     if (removed !== undefined) this.#options.events.emit('messageCancelled', removed);
+    const recipients = message.recipients?.map(({ address }) => ({ address, state: 'queued' }) as const);
     const again = {
       ...this.#written({ peer, text, way, policy }),
       id,
-      ...(recipients === undefined
-        ? {}
-        : { recipients: recipients.map(({ address }) => ({ address, state: 'queued' }) as const) }),
+      ...(recipients === undefined ? {} : { recipients }),
     };
     const outcome = await this.#send(again, policy);
     return outcome.outcome === 'offered' ? undefined : (outcome.message ?? again);
@@ -199,9 +198,9 @@ export class AccountMessages {
     const { ports, self, config, policies } = this.#options;
     if (config.messages?.listService === undefined) throw noListService();
     const others = groupRecipients(recipients, self);
-    const demanded = policy ?? strictest(others.map((one) => policies.policyFor(one)));
-    if (utf8(text).length > this.#roomForText(demanded)) throw refuse('too-large');
     const peer = this.immediate.groups.remember([...others, self]);
+    const demanded = policy ?? this.#policyFor(peer);
+    if (utf8(text).length > this.#roomForText(demanded)) throw refuse('too-large');
     if (consent === true) policies.consent(peer);
     const id = randomId(ports.random, 12);
     const states = others.map((address) => ({ address, state: 'queued' }) as const);
@@ -276,7 +275,7 @@ export class AccountMessages {
   conversations(): readonly ConversationView[] {
     return this.history.conversations().map(({ peer }) => ({
       peer,
-      policy: this.#options.policies.policyFor(peer),
+      policy: this.#policyFor(peer),
       messages: this.history.page(peer).messages,
       ...membersOf(this.immediate.groups, peer),
     }));
@@ -326,6 +325,15 @@ export class AccountMessages {
       level: 'none',
       state: 'queued',
     };
+  }
+
+  /** Of a group the strictest of its members'. */
+  #policyFor(conversation: string): Policy {
+    const { policies, self } = this.#options;
+    const members = this.immediate.groups.membersOf(conversation)?.filter((member) => member !== self);
+    return members === undefined
+      ? policies.policyFor(conversation)
+      : strictest(members.map((member) => policies.policyFor(member)));
   }
 
   /** What a text may have, so that with everything around it the message is no larger than it may be. */

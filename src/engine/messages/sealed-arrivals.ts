@@ -1,6 +1,7 @@
 import { toHex } from '../../base/bytes.ts';
 import { describeError, ProtocolError } from '../../base/errors.ts';
 import { randomId } from '../../base/random.ts';
+import { sha256 } from '../../crypto/digest.ts';
 import { profile } from '../../protocol/profile.ts';
 import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
 import { composingIdPrefix } from '../composing/message-composing.ts';
@@ -16,7 +17,7 @@ import type { TicketService } from '../tickets/ticket-service.ts';
 import type { Arrival, Arrivals } from './arrivals.ts';
 import { namesAnother, tooManyToTell, type ContentTaker } from './content-taker.ts';
 import { Decryptor, type Decrypted } from './decryptor.ts';
-import { readersOf } from './opened-content.ts';
+import { placeOf, readersOf } from './opened-content.ts';
 import type { Turns } from './turns.ts';
 
 export interface SealedArrivalsOptions {
@@ -69,7 +70,7 @@ export class SealedArrivals {
     }
     const received = this.#read(message, peer);
     if (received === undefined) return;
-    const key = replayKey(received.transfer);
+    const key = keyOf(received);
     const asserted = message.assertedIdentity ?? message.from;
     void this.#take(message, { id: '', received, key, asserted, peer }).catch((error: unknown) => {
       // Not kept: whoever sent it, or the network on the way, still has it and may try again.
@@ -155,7 +156,9 @@ export class SealedArrivals {
   async #takeEnded(message: IncomingMessage, { id, received, key, peer }: Sealed): Promise<void> {
     const { store, arrivals, tickets, onRefused } = this.#options;
     const { claimedId } = received;
-    const isKnown = claimedId !== undefined && store.messages.find(peer, 'in', claimedId) !== undefined;
+    const place = placeOf({ peer, recipients: readersOf(received) }, false).conversation;
+    const isKnown =
+      claimedId !== undefined && [peer, place].some((one) => store.messages.find(one, 'in', claimedId) !== undefined);
     const seen = { key, until: tickets.now() + profile.replay.messageCacheSeconds * 1000 };
     const problem = refusal('ticket-invalid', 'received', { happened: endedTicket });
     const ended = this.#decryptor.unread(received, peer, problem);
@@ -170,7 +173,7 @@ export class SealedArrivals {
   #reopen({ id, contentType, body, asserted }: SealedMessage): void {
     const { tickets, self, store, ports } = this.#options;
     const received = readProtectedMessage(contentType, body, { now: tickets.now(), self: [self] });
-    const key = replayKey(received.transfer);
+    const key = keyOf(received);
     const row = store.messages.get(id);
     const peer = row?.from ?? tryKmsUserIdentity(asserted) ?? asserted;
     const hex = toHex(key);
@@ -283,6 +286,11 @@ function unreadArrival(
     ...(problem === undefined ? {} : { problem }),
     ...(claimedId === undefined ? {} : { messageId: claimedId }),
   };
+}
+
+/** A replay key holds what the sender chose, at any length. */
+function keyOf({ transfer }: ReceivedMessage): Uint8Array {
+  return sha256(replayKey(transfer));
 }
 
 /** By its sender's word a notification: nothing that a user would miss while it cannot be read. */

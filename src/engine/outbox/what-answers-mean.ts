@@ -105,7 +105,7 @@ export function meaningOf(problem: RefusalError): AnswerMeaning {
   };
 }
 
-export function statusRow(status: number): Row {
+function statusRow(status: number): Row {
   const known = byStatus[status];
   if (known !== undefined) return known;
   return status >= 500 && status < 600 ? 'lost' : 'final';

@@ -92,6 +92,20 @@ describe('a message to a group', () => {
     }
   });
 
+  test('goes to its conversation like to any other, also when it is taken up again after a failure', async () => {
+    const { alice, bob, carol } = await three();
+    await toGroup(bob, 'require-e2e', ['alice', 'carol']);
+    world.kms.forbidden.add(uri('alice'));
+    const failed = await alice.account.sendMessage({ to: group, text: 'again', way: 'message', policy: 'require-e2e' });
+    expect(failed).toMatchObject({ outcome: 'refused', message: { conversation: group } });
+    world.kms.forbidden.clear();
+    const { id = '' } = (failed.outcome === 'refused' ? failed.message : undefined) ?? {};
+    await alice.account.outbox.retry(id);
+    for (let turn = 0; turn < 4; turn++) await settle();
+    for (const member of [bob, carol]) expect(conversation(member)?.messages.at(-1)).toMatchObject({ text: 'again' });
+    expect(conversation(alice)?.messages.at(-1)).toMatchObject({ id, state: 'delivered' });
+  });
+
   test('follows the strictest policy of its members', async () => {
     const { alice, bob } = await three({ policy: 'any' });
     alice.account.setContactPolicy(uri('carol'), 'require-e2e');

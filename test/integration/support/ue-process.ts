@@ -25,7 +25,7 @@ export class UeProcess {
   readonly #waiting = new Set<() => void>();
 
   private constructor(config: string, before: readonly string[]) {
-    const [command = '', ...rest] = [...before, process.execPath, program, '--config', config, '--log', 'debug'];
+    const [command, ...rest] = [...before, process.execPath, program, '--config', config, '--log', 'debug'];
     this.child = spawn(command, rest);
     this.exited = new Promise((resolve) => this.child.on('exit', (code) => resolve(code)));
     createInterface({ input: this.child.stdout! }).on('line', (line) => {
