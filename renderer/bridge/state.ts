@@ -7,6 +7,7 @@ import type {
   FileView,
   MessageView,
   Snapshot,
+  StorageView,
 } from '../../src/contract/index.ts';
 import type { BridgeClient } from './client.ts';
 
@@ -23,7 +24,10 @@ export function keyText({ accountId, peer }: ConversationKey): string {
 export interface MessageList {
   /** Oldest first. */
   readonly messages: readonly MessageView[];
+  /** There are older ones. */
   readonly hasMore: boolean;
+  /** There are newer ones: the list is a piece of the past. */
+  readonly hasNewer: boolean;
 }
 
 /** What the engine told so far. */
@@ -38,10 +42,14 @@ export interface RemoteState {
   readonly transfers: Readonly<Record<string, readonly FileView[]>>;
   /** What the shell can do about files. */
   readonly files: FileAbilities;
+  /** How messages are kept; undefined before the first snapshot. */
+  readonly storage: StorageView | undefined;
 }
 
+type PageStart = { readonly before?: string; readonly after?: string; readonly around?: string };
+
 const pageSize = 60;
-const emptyList: MessageList = { messages: [], hasMore: false };
+const emptyList: MessageList = { messages: [], hasMore: false, hasNewer: false };
 
 /** Mirrors the engine's state: a snapshot, then numbered events; a gap or a new connection starts over. */
 export class Remote {
@@ -52,6 +60,7 @@ export class Remote {
     messages: {},
     transfers: {},
     files: { choose: 'none', show: false },
+    storage: undefined,
   }));
   readonly client: BridgeClient;
   readonly #messageListeners = new Set<(message: MessageView) => void>();
@@ -89,9 +98,38 @@ export class Remote {
     await this.#load(key);
   }
 
+  /** Loads what was said around a message, however long ago, in place of what was loaded. */
+  async openAt(key: ConversationKey, messageId: string): Promise<void> {
+    const list = this.store.getState().messages[keyText(key)];
+    if (list?.messages.some(({ id }) => id === messageId) === true) return;
+    if (list === undefined) await this.#loadFiles(key);
+    this.#setList(key, await this.#fetchPage(key, { around: messageId }));
+  }
+
+  /** Back to the newest messages, from a piece of the past. */
+  async openNewest(key: ConversationKey): Promise<void> {
+    this.#setList(key, await this.#fetchPage(key));
+  }
+
   async loadEarlier(key: ConversationKey): Promise<void> {
     const oldest = this.store.getState().messages[keyText(key)]?.messages[0];
     await this.#load(key, oldest?.id);
+  }
+
+  async loadNewer(key: ConversationKey): Promise<void> {
+    const newest = this.store.getState().messages[keyText(key)]?.messages.at(-1);
+    if (newest === undefined) return;
+    const page = await this.#fetchPage(key, { after: newest.id });
+    this.store.setState((state) => {
+      const list = state.messages[keyText(key)];
+      if (list?.messages.at(-1)?.id !== newest.id) return {};
+      const messages = [...list.messages, ...page.messages];
+      return { messages: { ...state.messages, [keyText(key)]: { ...list, messages, hasNewer: page.hasNewer } } };
+    });
+  }
+
+  #setList(key: ConversationKey, list: MessageList): void {
+    this.store.setState(({ messages }) => ({ messages: { ...messages, [keyText(key)]: list } }));
   }
 
   async #loadFiles(key: ConversationKey): Promise<void> {
@@ -110,13 +148,15 @@ export class Remote {
   }
 
   async #load(key: ConversationKey, before?: string): Promise<void> {
-    const page = await this.#fetchPage(key, before);
+    const page = await this.#fetchPage(key, before === undefined ? {} : { before });
     this.store.setState(({ messages }) => {
       // What events brought meanwhile is newer than the page.
-      const known = messages[keyText(key)]?.messages ?? [];
+      const list = messages[keyText(key)] ?? emptyList;
+      const known = list.messages;
       const knownIds = new Set(known.map((message) => message.id));
       const added = page.messages.filter((message) => !knownIds.has(message.id));
-      return { messages: { ...messages, [keyText(key)]: { messages: [...added, ...known], hasMore: page.hasMore } } };
+      const merged = { ...list, messages: [...added, ...known], hasMore: page.hasMore };
+      return { messages: { ...messages, [keyText(key)]: merged } };
     });
   }
 
@@ -129,8 +169,8 @@ export class Remote {
     }));
   }
 
-  #fetchPage(key: ConversationKey, before?: string): Promise<MessageList> {
-    return this.client.call('listMessages', { ...key, limit: pageSize, ...(before === undefined ? {} : { before }) });
+  #fetchPage({ accountId, peer }: ConversationKey, from: PageStart = {}): Promise<MessageList> {
+    return this.client.call('listMessages', { accountId, peer, limit: pageSize, ...from });
   }
 
   async #synchronise(): Promise<void> {
@@ -143,7 +183,7 @@ export class Remote {
       // The link broke again; its return starts this over.
       return;
     }
-    const { accounts, conversations, files } = snapshot;
+    const { accounts, conversations, files, storage } = snapshot;
     this.#version = snapshot.version;
     const lists = this.store.getState().messages;
     const opened = conversations.filter((conversation) => lists[keyText(conversation)] !== undefined);
@@ -151,7 +191,7 @@ export class Remote {
     // What is known of conversations that are not open is asked for again when they are.
     const known = this.store.getState().transfers;
     const transfers = Object.fromEntries(opened.map((key) => [keyText(key), known[keyText(key)] ?? []]));
-    this.store.setState({ link: 'up', accounts, conversations, messages, transfers, files });
+    this.store.setState({ link: 'up', accounts, conversations, messages, transfers, files, storage });
     const early = this.#early;
     this.#early = [];
     for (const event of early) this.#receive(event);
@@ -171,6 +211,13 @@ export class Remote {
     }
     this.#version = version;
     this.store.setState((state) => applyEvent(state, event));
+    // Behind a lock there may be other accounts and conversations.
+    if (event.event === 'storage') void this.#synchronise();
+    if (event.event === 'conversationReset' && !event.payload.isGone) {
+      const { accountId, conversation: peer } = event.payload;
+      const isOpened = this.store.getState().messages[keyText({ accountId, peer })] !== undefined;
+      if (isOpened) void this.#reload({ accountId, peer }).catch(() => undefined);
+    }
     if (event.event === 'message') {
       for (const listener of this.#messageListeners) listener(event.payload.message);
     }
@@ -195,7 +242,26 @@ export function applyEvent(state: RemoteState, event: EventEnvelope): Partial<Re
     case 'message': {
       const { message } = event.payload;
       const key = { accountId: message.accountId, peer: message.conversation };
-      return changeMessages(state, key, (messages) => replaced(messages, message, (known) => known.id === message.id));
+      const isSame = (known: MessageView) => known.id === message.id;
+      const isPast = state.messages[keyText(key)]?.hasNewer === true;
+      // A new one does not follow upon a piece of the past.
+      return changeMessages(state, key, (messages) =>
+        isPast && !messages.some(isSame) ? messages : replaced(messages, message, isSame),
+      );
+    }
+    case 'storage':
+      return { storage: event.payload.storage };
+    case 'conversationReset': {
+      const { accountId, conversation: peer, isGone } = event.payload;
+      if (!isGone) return {};
+      const text = keyText({ accountId, peer });
+      const without = <T>(all: Readonly<Record<string, T>>) =>
+        Object.fromEntries(Object.entries(all).filter(([key]) => key !== text));
+      return {
+        conversations: state.conversations.filter((known) => keyText(known) !== text),
+        messages: without(state.messages),
+        transfers: without(state.transfers),
+      };
     }
     case 'file': {
       const { file } = event.payload;

@@ -21,6 +21,8 @@ export interface Texts {
   readonly text: (key: TextKey, values?: Values) => string;
   /** Time of day of a moment in milliseconds. */
   readonly time: (at: number) => string;
+  /** Time of day to the second. */
+  readonly clock: (at: number) => string;
   /** Day, and time of day to the second. */
   readonly moment: (at: number) => string;
 }
@@ -32,6 +34,7 @@ export function useTexts(): Texts {
     intl,
     text: (key, values) => intl.formatMessage({ id: key }, values),
     time: (at) => intl.formatTime(at, { hour: '2-digit', minute: '2-digit' }),
+    clock: (at) => intl.formatTime(at, { timeStyle: 'medium' }),
     moment: (at) => intl.formatDate(at, { dateStyle: 'medium', timeStyle: 'medium' }),
   };
 }

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { fileView, maxIconCharacters, pickedFile, sendFileOutcome } from './files.ts';
+import { maxSearchLength, searchPage } from './search.ts';
 import { snapshot } from './snapshot.ts';
+import { maxPassphraseLength, passphraseOutcome } from './storage.ts';
 import * as views from './views.ts';
 
 /** Upper bound of a text, in UTF-16 units; what the network takes is decided by the engine (`too-large`). */
@@ -12,15 +14,33 @@ const uri = z.string().trim().min(1).max(1000);
 const id = z.string().min(1).max(200);
 const conversationKey = { accountId, peer: uri };
 
+const passphrase = z.string().min(1).max(maxPassphraseLength);
+
 const nothing = z.object({});
 
 /** Every call a screen may make: its input is refused unless it matches, its output is cut down to what is named. */
 export const calls = {
   getSnapshot: { input: z.strictObject({}), output: snapshot },
-  /** The newest `limit` messages, oldest first; with `before`, the newest among those older than that message. */
+  /**
+   * The newest `limit` messages, oldest first; with `before` the newest among those older than that message, with `after` the oldest
+   * among those newer than it, with `around` that message with some on both sides. One of the three at most.
+   */
   listMessages: {
-    input: z.strictObject({ ...conversationKey, before: id.optional(), limit: z.int().min(1).max(500).default(100) }),
-    output: z.object({ messages: z.array(views.messageView).readonly(), hasMore: z.boolean() }),
+    input: z
+      .strictObject({
+        ...conversationKey,
+        before: id.optional(),
+        after: id.optional(),
+        around: id.optional(),
+        limit: z.int().min(1).max(500).default(100),
+      })
+      .refine(({ before, after, around }) => [before, after, around].filter((one) => one !== undefined).length <= 1),
+    /** `hasMore`: there are older ones. `hasNewer`: there are newer ones. */
+    output: z.object({
+      messages: z.array(views.messageView).readonly(),
+      hasMore: z.boolean(),
+      hasNewer: z.boolean(),
+    }),
   },
   /**
    * `policy` demands for this message alone. `consent` accepts, for this contact from now on, the lower level that a
@@ -41,6 +61,41 @@ export const calls = {
   },
   /** Removes a refused or failed attempt from the conversation, or takes back one that waits. */
   discardMessage: { input: z.strictObject({ ...conversationKey, messageId: id }), output: nothing },
+  /** Tries a message at once that waits, or takes one up again that failed or was refused: as the same message, so that none is doubled. */
+  retryMessage: { input: z.strictObject({ ...conversationKey, messageId: id }), output: nothing },
+  /** Asks the sender of a message that could not be read to send it again. */
+  askResend: {
+    input: z.strictObject({ ...conversationKey, messageId: id }),
+    output: z.object({ outcome: z.enum(['asked', 'not-unreadable', 'without-id', 'asked-enough']) }),
+  },
+  /** Words in the messages of all accounts: each as a word or the beginning of one. */
+  search: {
+    input: z.strictObject({
+      text: z.string().max(maxSearchLength),
+      limit: z.int().min(1).max(100).default(30),
+      after: z.string().max(500).optional(),
+    }),
+    output: searchPage,
+  },
+  /** Without `peer` for the whole account. `null` returns a conversation to the account's rule. What is older goes at once. */
+  setRetention: {
+    input: z.strictObject({ accountId, peer: uri.optional(), keep: views.retention.nullable() }),
+    output: z.object({ removed: z.int() }),
+  },
+  /** Removes all messages of a conversation from this device; what waits is taken back. */
+  removeConversation: { input: z.strictObject(conversationKey), output: nothing },
+  /** The user has read what a conversation was told. */
+  dismissNotice: { input: z.strictObject({ ...conversationKey, noticeId: id }), output: nothing },
+  /** Opens what is kept. A wrong one changes nothing. */
+  unlockStorage: { input: z.strictObject({ passphrase }), output: passphraseOutcome },
+  /** Where the storage is `undecided`: messages are kept under this passphrase from now on. */
+  setStoragePassphrase: { input: z.strictObject({ passphrase: passphrase.min(8) }), output: passphraseOutcome },
+  /** Where the storage is `undecided`: messages are kept in memory for this run. */
+  skipStorage: { input: z.strictObject({}), output: nothing },
+  changeStoragePassphrase: {
+    input: z.strictObject({ old: passphrase, fresh: passphrase.min(8) }),
+    output: passphraseOutcome,
+  },
   /** All files of a conversation that are known, oldest first. */
   listFiles: { input: z.strictObject(conversationKey), output: z.object({ files: z.array(fileView).readonly() }) },
   /** The shell's dialog; null when the user chose nothing. Only where `files.choose` of the snapshot is `dialog`. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { fileView } from './files.ts';
+import { storageView } from './storage.ts';
 import * as views from './views.ts';
 
 /** Version of the state after the event: exactly one more than before it. A gap means: take a new snapshot. */
@@ -11,6 +12,10 @@ export const events = {
   conversation: z.object({ version, conversation: views.conversationView }),
   message: z.object({ version, message: views.messageView }),
   file: z.object({ version, file: fileView }),
+  /** Many messages of a conversation came or went: what was known of them is asked for again. `isGone`: nothing is left of it. */
+  conversationReset: z.object({ version, accountId: z.string(), conversation: z.string(), isGone: z.boolean() }),
+  /** Everything is different now, as after an unlocking: take a new snapshot. */
+  storage: z.object({ version, storage: storageView }),
   messageRemoved: z.object({ version, accountId: z.string(), conversation: z.string(), messageId: z.string() }),
 } as const;
 
@@ -22,6 +27,8 @@ export const eventEnvelope = z.discriminatedUnion('event', [
   z.object({ event: z.literal('conversation'), payload: events.conversation }),
   z.object({ event: z.literal('message'), payload: events.message }),
   z.object({ event: z.literal('file'), payload: events.file }),
+  z.object({ event: z.literal('conversationReset'), payload: events.conversationReset }),
+  z.object({ event: z.literal('storage'), payload: events.storage }),
   z.object({ event: z.literal('messageRemoved'), payload: events.messageRemoved }),
 ]);
 export type EventEnvelope = z.output<typeof eventEnvelope>;

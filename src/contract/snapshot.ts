@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { fileAbilities } from './files.ts';
+import { storageView } from './storage.ts';
 import * as views from './views.ts';
 
 /** Everything a screen needs to start. Events with a higher version continue from here. */
@@ -7,6 +8,7 @@ export const snapshot = z.object({
   version: z.number().int(),
   accounts: z.array(views.accountView).readonly(),
   files: fileAbilities,
+  storage: storageView,
   conversations: z.array(views.conversationView).readonly(),
 });
 export type Snapshot = z.infer<typeof snapshot>;

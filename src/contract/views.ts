@@ -88,6 +88,10 @@ export const kmsState = z.object({
 });
 export type KmsState = z.infer<typeof kmsState>;
 
+/** How long messages are kept: days, or for ever. */
+export const retention = z.union([z.int().min(1), z.literal('for-ever')]);
+export type Retention = z.infer<typeof retention>;
+
 export const accountView = z.object({
   id: z.string(),
   /** Public identity, a sip: URI. */
@@ -101,14 +105,17 @@ export const accountView = z.object({
   /** URI of the key management server; absent when the account has none, and then nothing can be end-to-end. */
   kms: z.string().optional(),
   kmsState,
+  /** How long messages are kept where a conversation has no rule of its own. */
+  retention,
   /** Where key tickets are kept. */
   tickets: z.object({ kept: z.enum(['sealed', 'memory']), explanation: z.string() }),
 });
 export type AccountView = z.infer<typeof accountView>;
 
 export const messageState = z.enum([
-  /** For the key server; `problem` tells why. It is sent end to end or not at all. */
+  /** It waits, over restarts too; `problem` tells for what. It never leaves with less than was promised. */
   'queued',
+  /** It left, and nobody has said yet that it arrived; with `problem` it is sent again by itself. */
   'sent',
   'accepted',
   'delivered',
@@ -120,6 +127,13 @@ export const messageState = z.enum([
   'refused',
 ]);
 export type MessageState = z.infer<typeof messageState>;
+
+/** One of those to whom a message to several went. */
+export const recipientState = z.object({ address: z.string(), state: messageState, problem: refusal.optional() });
+export type RecipientState = z.infer<typeof recipientState>;
+
+/** What an export says of a message that came out of it: nothing of it was verified on this device. */
+export const importedMark = z.object({ at: z.number(), level: protectionLevel, evidence: evidence.optional() });
 
 export const messageView = z.object({
   id: z.string(),
@@ -143,6 +157,14 @@ export const messageView = z.object({
   evidence: evidence.optional(),
   state: messageState,
   problem: refusal.optional(),
+  /** By which its sender can be asked for it again; absent where the sender named none in clear. */
+  messageId: z.string().optional(),
+  /** Sent by another device of the same user. */
+  fromOtherDevice: z.literal(true).optional(),
+  /** It came out of an export: `level` says nothing. */
+  imported: importedMark.optional(),
+  /** Of a message to several, each with what became of it. */
+  recipients: z.array(recipientState).readonly().optional(),
 });
 export type MessageView = z.infer<typeof messageView>;
 
@@ -155,10 +177,28 @@ export const sessionView = z.object({
 });
 export type SessionView = z.infer<typeof sessionView>;
 
+/** Something that the user is told in the conversation, at the time when it happened. */
+export const conversationNotice = z.object({
+  id: z.string(),
+  at: z.number(),
+  kind: z.enum(['policy-changed', 'trust-changed']),
+  /** For `policy-changed`: what counts now for this contact; absent for the account's. */
+  policy: policy.optional(),
+  /** For `trust-changed`: what happened, what it means, what can be done. */
+  explanation: z.string().optional(),
+});
+export type ConversationNotice = z.infer<typeof conversationNotice>;
+
 export const conversationView = z.object({
   accountId: z.string(),
-  /** URI of the peer; with `accountId` it identifies the conversation. */
+  /** URI of the peer or id of the group; with `accountId` it identifies the conversation. */
   peer: z.string(),
+  /** Of a group: the addresses of all who are in it, ourselves too. */
+  members: z.array(z.string()).readonly().optional(),
+  /** Oldest first; absent when there is nothing to tell. */
+  notices: z.array(conversationNotice).readonly().optional(),
+  /** The rule of this conversation; absent when the account's holds. */
+  retention: retention.optional(),
   /** What this contact demands; absent when the account's policy holds. */
   policy: policy.optional(),
   session: sessionView.optional(),

@@ -261,6 +261,19 @@ export class Account {
     }
   }
 
+  /**
+   * Begins a conversation with several, without a message.
+   * @returns its id. @throws RefusalError
+   */
+  startGroup(recipients: readonly string[]): string {
+    return this.#messages.startGroup(recipients);
+  }
+
+  /** All who are in a group, ourselves too; undefined for what is no group of this account. */
+  groupMembers(conversation: string): readonly string[] | undefined {
+    return this.#messages.immediate.groups.membersOf(conversation);
+  }
+
   /** Asks the sender of a message that could not be read to send it again, end to end. */
   askResend(id: string): AskResendOutcome {
     return this.#messages.immediate.askResend(id);

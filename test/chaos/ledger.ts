@@ -89,7 +89,11 @@ function judgeOne(
   return theirs === undefined ? 'lost' : 'fine';
 }
 
-/** In each direction, what arrived without a failure is shown in the order in which it was written. */
+/**
+ * In each direction and each way, what arrived without a failure is shown in the order in which it was written. Between the ways there
+ * is no order that a UE could keep: the network may take a MESSAGE for a device that is away (202), and the session that follows gets
+ * to that device first when it is back.
+ */
 function withOrder(
   verdicts: readonly Verdict[],
   conversations: Evidence['conversations'],
@@ -99,15 +103,16 @@ function withOrder(
   for (const messages of Object.values(conversations)) {
     for (const [place, { direction, text }] of messages.entries()) if (direction === 'in') places.set(text, place);
   }
-  const last = { alice: -1, bob: -1 };
+  const last = new Map<string, number>();
   return verdicts
     .toSorted((a, b) => a.message.number - b.message.number)
     .map((verdict) => {
-      const { from, text } = verdict.message;
+      const { from, way, text } = verdict.message;
+      const lane = `${from} ${way}`;
       if (verdict.what !== 'fine' || rewritten.has(text)) return verdict;
       const place = places.get(text) ?? -1;
-      if (place < last[from]) return { ...verdict, what: 'out of order' };
-      last[from] = place;
+      if (place < (last.get(lane) ?? -1)) return { ...verdict, what: 'out of order' };
+      last.set(lane, place);
       return verdict;
     });
 }

@@ -127,7 +127,7 @@ describe.skipIf(chromiumPath === undefined)('the screens of two UEs in the runni
     await alice.screens.send(first);
     await alice.screens.message(first).getByRole('group', { name: 'Waits for the key server' }).waitFor();
     await alice.screens.send(second);
-    const cancel = alice.screens.message(second).getByRole('button', { name: 'Do not send' });
+    const cancel = alice.screens.message(second).getByRole('button', { name: 'Take back' });
     const notice = alice.screens.page.getByRole('region', { name: 'The key server does not answer' });
     await notice.waitFor();
     await cancel.click();

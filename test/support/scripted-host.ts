@@ -1,19 +1,25 @@
 import type {
   AccountView,
   CheckedInput,
+  ConversationNotice,
   Evidence,
   FileAbilities,
   FileView,
   KmsState,
   MessageView,
+  PassphraseOutcome,
   PickedFile,
   ProtectionLevel,
   Refusal,
   RegistrationState,
+  Retention,
   SendOutcome,
+  SearchPage,
   SessionOutcome,
+  StorageView,
 } from '../../src/contract/index.ts';
 import { ConversationBook } from '../../src/node/bridge/conversation-book.ts';
+import { ConversationNotices } from '../../src/node/bridge/conversation-notices.ts';
 import { BridgeFault, type BridgeHost, type HostEvent } from '../../src/node/bridge/host.ts';
 import { evidenceFor } from './evidence.ts';
 import { ScriptedHistory } from './scripted-history.ts';
@@ -34,6 +40,7 @@ export class ScriptedHost implements BridgeHost {
   script: Script;
   account: AccountView;
   abilities: FileAbilities = { choose: 'dialog', show: true };
+  storage: StorageView = { state: 'encrypted', octets: 1_200_000 };
   readonly files: FileView[] = [];
   /** Calls about files, as they came. */
   readonly fileCalls: string[] = [];
@@ -43,6 +50,12 @@ export class ScriptedHost implements BridgeHost {
   readonly book: ConversationBook;
   readonly #listeners = new Set<(event: HostEvent) => void>();
   readonly #history = new ScriptedHistory();
+  readonly #notices = new ConversationNotices(() => `n${++this.#ids}`);
+  /** Members by id of the group. */
+  readonly groups = new Map<string, readonly string[]>();
+  readonly rules = new Map<string, Retention>();
+  /** Calls about messages that are there, as they came. */
+  readonly messageCalls: string[] = [];
   #ids = 0;
 
   constructor(account: Partial<AccountView> = {}, script: Partial<Script> = {}) {
@@ -55,13 +68,18 @@ export class ScriptedHost implements BridgeHost {
       registration: { state: 'registered', expires: 600 },
       transport: 'tls',
       kms: 'sip:kms.lab.test',
+      retention: 'for-ever',
       tickets: { kept: 'sealed', explanation: 'Key tickets are kept on this device, encrypted.' },
       kmsState: { state: 'ready', since: now(), explanation: 'The key management server answers.' },
       ...account,
     };
     this.script = { send: () => 'e2e', delay: 0, ...script };
     this.book = new ConversationBook((event) => this.#emit(event));
-    this.book.addAccount(this.account.id, this.#history);
+    this.book.addAccount(this.account.id, this.#history, {
+      members: (peer) => this.groups.get(peer),
+      retention: (peer) => this.rules.get(peer),
+      notices: (peer) => this.#notices.of(peer),
+    });
   }
 
   /** A message is new, or has changed. */
@@ -71,7 +89,7 @@ export class ScriptedHost implements BridgeHost {
   }
 
   snapshot() {
-    return { accounts: [this.account], files: this.abilities, conversations: this.book.views() };
+    return { accounts: [this.account], files: this.abilities, storage: this.storage, conversations: this.book.views() };
   }
 
   subscribe(listener: (event: HostEvent) => void) {
@@ -214,6 +232,85 @@ export class ScriptedHost implements BridgeHost {
   discardMessage({ messageId, ...key }: CheckedInput<'discardMessage'>) {
     this.book.removeMessage(key, messageId);
     return {};
+  }
+
+  async retryMessage({ messageId, ...key }: CheckedInput<'retryMessage'>) {
+    this.messageCalls.push(`retry ${messageId}`);
+    const message = this.book.findMessage(key, messageId);
+    if (message === undefined) throw new BridgeFault('no-such-message', 'This message is no longer there.');
+    const { text, way } = message;
+    await this.sendMessage({ accountId: key.accountId, to: key.peer, text, way, replaces: messageId });
+    return {};
+  }
+
+  askOutcome: 'asked' | 'asked-enough' | 'without-id' = 'asked';
+  askResend({ messageId }: CheckedInput<'askResend'>) {
+    this.messageCalls.push(`ask ${messageId}`);
+    return { outcome: this.askOutcome };
+  }
+
+  search({ text, limit, after }: CheckedInput<'search'>): SearchPage {
+    return this.#history.search(this.account.id, text, limit, after);
+  }
+
+  setRetention({ accountId, peer, keep }: CheckedInput<'setRetention'>) {
+    this.messageCalls.push(`keep ${peer ?? 'all'} ${keep}`);
+    if (peer === undefined) {
+      this.account = { ...this.account, retention: keep ?? 'for-ever' };
+      this.#emit({ event: 'account', account: this.account });
+    } else {
+      if (keep === null) this.rules.delete(peer);
+      else this.rules.set(peer, keep);
+      this.book.touch({ accountId, peer });
+    }
+    return { removed: 0 };
+  }
+
+  removeConversation(key: CheckedInput<'removeConversation'>) {
+    this.#history.removeConversation(key.peer);
+    this.book.reset(key, true);
+    return {};
+  }
+
+  tell(peer: string, notice: Omit<ConversationNotice, 'id'>): void {
+    this.#notices.add(peer, notice);
+    this.book.touch({ accountId: this.account.id, peer });
+  }
+
+  dismissNotice({ noticeId, ...key }: CheckedInput<'dismissNotice'>) {
+    this.#notices.remove(key.peer, noticeId);
+    this.book.touch(key);
+    return {};
+  }
+
+  /** The passphrase that opens a locked storage. */
+  passphrase = 'correct horse';
+  setStorage(storage: StorageView): void {
+    this.storage = storage;
+    this.#emit({ event: 'storage', storage });
+  }
+
+  unlockStorage({ passphrase }: CheckedInput<'unlockStorage'>): PassphraseOutcome {
+    if (passphrase !== this.passphrase) return { outcome: 'wrong-passphrase' };
+    this.setStorage({ state: 'encrypted', passphrase: true });
+    return { outcome: 'done' };
+  }
+
+  setStoragePassphrase({ passphrase }: CheckedInput<'setStoragePassphrase'>): PassphraseOutcome {
+    this.passphrase = passphrase;
+    this.setStorage({ state: 'encrypted', passphrase: true });
+    return { outcome: 'done' };
+  }
+
+  skipStorage() {
+    this.setStorage({ state: 'memory', reason: 'No passphrase was set' });
+    return {};
+  }
+
+  changeStoragePassphrase({ old, fresh }: CheckedInput<'changeStoragePassphrase'>): PassphraseOutcome {
+    if (old !== this.passphrase) return { outcome: 'wrong-passphrase' };
+    this.passphrase = fresh;
+    return { outcome: 'done' };
   }
 
   async openSession({ accountId, to }: CheckedInput<'openSession'>): Promise<SessionOutcome> {

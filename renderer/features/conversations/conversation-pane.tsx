@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useRef, useState } from 'react';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import type { ConversationView, FileView, MessageView } from '../../../src/contract/index.ts';
 import { useApp, useRemote } from '../../app-context.tsx';
 import { keyText, type ConversationKey, type MessageList } from '../../bridge/state.ts';
@@ -18,7 +18,7 @@ import { useMarkDisplayed } from './use-mark-displayed.ts';
 
 type Proof = { readonly of: 'message' | 'file'; readonly id: string } | { readonly of: 'session' };
 
-const nothing: MessageList = { messages: [], hasMore: false };
+const nothing: MessageList = { messages: [], hasMore: false, hasNewer: false };
 const noFiles: readonly FileView[] = [];
 
 /** One conversation: who, what was said, what to say next. */
@@ -52,10 +52,7 @@ export function ConversationPane({ conversationKey }: { readonly conversationKey
   const focusComposer = useCallback(() => composer.current?.focus(), []);
   const showProof = useCallback((message: MessageView) => setProof({ of: 'message', id: message.id }), []);
   const showFileProof = useCallback((file: FileView) => setProof({ of: 'file', id: file.id }), []);
-  const loadEarlier = useCallback(
-    () => void remote.loadEarlier(conversationKey).catch(() => undefined),
-    [remote, conversationKey],
-  );
+  const pages = usePages(conversationKey);
 
   return (
     <section
@@ -71,7 +68,9 @@ export function ConversationPane({ conversationKey }: { readonly conversationKey
         isLoading={list === undefined}
         onProof={showProof}
         onFileProof={showFileProof}
-        onEarlier={loadEarlier}
+        onEarlier={pages.earlier}
+        onNewer={pages.newer}
+        onNewest={pages.newest}
         onSettled={focusComposer}
       />
       <ComposingLine conversation={conversation} />
@@ -90,6 +89,27 @@ export function ConversationPane({ conversationKey }: { readonly conversationKey
       />
     </section>
   );
+}
+
+/** More of the conversation, one page at a time. */
+function usePages(key: ConversationKey) {
+  const { remote } = useApp();
+  const isLoading = useRef(false);
+  return useMemo(() => {
+    const one = (load: () => Promise<void>) => () => {
+      if (isLoading.current) return;
+      isLoading.current = true;
+      // Fails only with the link, which has its own banner.
+      void load()
+        .catch(() => undefined)
+        .finally(() => (isLoading.current = false));
+    };
+    return {
+      earlier: one(() => remote.loadEarlier(key)),
+      newer: one(() => remote.loadNewer(key)),
+      newest: one(() => remote.openNewest(key)),
+    };
+  }, [remote, key]);
 }
 
 function useConversation(key: ConversationKey): ConversationView {

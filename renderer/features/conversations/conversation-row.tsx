@@ -10,6 +10,7 @@ import { LevelBadge } from '../security/level-mark.tsx';
 import styles from './conversation-row.module.css';
 import { startOfDay } from './grouping.ts';
 import { hasLevel } from './message-facts.ts';
+import { waitingTitle } from './waiting-words.ts';
 import { useToday } from './use-today.ts';
 
 interface Props {
@@ -77,8 +78,8 @@ function latestOf(one: number | undefined, other: number | undefined): number | 
 }
 
 function snippet(message: MessageView, text: Texts['text']): string {
-  if (message.state === 'undecryptable' || message.state === 'failed' || message.state === 'queued')
-    return text(`message.state.${message.state}`);
+  if (message.state === 'queued') return text(waitingTitle(message));
+  if (message.state === 'undecryptable' || message.state === 'failed') return text(`message.state.${message.state}`);
   if (message.state === 'refused') {
     return text(message.direction === 'in' ? 'message.refused.in' : 'message.state.refused');
   }

@@ -1,16 +1,24 @@
-import type { FileView, MessageView } from '../../../src/contract/index.ts';
+import type { MessageList } from '../../bridge/state.ts';
+import type { ConversationNotice, FileView, MessageView } from '../../../src/contract/index.ts';
 
 /** What stands in a conversation. */
-export type TranscriptItem = MessageView | FileView;
+export type TranscriptItem = MessageView | FileView | ConversationNotice;
 
 export function isFile(item: TranscriptItem): item is FileView {
   return 'transferred' in item;
 }
 
+export function isNotice(item: TranscriptItem): item is ConversationNotice {
+  return 'kind' in item;
+}
+
+type Side = 'in' | 'out' | 'notice';
+
 /** Messages and files of one sender that follow each other closely. */
 export interface ItemGroup {
   readonly id: string;
-  readonly direction: 'in' | 'out';
+  /** `notice`: what the user is told by this program. */
+  readonly direction: Side;
   readonly items: readonly TranscriptItem[];
 }
 
@@ -23,16 +31,16 @@ export interface Day {
 const groupGapMilliseconds = 5 * 60_000;
 
 /**
- * Messages in their order with the files of the same time between them. Files from before the oldest message that is loaded
- * come with the messages that were around them.
+ * Messages in their order with what else happened at the same time between them. What is from before the oldest message that is
+ * loaded, or from after the newest, comes with the messages that were around it.
  */
-export function withFiles(
-  messages: readonly MessageView[],
-  files: readonly FileView[],
-  hasMore: boolean,
+export function withOthers(
+  { messages, hasMore, hasNewer }: MessageList,
+  others: readonly (FileView | ConversationNotice)[],
 ): readonly TranscriptItem[] {
   const oldest = hasMore ? (messages[0]?.at ?? 0) : -Infinity;
-  const waiting = files.filter(({ at }) => at >= oldest).sort((a, b) => a.at - b.at);
+  const newest = hasNewer ? (messages.at(-1)?.at ?? 0) : Infinity;
+  const waiting = others.filter(({ at }) => at >= oldest && at <= newest).sort((a, b) => a.at - b.at);
   const items: TranscriptItem[] = [];
   for (const message of messages) {
     while (waiting[0] !== undefined && waiting[0].at < message.at) items.push(...waiting.splice(0, 1));
@@ -43,7 +51,7 @@ export function withFiles(
 
 /** Messages and files, oldest first, by local day and then by sender. */
 export function groupByDay(all: readonly TranscriptItem[]): readonly Day[] {
-  const days: { start: number; groups: { id: string; direction: 'in' | 'out'; items: TranscriptItem[] }[] }[] = [];
+  const days: { start: number; groups: { id: string; direction: Side; items: TranscriptItem[] }[] }[] = [];
   for (const item of all) {
     const start = startOfDay(item.at);
     let day = days.at(-1);
@@ -53,9 +61,10 @@ export function groupByDay(all: readonly TranscriptItem[]): readonly Day[] {
     }
     const group = day.groups.at(-1);
     const previous = group?.items.at(-1);
-    const isSameBurst = group?.direction === item.direction && item.at - (previous?.at ?? 0) <= groupGapMilliseconds;
+    const direction = isNotice(item) ? 'notice' : item.direction;
+    const isSameBurst = group?.direction === direction && item.at - (previous?.at ?? 0) <= groupGapMilliseconds;
     if (group !== undefined && isSameBurst) group.items.push(item);
-    else day.groups.push({ id: item.id, direction: item.direction, items: [item] });
+    else day.groups.push({ id: item.id, direction, items: [item] });
   }
   return days;
 }

@@ -1,14 +1,16 @@
 import { Check, CheckCheck } from 'lucide-react';
 import { memo } from 'react';
 import type { MessageView } from '../../../src/contract/index.ts';
-import { useTexts } from '../../i18n/text.tsx';
+import { useTexts, type Texts } from '../../i18n/text.tsx';
 import { classes } from '../../ui/class-names.ts';
 import { Progress } from '../../ui/progress.tsx';
 import { Spoken } from '../../ui/spoken.tsx';
 import { LevelBadge } from '../security/level-mark.tsx';
-import { hasLevel, isStranded } from './message-facts.ts';
+import { hasLevel, isStranded, isWaiting } from './message-facts.ts';
 import styles from './message-item.module.css';
+import { AskResend } from './ask-resend.tsx';
 import { ProofMark } from './proof-mark.tsx';
+import { Recipients } from './recipients.tsx';
 import { StrandedMessage } from './stranded-message.tsx';
 import { WaitingMessage } from './waiting-message.tsx';
 
@@ -23,15 +25,17 @@ interface Props {
 
 export const MessageItem = memo(function MessageItem(props: Props) {
   const { message, sender, onSettled } = props;
-  if (message.state === 'queued') return <WaitingMessage message={message} onSettled={onSettled} />;
+  if (isWaiting(message)) return <WaitingMessage message={message} onSettled={onSettled} />;
   if (isStranded(message)) return <StrandedMessage message={message} onSettled={onSettled} />;
   return (
-    <li className={styles.item}>
+    <li className={styles.item} data-message={message.id} tabIndex={-1}>
       <div className={classes(styles.bubble, styles[message.direction], hasLevel(message) && styles[message.level])}>
         <Spoken>{sender}: </Spoken>
         <MessageText message={message} />
+        {message.state === 'undecryptable' && <AskResend message={message} />}
       </div>
       <Caption {...props} />
+      {message.recipients !== undefined && <Recipients recipients={message.recipients} />}
     </li>
   );
 });
@@ -60,6 +64,10 @@ function MessageText({ message }: { readonly message: MessageView }) {
   );
 }
 
+function claimedLevel({ imported, level }: MessageView, text: Texts['text']): string {
+  return text(`level.${imported?.level ?? level}`);
+}
+
 /** Under each message: how it is protected, when it was, what became of it. */
 function Caption({ message, isReachable, onReach, onProof }: Props) {
   const { text, time } = useTexts();
@@ -77,8 +85,18 @@ function Caption({ message, isReachable, onReach, onProof }: Props) {
         ) : (
           <LevelBadge level={message.level} />
         ))}
+      {message.imported !== undefined && (
+        <span
+          className={styles.imported}
+          title={text('message.imported.claim', { level: claimedLevel(message, text) })}
+        >
+          {text('message.imported')}
+          <Spoken>. {text('message.imported.claim', { level: claimedLevel(message, text) })}</Spoken>
+        </span>
+      )}
       {message.state === 'sent' && <Progress />}
       <span className={styles.rest}>
+        {message.fromOtherDevice === true && <span>{text('message.fromOtherDevice')}</span>}
         {message.way === 'msrp' && message.state !== 'sent' && <span>{text('message.via.msrp')}</span>}
         <time dateTime={new Date(message.at).toISOString()}>{time(message.at)}</time>
         {message.state !== 'received' && (

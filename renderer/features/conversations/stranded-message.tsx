@@ -23,7 +23,7 @@ export function StrandedMessage({ message, onSettled }: Props) {
   const isQuestion = problem?.code === 'consent-required' && problem.offered !== undefined;
   const title = isQuestion ? 'refusal.consent.title' : titleOf(message);
   return (
-    <li className={styles.item}>
+    <li className={styles.item} data-message={message.id}>
       <div className={styles.text} dir="auto">
         <Spoken>{text('message.you')}: </Spoken>
         {message.text}
@@ -107,11 +107,12 @@ function Retry({ message, onSettled }: Props) {
   const { screen } = useApp();
   const [isBusy, setBusy] = useState(false);
   const key = keyOf(message);
-  const { send, discard } = useSend(key);
+  const { retry, discard } = useSend(key);
   const again = async () => {
     setBusy(true);
     onSettled();
-    await send({ text: message.text, way: message.way, replaces: message.id });
+    // As the same message: where it has arrived after all, no second one is shown.
+    await retry(message.id);
     setBusy(false);
   };
   const edit = () => {

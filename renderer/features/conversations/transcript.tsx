@@ -9,9 +9,10 @@ import { Progress } from '../../ui/progress.tsx';
 import { Spoken } from '../../ui/spoken.tsx';
 import { FileCard } from '../files/file-card.tsx';
 import { EmptyConversation } from './empty-conversation.tsx';
-import { groupByDay, isFile, withFiles, type ItemGroup } from './grouping.ts';
+import { groupByDay, isFile, isNotice, withOthers, type ItemGroup } from './grouping.ts';
 import { MessageItem } from './message-item.tsx';
 import styles from './transcript.module.css';
+import { NoticeLine } from './notice-line.tsx';
 import { useDayName } from './use-day-name.ts';
 
 interface Props {
@@ -22,24 +23,32 @@ interface Props {
   readonly onProof: (message: MessageView) => void;
   readonly onFileProof: (file: FileView) => void;
   readonly onEarlier: () => void;
+  readonly onNewer: () => void;
+  /** Back to the newest messages, from a piece of the past. */
+  readonly onNewest: () => void;
   /** A question in the conversation was answered: the keyboard goes back to writing. */
   readonly onSettled: () => void;
 }
 
+const none: NonNullable<ConversationView['notices']> = [];
+
 /** Pixels above the end from which on the way back is offered. */
 const farFromEnd = 240;
+/** Pixels before an end of what is loaded at which more is fetched. */
+const nearEdge = 400;
 
 /**
  * What was said. The list is laid out from its end (column-reverse): it stays at the newest message by itself, and older
  * messages loaded above move nothing.
  */
 export function Transcript(props: Props) {
-  const { conversation, list, files, isLoading, onProof, onFileProof, onEarlier, onSettled } = props;
+  const { conversation, list, files, isLoading, onProof, onFileProof, onEarlier, onNewer, onNewest, onSettled } = props;
   const { text } = useTexts();
   const scroller = useRef<HTMLDivElement>(null);
   const keysId = useId();
   const [isFar, setFar] = useState(false);
-  const items = useMemo(() => withFiles(list.messages, files, list.hasMore), [list, files]);
+  const { notices = none } = conversation;
+  const items = useMemo(() => withOthers(list, [...files, ...notices]), [list, files, notices]);
   const days = useMemo(() => groupByDay(items), [items]);
   const dayName = useDayName();
   const name = shortName(conversation.peer);
@@ -52,7 +61,12 @@ export function Transcript(props: Props) {
       <div
         ref={scroller}
         className={styles.scroller}
-        onScroll={(event) => setFar(event.currentTarget.scrollTop < -farFromEnd)}
+        onScroll={({ currentTarget: { scrollTop, clientHeight, scrollHeight } }) => {
+          // The end is where scrolling begins: further up is less than zero.
+          setFar(scrollTop < -farFromEnd);
+          if (list.hasMore && clientHeight - scrollTop > scrollHeight - nearEdge) onEarlier();
+          if (list.hasNewer && scrollTop > -nearEdge) onNewer();
+        }}
       >
         <section
           className={styles.messages}
@@ -84,6 +98,7 @@ export function Transcript(props: Props) {
                 <Group
                   key={group.id}
                   group={group}
+                  conversation={conversation}
                   peer={name}
                   reachable={reachable}
                   onReach={setCurrent}
@@ -96,9 +111,15 @@ export function Transcript(props: Props) {
           ))}
         </section>
       </div>
-      {isFar && (
+      {(isFar || list.hasNewer) && (
         <div className={styles.newest}>
-          <Button size="small" onPress={() => scroller.current?.scrollTo({ top: 0, behavior: 'smooth' })}>
+          <Button
+            size="small"
+            onPress={() => {
+              if (list.hasNewer) onNewest();
+              scroller.current?.scrollTo({ top: 0, behavior: list.hasNewer ? 'instant' : 'smooth' });
+            }}
+          >
             <ArrowDown size={14} aria-hidden="true" />
             {text('conversation.newest')}
           </Button>
@@ -109,6 +130,7 @@ export function Transcript(props: Props) {
 }
 
 interface GroupProps {
+  readonly conversation: ConversationView;
   readonly group: ItemGroup;
   readonly peer: string;
   /** The one item whose mark the Tab key reaches; the arrow keys go on from there. */
@@ -119,13 +141,24 @@ interface GroupProps {
   readonly onSettled: () => void;
 }
 
-function Group({ group, peer, reachable, onReach, onProof, onFileProof, onSettled }: GroupProps) {
+function Group({ group, conversation, peer, reachable, onReach, onProof, onFileProof, onSettled }: GroupProps) {
   const { text } = useTexts();
+  if (group.direction === 'notice') {
+    const notices = group.items.filter(isNotice);
+    return (
+      <ul className={styles.notices}>
+        {notices.map((notice) => (
+          <NoticeLine key={notice.id} notice={notice} conversation={conversation} />
+        ))}
+      </ul>
+    );
+  }
   const sender = group.direction === 'out' ? text('message.you') : peer;
   return (
     <ol className={group.direction === 'out' ? styles.out : styles.in} aria-label={sender}>
       {group.items.map((item) => {
         const shared = { sender, isReachable: item.id === reachable, onReach };
+        if (isNotice(item)) return null;
         return isFile(item) ? (
           <FileCard key={item.id} file={item} onProof={onFileProof} {...shared} />
         ) : (

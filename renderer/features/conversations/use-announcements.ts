@@ -4,6 +4,7 @@ import { useApp } from '../../app-context.tsx';
 import { useTexts, type Texts } from '../../i18n/text.tsx';
 import { announce } from '../../ui/announcer.tsx';
 import { shortName } from '../../ui/names.ts';
+import { waitingTitle } from './waiting-words.ts';
 
 /** Has every message that comes in said aloud with its protection, and what became of one's own. */
 export function useAnnouncements(): void {
@@ -40,7 +41,7 @@ function lineFor(message: MessageView, before: MessageView['state'] | undefined,
         ? text('announce.sent', { to: peer, level })
         : undefined;
     case 'queued':
-      return text('announce.waiting', { to: peer });
+      return text('announce.waiting', { to: peer, title: text(waitingTitle(message)) });
     case 'sent':
       return undefined;
   }

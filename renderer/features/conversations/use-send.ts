@@ -19,8 +19,16 @@ export function useSend(key: ConversationKey) {
         throw error;
       }
     },
+    /** Nothing to be tried any more, or the link is down, which has its own banner. */
+    retry: (messageId: string): Promise<void> =>
+      remote.client.call('retryMessage', { accountId: key.accountId, peer: key.peer, messageId }).then(
+        () => undefined,
+        () => undefined,
+      ),
     discard: (messageId: string) =>
       // Gone already, or the link is down, which has its own banner.
-      void remote.client.call('discardMessage', { ...key, messageId }).catch(() => undefined),
+      void remote.client
+        .call('discardMessage', { accountId: key.accountId, peer: key.peer, messageId })
+        .catch(() => undefined),
   };
 }

@@ -7,29 +7,35 @@ import { shortName } from '../../ui/names.ts';
 import { Spoken } from '../../ui/spoken.tsx';
 import styles from './stranded-message.module.css';
 import { useSend } from './use-send.ts';
+import { waitingTitle } from './waiting-words.ts';
 
 interface Props {
   readonly message: MessageView;
   readonly onSettled: () => void;
 }
 
-/** A message that waits for the key server: what it waits for, that it goes end to end or not at all, and the way to take it back. */
+/** A message that waits: for what, when it is tried next, and the ways to try it now and to take it back. */
 export function WaitingMessage({ message, onSettled }: Props) {
-  const { text, time } = useTexts();
+  const { text, time, clock } = useTexts();
   const [isBusy, setBusy] = useState(false);
   const { accountId, conversation: peer, id, way } = message;
-  const { send, discard } = useSend({ accountId, peer });
-  const { offered } = message.problem ?? {};
+  const { send, discard, retry } = useSend({ accountId, peer });
+  const { offered, nextAttempt, explanation } = message.problem ?? {};
   const weaker = offered === 'e2e' ? undefined : offered;
-  const title = text('message.state.queued');
+  const title = text(waitingTitle(message));
   const agree = async () => {
     setBusy(true);
     onSettled();
     await send({ text: message.text, way, consent: true, replaces: id });
     setBusy(false);
   };
+  const tryNow = async () => {
+    setBusy(true);
+    await retry(id);
+    setBusy(false);
+  };
   return (
-    <li className={styles.item}>
+    <li data-message={id} className={styles.item}>
       <div className={styles.text} dir="auto">
         <Spoken>{text('message.you')}: </Spoken>
         {message.text}
@@ -42,17 +48,23 @@ export function WaitingMessage({ message, onSettled }: Props) {
           </span>
           <time dateTime={new Date(message.at).toISOString()}>{time(message.at)}</time>
         </p>
-        <p className={styles.explanation}>{text('waiting.meaning')}</p>
+        <p className={styles.explanation}>
+          {explanation} {nextAttempt !== undefined && text('waiting.next', { time: clock(nextAttempt) })}
+        </p>
         <div className={styles.buttons}>
+          <Button size="small" isDisabled={isBusy} onPress={() => void tryNow()}>
+            {text('waiting.now')}
+          </Button>
           <Button
             size="small"
+            look="quiet"
             isDisabled={isBusy}
             onPress={() => {
               onSettled();
               discard(id);
             }}
           >
-            {text('waiting.cancel')}
+            {text(message.state === 'sent' ? 'waiting.stop' : 'waiting.cancel')}
           </Button>
           {weaker !== undefined && (
             <Button size="small" look="quiet" isDisabled={isBusy} onPress={() => void agree()}>

@@ -32,6 +32,11 @@ export class AccountHistory {
     return this.#options.account.messages.page(peer, limit, before);
   }
 
+  /** The oldest messages after the message `after`; `hasMore` tells of newer ones. */
+  pageAfter(peer: string, limit: number, after: string): MessagePage {
+    return this.#options.account.messages.pageAfter(peer, limit, after);
+  }
+
   get(id: string): ChatMessage | undefined {
     return this.#options.account.messages.get(id);
   }

@@ -208,6 +208,13 @@ export class AccountMessages {
     return this.#send(message, demanded);
   }
 
+  /** @throws RefusalError without a list service, or for those who are no group */
+  startGroup(recipients: readonly string[]): string {
+    const { self, config } = this.#options;
+    if (config.messages?.listService === undefined) throw noListService();
+    return this.immediate.groups.remember([...groupRecipients(recipients, self), self]);
+  }
+
   /** The registration is there, or keys can be had again: takes up what waits. */
   resume(): void {
     this.immediate.resume();

@@ -76,6 +76,14 @@ export class MemoryMessages implements MessageStore {
     return { messages: list.slice(start, Math.max(0, end)).map(({ message }) => message), hasMore: start > 0 };
   }
 
+  pageAfter(peer: string, limit: number, after: string): MessagePage {
+    const list = this.#conversations.get(peer)?.messages ?? [];
+    const place = list.findIndex(({ message }) => message.id === after);
+    if (place < 0) return { messages: [], hasMore: false };
+    const end = place + 1 + limit;
+    return { messages: list.slice(place + 1, end).map(({ message }) => message), hasMore: end < list.length };
+  }
+
   conversations(): readonly ConversationSummary[] {
     return [...this.#conversations]
       .sort(([, one], [, other]) => newestOf(other) - newestOf(one))

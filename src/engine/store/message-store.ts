@@ -34,6 +34,8 @@ export interface MessageStore {
   remove(id: string): ChatMessage | undefined;
   /** The newest `limit` messages of a conversation, or those before the message `before`; none when that is not there. */
   page(peer: string, limit: number, before?: string): MessagePage;
+  /** The oldest `limit` messages after the message `after`, oldest first; `hasMore` tells of newer ones. None when it is not there. */
+  pageAfter(peer: string, limit: number, after: string): MessagePage;
   /** Those that have a message, the one with the newest first. */
   conversations(): readonly ConversationSummary[];
   summary(peer: string): ConversationSummary | undefined;

@@ -18,6 +18,8 @@ import type { RegistrationState as EngineRegistration } from '../../engine/sip/i
 import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
 import type { ConversationBook } from './conversation-book.ts';
 import { FileDesk, type AccountWithFiles, type FileShell } from './file-desk.ts';
+import { HistoryDesk, type AccountWithHistory } from './history-desk.ts';
+import type { HostProfile } from './host-profile.ts';
 import { BridgeFault, type HostEvent } from './host.ts';
 
 /** What the screens need of an account of the engine. */
@@ -39,7 +41,8 @@ export type HostedAccount = Pick<
   | 'contactPolicies'
   | 'setContactPolicy'
 > &
-  AccountWithFiles;
+  AccountWithFiles &
+  AccountWithHistory;
 
 export interface DeskParts {
   readonly account: HostedAccount;
@@ -49,17 +52,21 @@ export interface DeskParts {
   readonly emit: (event: HostEvent) => void;
   /** Absent where the screens can send no files. */
   readonly shell?: FileShell | undefined;
+  readonly profile: HostProfile | undefined;
 }
 
 /** One account on the screens' side: what the engine keeps and tells, in the words of the contract. */
 export class AccountDesk {
   readonly files: FileDesk;
+  readonly history: HistoryDesk;
   readonly #parts: DeskParts;
   readonly #subscriptions: Unsubscribe[];
 
   constructor(parts: DeskParts) {
     this.#parts = parts;
     const { account, book } = parts;
+    const onChange = (): void => parts.emit({ event: 'account', account: this.view() });
+    this.history = new HistoryDesk({ ...parts, onChange });
     this.#takeOver();
     this.files = new FileDesk({ account, book, shell: parts.shell, emit: parts.emit });
     this.#subscriptions = [
@@ -84,6 +91,7 @@ export class AccountDesk {
   close(): void {
     for (const unsubscribe of this.#subscriptions) unsubscribe();
     this.files.close();
+    this.history.close();
   }
 
   get id(): string {
@@ -103,6 +111,7 @@ export class AccountDesk {
       transport: config.server.protocol,
       kms: config.kms?.identity,
       kmsState: kms,
+      retention: this.history.retention,
       tickets,
     };
   }
@@ -193,7 +202,7 @@ export class AccountDesk {
   /** What was said before the screens came. */
   #takeOver(): void {
     const { account, book } = this.#parts;
-    book.addAccount(this.id, account.history);
+    book.addAccount(this.id, account.history, this.history.facts());
     for (const [peer, policy] of account.contactPolicies()) book.setPolicy({ accountId: this.id, peer }, policy);
     for (const { peer } of account.status().sessions) this.#sessionChanged(peer);
   }

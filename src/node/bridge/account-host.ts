@@ -1,13 +1,14 @@
 import type { Clock } from '../../base/clock.ts';
 import { Events, type Unsubscribe } from '../../base/events.ts';
 import type { Random } from '../../base/random.ts';
-import type { CheckedInput } from '../../contract/index.ts';
+import type { CheckedInput, SearchPage, StorageView } from '../../contract/index.ts';
 import { secureRandom } from '../../crypto/random.ts';
 import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
 import { systemClock } from '../system-clock.ts';
 import { AccountDesk, type HostedAccount } from './account-desk.ts';
 import { ConversationBook } from './conversation-book.ts';
 import type { FileShell } from './file-desk.ts';
+import type { HostProfile } from './host-profile.ts';
 import { BridgeFault, type BridgeHost, type HostEvent } from './host.ts';
 
 export interface AccountHostOptions {
@@ -15,6 +16,10 @@ export interface AccountHostOptions {
   readonly random?: Random;
   /** What the shell does about files; without it the screens can send none. */
   readonly files?: FileShell;
+  /** What the accounts share; without it the screens can neither search nor keep anything by rules. */
+  readonly profile?: HostProfile;
+  /** How messages are kept, where the shell knows more of it than the store does. */
+  readonly storage?: Partial<StorageView>;
 }
 
 /** Puts accounts of the engine behind a bridge. They are the ones that the screens show, for the whole life of the host. */
@@ -27,15 +32,20 @@ export class AccountHost implements BridgeHost {
   readonly #book: ConversationBook;
   readonly #desks: readonly AccountDesk[];
   readonly #shell: FileShell | undefined;
+  readonly #profile: HostProfile | undefined;
+  readonly #storage: Partial<StorageView>;
 
   constructor(
     accounts: readonly HostedAccount[],
-    { clock = systemClock, random = secureRandom, files: shell }: AccountHostOptions,
+    { clock = systemClock, random = secureRandom, files: shell, profile, storage = {} }: AccountHostOptions,
   ) {
     this.#shell = shell;
+    this.#profile = profile;
+    this.#storage = storage;
     const emit = (event: HostEvent) => this.#events.emit('host', event);
     this.#book = new ConversationBook(emit);
-    this.#desks = accounts.map((account) => new AccountDesk({ account, book: this.#book, clock, random, emit, shell }));
+    const shared = { book: this.#book, clock, random, emit, shell, profile };
+    this.#desks = accounts.map((account) => new AccountDesk({ account, ...shared }));
   }
 
   close(): void {
@@ -47,6 +57,7 @@ export class AccountHost implements BridgeHost {
     return {
       accounts: this.#desks.map((desk) => desk.view()),
       files: { choose, show: showFile !== undefined },
+      storage: this.#storageView(),
       conversations: this.#book.views(),
     };
   }
@@ -65,7 +76,7 @@ export class AccountHost implements BridgeHost {
 
   discardMessage({ messageId, ...key }: CheckedInput<'discardMessage'>) {
     const message = this.#book.findMessage(key, messageId);
-    if (message?.state === 'queued') {
+    if (message?.state === 'queued' || message?.state === 'sent') {
       this.#desk(key.accountId).cancelWaiting(messageId);
       return {};
     }
@@ -74,6 +85,60 @@ export class AccountHost implements BridgeHost {
     }
     this.#book.removeMessage(key, messageId);
     return {};
+  }
+
+  async retryMessage({ messageId, ...key }: CheckedInput<'retryMessage'>) {
+    this.#requireMessage(key, messageId);
+    await this.#desk(key.accountId).history.retry(messageId);
+    return {};
+  }
+
+  askResend({ messageId, ...key }: CheckedInput<'askResend'>) {
+    this.#requireMessage(key, messageId);
+    return this.#desk(key.accountId).history.askResend(messageId);
+  }
+
+  search({ text, limit, after }: CheckedInput<'search'>): SearchPage {
+    const store = this.#profile?.store;
+    if (store === undefined) throw new BridgeFault('unavailable', 'The messages cannot be searched here.');
+    const { hits, next } = store.search({ text, limit, ...(after === undefined ? {} : { after }) });
+    return {
+      // What is kept of accounts that are not here any more cannot be opened.
+      hits: hits
+        .filter(({ accountId }) => this.#desks.some(({ id }) => id === accountId))
+        .map(({ accountId, message, matches }) => ({ message: { ...message, accountId }, matches })),
+      next,
+    };
+  }
+
+  setRetention(input: CheckedInput<'setRetention'>) {
+    return { removed: this.#desk(input.accountId).history.setRetention(input) };
+  }
+
+  removeConversation({ accountId, peer }: CheckedInput<'removeConversation'>) {
+    this.#desk(accountId).history.removeConversation(peer);
+    return {};
+  }
+
+  dismissNotice({ accountId, peer, noticeId }: CheckedInput<'dismissNotice'>) {
+    this.#desk(accountId).history.dismissNotice(peer, noticeId);
+    return {};
+  }
+
+  unlockStorage(): never {
+    throw notWanted();
+  }
+
+  setStoragePassphrase(): never {
+    throw notWanted();
+  }
+
+  skipStorage(): never {
+    throw notWanted();
+  }
+
+  changeStoragePassphrase(): never {
+    throw notWanted();
   }
 
   listFiles({ accountId, peer }: CheckedInput<'listFiles'>) {
@@ -168,9 +233,29 @@ export class AccountHost implements BridgeHost {
     return this.#desk(accountId).unregister();
   }
 
+  #storageView(): StorageView {
+    const keeping = this.#profile?.store.keeping;
+    const own: StorageView =
+      keeping?.kept === 'encrypted'
+        ? { state: 'encrypted', octets: keeping.octets }
+        : { state: 'memory', reason: keeping?.reason ?? 'There is no place for messages here' };
+    return { ...own, ...this.#storage };
+  }
+
+  #requireMessage(key: { readonly accountId: string; readonly peer: string }, messageId: string): void {
+    if (this.#book.findMessage(key, messageId) === undefined) {
+      throw new BridgeFault('no-such-message', 'This message is no longer there.');
+    }
+  }
+
   #desk(accountId: string): AccountDesk {
     const desk = this.#desks.find(({ id }) => id === accountId);
     if (desk === undefined) throw new BridgeFault('no-such-account', 'There is no such account.');
     return desk;
   }
+}
+
+/** A shell that knows of passphrases answers these itself. */
+function notWanted(): BridgeFault {
+  return new BridgeFault('unavailable', 'No passphrase is wanted here.');
 }

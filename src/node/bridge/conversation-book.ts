@@ -1,16 +1,41 @@
-import type { CheckedInput, ConversationView, MessageView, Policy, SessionView } from '../../contract/index.ts';
+import type {
+  CheckedInput,
+  ConversationNotice,
+  ConversationView,
+  MessageView,
+  Policy,
+  Retention,
+  SessionView,
+} from '../../contract/index.ts';
 import { BridgeFault, type HostEvent } from './host.ts';
 
 /** A message as the engine keeps it. */
 export type KeptMessage = Omit<MessageView, 'accountId'>;
 
+export interface KeptPage {
+  readonly messages: readonly KeptMessage[];
+  readonly hasMore: boolean;
+}
+
+/** What else is known of the conversations of an account. */
+export interface BookFacts {
+  readonly members: (peer: string) => readonly string[] | undefined;
+  readonly retention: (peer: string) => Retention | undefined;
+  /** Oldest first. */
+  readonly notices: (peer: string) => readonly ConversationNotice[];
+}
+
+/** Messages that follow each other, oldest first. */
+export interface MessageWindow {
+  readonly messages: readonly MessageView[];
+  readonly hasMore: boolean;
+  readonly hasNewer: boolean;
+}
+
 /** Where the messages of an account are, and what of them is unread: the engine's history. */
 export interface BookHistory {
-  page(
-    peer: string,
-    limit: number,
-    before?: string,
-  ): { readonly messages: readonly KeptMessage[]; readonly hasMore: boolean };
+  page(peer: string, limit: number, before?: string): KeptPage;
+  pageAfter(peer: string, limit: number, after: string): KeptPage;
   conversations(): readonly { readonly peer: string }[];
   summary(peer: string): { readonly lastMessage: KeptMessage | undefined; readonly unread: number } | undefined;
   get(id: string): KeptMessage | undefined;
@@ -38,6 +63,7 @@ interface Key {
 export class ConversationBook {
   readonly #conversations = new Map<string, Conversation>();
   readonly #histories = new Map<string, BookHistory>();
+  readonly #facts = new Map<string, BookFacts>();
   readonly #emit: (event: HostEvent) => void;
 
   constructor(emit: (event: HostEvent) => void) {
@@ -45,8 +71,9 @@ export class ConversationBook {
   }
 
   /** An account, with what was said in earlier runs of the program. */
-  addAccount(accountId: string, history: BookHistory): void {
+  addAccount(accountId: string, history: BookHistory, facts?: BookFacts): void {
     this.#histories.set(accountId, history);
+    if (facts !== undefined) this.#facts.set(accountId, facts);
     // The one that was spoken in last comes first in the history, and last among those that were begun here.
     for (const { peer } of [...history.conversations()].reverse()) this.#open({ accountId, peer });
   }
@@ -102,19 +129,50 @@ export class ConversationBook {
     if (conversation !== undefined) this.#changed(conversation);
   }
 
+  /** Something of the conversation is different that is not kept here. */
+  touch(key: Key): void {
+    const conversation = this.#conversations.get(keyText(key));
+    if (conversation !== undefined) this.#changed(conversation);
+  }
+
+  /** Messages came or went that were not told one by one. @param isGone nothing is left, and it is not wanted any more */
+  reset(key: Key, isGone = false): void {
+    const { accountId, peer } = key;
+    if (isGone) this.#conversations.delete(keyText(key));
+    this.#emit({ event: 'conversationReset', accountId, conversation: peer, isGone });
+    if (!isGone) this.#changed(this.#open(key));
+  }
+
   findMessage(key: Key, messageId: string): MessageView | undefined {
     const message = this.#historyOf(key).get(messageId);
     return message?.conversation === key.peer ? { ...message, accountId: key.accountId } : undefined;
   }
 
-  listMessages(input: CheckedInput<'listMessages'>): { messages: MessageView[]; hasMore: boolean } {
-    const { accountId, peer, limit, before } = input;
+  listMessages(input: CheckedInput<'listMessages'>): MessageWindow {
+    const { accountId, peer, limit, before, after, around } = input;
     this.#find(input);
-    if (before !== undefined && this.findMessage(input, before) === undefined) {
+    const from = before ?? after ?? around;
+    const known = from === undefined ? undefined : this.findMessage(input, from);
+    if (from !== undefined && known === undefined) {
       throw new BridgeFault('no-such-message', 'This message is no longer there.');
     }
-    const { messages, hasMore } = this.#historyOf(input).page(peer, limit, before);
-    return { messages: messages.map((message) => ({ ...message, accountId })), hasMore };
+    const history = this.#historyOf(input);
+    const shown = ({ messages }: KeptPage) => messages.map((message) => ({ ...message, accountId }));
+    if (after !== undefined) {
+      const page = history.pageAfter(peer, limit, after);
+      return { messages: shown(page), hasMore: true, hasNewer: page.hasMore };
+    }
+    if (around === undefined || known === undefined) {
+      const page = history.page(peer, limit, before);
+      return { messages: shown(page), hasMore: page.hasMore, hasNewer: before !== undefined };
+    }
+    const half = Math.ceil(limit / 2);
+    const [older, newer] = [history.page(peer, half, around), history.pageAfter(peer, half, around)];
+    return {
+      messages: [...shown(older), known, ...shown(newer)],
+      hasMore: older.hasMore,
+      hasNewer: newer.hasMore,
+    };
   }
 
   markRead(key: Key): void {
@@ -129,6 +187,12 @@ export class ConversationBook {
     const conversation = this.#open(key);
     conversation.policy = policy;
     this.#changed(conversation);
+  }
+
+  /** Nobody begins a conversation by it. */
+  setPolicyIfKnown(key: Key, policy: Policy | undefined): void {
+    const conversation = this.#conversations.get(keyText(key));
+    if (conversation !== undefined && conversation.policy !== policy) this.setPolicy(key, policy);
   }
 
   setSession(key: Key, session: SessionView | undefined): void {
@@ -185,9 +249,14 @@ export class ConversationBook {
     const { accountId, peer, policy, session, isPeerWriting, lastFile } = conversation;
     const summary = this.#histories.get(accountId)?.summary(peer);
     const last = summary?.lastMessage;
+    const facts = this.#facts.get(accountId);
+    const notices = facts?.notices(peer) ?? [];
     return {
       accountId,
       peer,
+      members: facts?.members(peer),
+      ...(notices.length === 0 ? {} : { notices }),
+      retention: facts?.retention(peer),
       policy,
       session,
       unread: (summary?.unread ?? 0) + unreadFiles,

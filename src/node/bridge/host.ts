@@ -9,6 +9,7 @@ import type {
   FileView,
   MessageView,
   Snapshot,
+  StorageView,
 } from '../../contract/index.ts';
 
 /** What changed; each carries the whole new state of its thing. The bridge numbers them. */
@@ -17,6 +18,13 @@ export type HostEvent =
   | { readonly event: 'conversation'; readonly conversation: ConversationView }
   | { readonly event: 'message'; readonly message: MessageView }
   | { readonly event: 'file'; readonly file: FileView }
+  | {
+      readonly event: 'conversationReset';
+      readonly accountId: string;
+      readonly conversation: string;
+      readonly isGone: boolean;
+    }
+  | { readonly event: 'storage'; readonly storage: StorageView }
   | {
       readonly event: 'messageRemoved';
       readonly accountId: string;

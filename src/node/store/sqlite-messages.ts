@@ -77,6 +77,13 @@ export class SqliteMessages implements MessageStore {
     return { messages: rows.slice(0, limit).reverse().map(messageOf), hasMore: rows.length > limit };
   }
 
+  pageAfter(peer: string, limit: number, after: string): MessagePage {
+    const oldest = this.#row(after, peer)?.seq;
+    if (oldest === undefined) return { messages: [], hasMore: false };
+    const rows = this.#commit.read(() => this.#sql.pageAfter.all(this.#name, peer, oldest, limit + 1));
+    return { messages: rows.slice(0, limit).map(messageOf), hasMore: rows.length > limit };
+  }
+
   conversations(): readonly ConversationSummary[] {
     return this.#commit.read(() => this.#sql.conversations.all(this.#name)).map(summaryOf);
   }
@@ -155,6 +162,9 @@ function statements(database: SqliteDatabase) {
     remove: database.prepare<[number]>('DELETE FROM message WHERE seq = ?'),
     page: database.prepare<[string, string, number, number], MessageRow>(
       `${select} WHERE message.conversation = ${ownConversation} AND message.seq < ? ORDER BY message.seq DESC LIMIT ?`,
+    ),
+    pageAfter: database.prepare<[string, string, number, number], MessageRow>(
+      `${select} WHERE message.conversation = ${ownConversation} AND message.seq > ? ORDER BY message.seq LIMIT ?`,
     ),
     conversations: database.prepare<[string], SummaryRow>(`${summary} ORDER BY conversation.newest DESC`),
     summary: database.prepare<[string, string], SummaryRow>(`${summary} AND conversation.peer = ?`),

@@ -22,6 +22,7 @@ export interface SipStreamFramerOptions {
 
 const CR = 0x0d;
 const LF = 0x0a;
+const NUL = 0x00;
 
 /**
  * Cuts a TCP or TLS byte stream into SIP messages by Content-Length in octets (RFC 3261 18.3).
@@ -32,6 +33,8 @@ export class SipStreamFramer {
   readonly #side: 'client' | 'server';
   #buffer = new Uint8Array(4096);
   #length = 0;
+  /** Where in the buffer the next frame starts, while it is cut. */
+  #start = 0;
   /** Start of the header line that is not complete yet, so that bytes are looked at once. */
   #lineStart = 0;
   #messageOctets: number | undefined;
@@ -52,10 +55,14 @@ export class SipStreamFramer {
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#broken = true;
-      const head = this.#messageOctets === undefined ? undefined : this.#buffer.slice(0, this.#messageOctets);
+      const head =
+        this.#messageOctets === undefined
+          ? undefined
+          : this.#buffer.slice(this.#start, this.#start + this.#messageOctets);
       frames.push({ kind: 'error', error, head });
       this.#buffer = new Uint8Array();
     }
+    this.#moveRestToFront();
     return frames;
   }
 
@@ -65,15 +72,19 @@ export class SipStreamFramer {
       if (keepAlive !== undefined) return keepAlive;
       this.#findMessageEnd();
     }
-    if (this.#messageOctets === undefined || this.#length < this.#messageOctets) return undefined;
-    const bytes = this.#buffer.slice(0, this.#messageOctets);
+    if (this.#messageOctets === undefined || this.#length - this.#start < this.#messageOctets) return undefined;
+    const bytes = this.#buffer.slice(this.#start, this.#start + this.#messageOctets);
     this.#consume(this.#messageOctets);
     this.#messageOctets = undefined;
     return { kind: 'message', bytes };
   }
 
   #keepAlive(): SipFrame | undefined {
-    while (this.#length >= 2 && this.#buffer[0] === CR && this.#buffer[1] === LF) {
+    while (
+      this.#length - this.#start >= 2 &&
+      this.#buffer[this.#start] === CR &&
+      this.#buffer[this.#start + 1] === LF
+    ) {
       this.#consume(2);
       if (this.#side === 'client') return { kind: 'pong' };
       this.#heldLineEnd = !this.#heldLineEnd;
@@ -83,7 +94,7 @@ export class SipStreamFramer {
   }
 
   #findMessageEnd(): void {
-    const seen = this.#buffer.subarray(0, this.#length);
+    const seen = this.#buffer.subarray(this.#start, this.#length);
     for (;;) {
       const line = findLine(seen, this.#lineStart);
       const octets = line?.next ?? seen.length;
@@ -103,10 +114,11 @@ export class SipStreamFramer {
 
   #bodyOctets(head: Uint8Array): number {
     const values = new Set<string>();
-    for (const line of readLines(head, this.#limits.headerOctets).lines.slice(1)) {
-      const text = String.fromCharCode(...line.bytes.subarray(0, 64));
+    for (const line of readLines(head, this.#limits.headerOctets).lines) {
+      const text = startsLikeLength(line.bytes) ? asciiText(line.bytes) : '';
       const value = /^(?:content-length|l)[ \t]*:(.*)$/is.exec(text)?.[1];
       if (value !== undefined) values.add(value.trim());
+      if (isAmbiguous(line.bytes)) throw framingError('a lone line end', line.offset, 'CR LF', 400);
     }
     const [value] = values;
     // RFC 3261 18.3: over a stream Content-Length MUST be there; without it nothing after this point can be framed.
@@ -130,11 +142,38 @@ export class SipStreamFramer {
     this.#length = needed;
   }
 
+  /** Once for all frames: thousands of line ends in one piece would move everything behind them each. */
+  #moveRestToFront(): void {
+    this.#buffer.copyWithin(0, this.#start, this.#length);
+    this.#length -= this.#start;
+    this.#start = 0;
+  }
+
   #consume(octets: number): void {
-    this.#buffer.copyWithin(0, octets, this.#length);
-    this.#length -= octets;
+    this.#start += octets;
     this.#lineStart = 0;
   }
+}
+
+/** `Content-Length` or its compact form `l`. */
+function startsLikeLength([first = 0]: Uint8Array): boolean {
+  return [0x43, 0x63, 0x4c, 0x6c].includes(first);
+}
+
+/** Octets above 127 come out as anything: they stand in no name and no number. */
+function asciiText(bytes: Uint8Array): string {
+  let text = '';
+  for (const octet of bytes) text += String.fromCharCode(octet);
+  return text;
+}
+
+/**
+ * Whether somebody on the way who takes a lone CR, LF or NUL for the end of a line may have seen another length, or another end of the
+ * headers, than we do: what was the end of a body to him would be a request to us, with headers of the sender's choice.
+ */
+function isAmbiguous(line: Uint8Array): boolean {
+  if (line.includes(CR) || line.includes(LF)) return true;
+  return line.includes(NUL) && /\0(?:content-length|l)[ \t]*:/i.test(asciiText(line));
 }
 
 function framingError(problem: string, offset: number, expected: string, sip: number): ProtocolError {

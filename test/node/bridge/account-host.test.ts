@@ -137,6 +137,20 @@ class FakeAccount implements HostedAccount {
       endToEnd: { keyManagementServer: null, pskTls: true },
     };
   }
+  readonly asked: string[] = [];
+  readonly outbox = {
+    retry: (id: string) => {
+      this.asked.push(`retry ${id}`);
+      return Promise.resolve(this.history.get(id));
+    },
+  };
+  askResend(id: string) {
+    this.asked.push(`resend ${id}`);
+    return 'asked' as const;
+  }
+  groupMembers() {
+    return undefined;
+  }
   readonly files = new FakeFiles();
   readonly fileRequests: SendFileRequest[] = [];
   sendFile(request: SendFileRequest) {

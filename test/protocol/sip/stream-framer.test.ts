@@ -55,6 +55,31 @@ describe('SIP stream framer', () => {
     );
   });
 
+  test.each([0, 40, 47, 48, 49, 50, 60, 200])('a length behind %i spaces is read whole', (spaces) => {
+    const head = `MESSAGE sip:b@lab.test SIP/2.0\r\nContent-Length:${' '.repeat(spaces)}120\r\n\r\n`;
+    const stream = concatBytes(utf8(head), utf8('x'.repeat(120)), message('a'));
+    const frames = new SipStreamFramer().push(stream);
+    expect(kinds(frames)).toEqual(['message', 'message']);
+    expect(frames[1]).toEqual({ kind: 'message', bytes: message('a') });
+  });
+
+  // A proxy that takes a lone CR, LF or NUL for the end of a line sees another length than we do, and what it takes for the end of a
+  // body would be a message of the sender's choice to us.
+  test.each([
+    ['LF', 'X: a\nContent-Length: 2'],
+    ['CR', 'X: a\rContent-Length: 2'],
+    ['NUL', 'X: a\0Content-Length: 2'],
+    ['LF and the compact form', 'X: a\nl : 2'],
+    ['LF behind another header', 'X: a\r\nVia: SIP/2.0/TLS h\nl: 2'],
+    ['LF that ends the headers for others', 'X: a\n'],
+    ['CR that ends the headers for others', 'X: a\r'],
+    ['LF before a folded line', 'X: a\n\r\n b'],
+    ['LF in a name', 'X\nl: 2'],
+  ])('a line that others read as two breaks the stream: %s', (_, line) => {
+    const head = `MESSAGE sip:b@lab.test SIP/2.0\r\n${line}\r\nContent-Length: 1\r\n\r\n`;
+    expect(kinds(new SipStreamFramer().push(utf8(`${head}xx`)))).toEqual(['error']);
+  });
+
   test('messages before an error still come; after it nothing does', () => {
     const framer = new SipStreamFramer({ side: 'server' });
     const frames = framer.push(concatBytes(message('a'), utf8('MESSAGE sip:b SIP/2.0\r\nTo: x\r\n\r\n')));

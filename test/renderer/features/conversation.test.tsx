@@ -66,10 +66,10 @@ describe('conversation', () => {
     const { host, user } = await renderApp({ send: () => ({ waits: refusal('kms-unreachable', 'waiting') }) });
     await user.type(await startConversation(user, 'bob'), 'hello{Enter}');
     const notice = await screen.findByRole('group', { name: 'Waits for the key server' });
-    expect(notice.textContent).toContain('kept only while Tessera runs');
+    expect(notice.textContent).toContain('also after a restart');
     expect(within(notice).queryByRole('button', { name: /instead/ })).toBeNull();
-    expect(document.querySelector('[data-announcer]')?.textContent).toContain('waits for the key server');
-    await user.click(within(notice).getByRole('button', { name: 'Do not send' }));
+    expect(document.querySelector('[data-announcer]')?.textContent).toContain('Waits for the key server');
+    await user.click(within(notice).getByRole('button', { name: 'Take back' }));
     await waitFor(() => expect(screen.queryByText('hello')).toBeNull());
     expect(host.sent).toHaveLength(1);
   });

@@ -1,0 +1,55 @@
+import { ShieldAlert, SlidersHorizontal } from 'lucide-react';
+import type { ConversationNotice, ConversationView } from '../../../src/contract/index.ts';
+import { useAccount, useApp } from '../../app-context.tsx';
+import { useTexts, type Texts } from '../../i18n/text.tsx';
+import { Button } from '../../ui/button.tsx';
+import { shortName } from '../../ui/names.ts';
+import styles from './notice-line.module.css';
+
+interface Props {
+  readonly notice: ConversationNotice;
+  readonly conversation: ConversationView;
+}
+
+/** What the user is told in the conversation: another policy counts, or somebody else vouches for the peer. */
+export function NoticeLine({ notice, conversation }: Props) {
+  const { text } = useTexts();
+  const { remote } = useApp();
+  const account = useAccount();
+  const title = noticeTitle(notice, conversation.peer, account?.policy ?? 'prefer-e2e', text);
+  if (notice.kind === 'policy-changed') {
+    return (
+      <li className={styles.line}>
+        <SlidersHorizontal size={13} aria-hidden="true" /> <span>{title}</span>
+      </li>
+    );
+  }
+  const { accountId, peer } = conversation;
+  const dismiss = () =>
+    // Gone already, or the link is down, which has its own banner.
+    void remote.client.call('dismissNotice', { accountId, peer, noticeId: notice.id }).catch(() => undefined);
+  return (
+    <li className={styles.warning}>
+      <p className={styles.title}>
+        <ShieldAlert size={15} aria-hidden="true" /> {title}
+      </p>
+      <p>{notice.explanation}</p>
+      <Button size="small" onPress={dismiss}>
+        {text('notice.dismiss')}
+      </Button>
+    </li>
+  );
+}
+
+export function noticeTitle(
+  { kind, policy }: ConversationNotice,
+  peer: string,
+  accountPolicy: NonNullable<ConversationNotice['policy']>,
+  text: Texts['text'],
+): string {
+  const name = shortName(peer);
+  if (kind === 'trust-changed') return text('notice.trust', { peer: name });
+  return policy === undefined
+    ? text('notice.policy.account', { peer: name, policy: text(`policy.${accountPolicy}`) })
+    : text('notice.policy', { peer: name, policy: text(`policy.${policy}`) });
+}
