@@ -14,7 +14,7 @@ interface RpcLine {
 }
 
 const registerAgainMilliseconds = 1500;
-const pageSize = 500;
+const pageSize = 200;
 /** Asked for everything that a UE keeps, on a machine that has much else to do. */
 const answerMilliseconds = 120_000;
 
@@ -34,6 +34,7 @@ export class ChaosUe {
   readonly #peer: string;
   /** Written by the user and not yet answered by this life of the UE, in order. */
   readonly #unanswered = new Map<string, PlannedMessage>();
+  readonly #asked = new Set<string>();
   readonly #calls = new Map<number, (line: RpcLine) => void>();
   #nextId = 1;
   #life = 0;
@@ -55,20 +56,29 @@ export class ChaosUe {
     const life = ++this.#life;
     this.process.start();
     void this.#register(life);
-    if (this.#unanswered.size > 0) {
-      const kept = new Set(
-        (await this.conversation()).filter(({ direction }) => direction === 'out').map(({ text }) => text),
-      );
-      if (life !== this.#life) return;
-      for (const [text, message] of [...this.#unanswered]) {
-        if (kept.has(text)) this.#unanswered.delete(text);
-        else {
-          this.rewritten.add(text);
-          this.#ask(message);
-        }
+    if (this.#unanswered.size > 0 && !(await this.#takeUp(life))) return;
+    this.#isTaking = true;
+  }
+
+  /** What was written and not answered for is written again, unless it is kept. False when this life is over. */
+  async #takeUp(life: number): Promise<boolean> {
+    let kept: readonly ShownMessage[];
+    try {
+      kept = await this.conversation();
+    } catch (error) {
+      if (life !== this.#life) return false;
+      throw error;
+    }
+    if (life !== this.#life) return false;
+    const texts = new Set(kept.filter(({ direction }) => direction === 'out').map(({ text }) => text));
+    for (const [text, message] of [...this.#unanswered]) {
+      if (texts.has(text)) this.#unanswered.delete(text);
+      else {
+        if (this.#asked.has(text)) this.rewritten.add(text);
+        this.#ask(message);
       }
     }
-    this.#isTaking = true;
+    return true;
   }
 
   async kill(): Promise<void> {
@@ -90,19 +100,18 @@ export class ChaosUe {
     return this.#isTaking && this.#unanswered.size === 0;
   }
 
-  /** All messages with the peer that it keeps, oldest first. */
+  /** All messages with the peer that it keeps, oldest first. @throws Error when it does not say, as when it was killed */
   async conversation(): Promise<ShownMessage[]> {
     const all: ShownMessage[] = [];
     for (let before: string | undefined; ;) {
-      const { result } = await this.#call('history.page', {
-        peer: this.#peer,
-        limit: pageSize,
-        ...(before && { before }),
-      });
-      const messages = (result?.['messages'] ?? []) as ShownMessage[];
+      const page = { peer: this.#peer, limit: pageSize, ...(before === undefined ? {} : { before }) };
+      const { result, error } = await this.#call('history.page', page);
+      if (result === undefined)
+        throw new Error(`${this.name} does not tell its messages: ${error?.message ?? 'silence'}`);
+      const messages = result['messages'] as ShownMessage[];
       all.unshift(...messages);
       before = messages[0]?.id;
-      if (result?.['hasMore'] !== true || before === undefined) return all;
+      if (result['hasMore'] !== true || before === undefined) return all;
     }
   }
 
@@ -115,6 +124,7 @@ export class ChaosUe {
   }
 
   #ask({ text, way, policy }: PlannedMessage): void {
+    this.#asked.add(text);
     void this.#call('message.send', { to: this.#peer, text, way, policy }).then(({ result }) => {
       const outcome = result?.['outcome'];
       if (outcome === undefined) return;
