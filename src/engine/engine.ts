@@ -19,12 +19,13 @@ export class Engine {
   readonly #accounts = new Map<string, Account>();
   readonly #certificates: DeviceCertificates;
 
-  constructor(ports: EnginePorts) {
+  /** @param people of another engine on the same store: they share one address book */
+  constructor(ports: EnginePorts, people?: People) {
     this.store = ports.store ?? createMemoryStore({ reason: 'No place to keep it is configured' });
     // One store for the accounts and for what belongs to none of them.
     this.#ports = { ...ports, store: this.store };
     this.#certificates = DeviceCertificates.of(ports);
-    this.people = new People(this.#ports, this.store);
+    this.people = people ?? new People(this.#ports, this.store);
   }
 
   get accounts(): readonly Account[] {

@@ -11,6 +11,7 @@ import { MessageProof } from '../security/message-proof.tsx';
 import { SessionProof } from '../security/session-proof.tsx';
 import { Composer } from './composer.tsx';
 import { ComposingLine } from './composing-line.tsx';
+import { ConversationDetails } from './conversation-details.tsx';
 import { ConversationHeader } from './conversation-header.tsx';
 import styles from './conversation-pane.module.css';
 import { Transcript } from './transcript.tsx';
@@ -32,6 +33,7 @@ export function ConversationPane({ conversationKey }: { readonly conversationKey
   const drop = useFileDrop(sending.abilities.choose !== 'none', sending.give);
   const composer = useRef<HTMLTextAreaElement>(null);
   const [proof, setProof] = useState<Proof>();
+  const [isDetails, setDetails] = useState(false);
   const proven = list?.messages.find((message) => proof?.of === 'message' && message.id === proof.id);
 
   const provenFile = files.find((file) => proof?.of === 'file' && file.id === proof.id);
@@ -60,7 +62,12 @@ export function ConversationPane({ conversationKey }: { readonly conversationKey
       aria-label={text('conversation.title', { peer: shortName(conversation.peer) })}
       {...drop.handlers}
     >
-      <ConversationHeader conversation={conversation} onSessionProof={() => setProof({ of: 'session' })} />
+      <ConversationHeader
+        conversation={conversation}
+        onSessionProof={() => setProof({ of: 'session' })}
+        onDetails={() => setDetails(true)}
+      />
+      <ConversationDetails conversation={conversation} isOpen={isDetails} onClose={() => setDetails(false)} />
       <Transcript
         conversation={conversation}
         list={list ?? nothing}

@@ -19,7 +19,7 @@ export interface AccountHostOptions {
   /** What the accounts share; without it the screens can neither search nor keep anything by rules. */
   readonly profile?: HostProfile;
   /** How messages are kept, where the shell knows more of it than the store does. */
-  readonly storage?: Partial<StorageView>;
+  readonly storage?: () => StorageView;
 }
 
 /** Puts accounts of the engine behind a bridge. They are the ones that the screens show, for the whole life of the host. */
@@ -33,11 +33,11 @@ export class AccountHost implements BridgeHost {
   readonly #desks: readonly AccountDesk[];
   readonly #shell: FileShell | undefined;
   readonly #profile: HostProfile | undefined;
-  readonly #storage: Partial<StorageView>;
+  readonly #storage: (() => StorageView) | undefined;
 
   constructor(
     accounts: readonly HostedAccount[],
-    { clock = systemClock, random = secureRandom, files: shell, profile, storage = {} }: AccountHostOptions,
+    { clock = systemClock, random = secureRandom, files: shell, profile, storage }: AccountHostOptions,
   ) {
     this.#shell = shell;
     this.#profile = profile;
@@ -235,11 +235,8 @@ export class AccountHost implements BridgeHost {
 
   #storageView(): StorageView {
     const keeping = this.#profile?.store.keeping;
-    const own: StorageView =
-      keeping?.kept === 'encrypted'
-        ? { state: 'encrypted', octets: keeping.octets }
-        : { state: 'memory', reason: keeping?.reason ?? 'There is no place for messages here' };
-    return { ...own, ...this.#storage };
+    if (keeping?.kept === 'encrypted') return { ...this.#storage?.(), state: 'encrypted', octets: keeping.octets };
+    return this.#storage?.() ?? { state: 'memory', reason: keeping?.reason ?? 'There is no place for messages here' };
   }
 
   #requireMessage(key: { readonly accountId: string; readonly peer: string }, messageId: string): void {
