@@ -194,6 +194,17 @@ export const en = {
   'waiting.cancel': 'Take back',
   'waiting.stop': 'Stop trying',
 
+  'search.open': 'Search messages (Ctrl+F)',
+  'search.title': 'Search messages',
+  'search.label': 'Words in any message',
+  'search.hint': 'Words or their beginnings, in all conversations. Accents and case do not matter.',
+  'search.none': 'No message has all these words.',
+  'search.count':
+    '{count, plural, one {# message} other {# messages}}{more, select, yes { and more} other {}}, newest first',
+  'search.results': 'Messages found',
+  'search.more': 'Show more',
+  'search.to': 'You to {peer}',
+
   'storage.title': 'Messages on this device',
   'storage.open': 'Messages and storage',
   'storage.kept': 'How they are kept',

@@ -153,6 +153,8 @@ class Gate {
           accounts: [],
           files: { choose: 'none', show: false },
           storage: this.#view,
+          contacts: [],
+          presence: [],
           conversations: [],
         },
       subscribe: (listener) => this.#events.on('host', listener),
