@@ -7,6 +7,7 @@ import type { Account } from '../src/engine/account.ts';
 import { Engine } from '../src/engine/engine.ts';
 import type { Store } from '../src/engine/store/index.ts';
 import { createAccountHost } from '../src/node/bridge/account-host.ts';
+import type { HostProfile } from '../src/node/bridge/host-profile.ts';
 import { createBridge } from '../src/node/bridge/bridge.ts';
 import { createEnginePorts } from '../src/node/create-engine-ports.ts';
 import { createJsonLogger } from '../src/node/json-logger.ts';
@@ -19,7 +20,7 @@ import { bindDrops, desktopFiles } from './files.ts';
 import { bindIpc } from './ipc.ts';
 import { Keychain } from './keychain.ts';
 import { menuTemplate } from './menu.ts';
-import { openMessages } from './message-store.ts';
+import { gateMessages } from './message-store.ts';
 import { ticketStorage } from './ticket-storage.ts';
 import { confineContents, confineSession, openWindow } from './window.ts';
 
@@ -54,22 +55,36 @@ async function run(): Promise<void> {
   const importFile = importArgument();
   if (importFile !== undefined) await accounts.add(await readUeConfig(importFile));
   const loaded = await accounts.load();
-  const { store, problems } = await openMessages(app.getPath('userData'), keychain, log);
-  const { engines, hosted } = await startEngines(loaded, keychain, store);
-
   const files = desktopFiles();
-  const bridge = createBridge({ host: createAccountHost(hosted, { files }), log });
+  const running: Running[] = [];
+  const gate = gateMessages({
+    dataFolder: app.getPath('userData'),
+    secrets: keychain,
+    log,
+    async start({ store }, storage) {
+      const started = await startEngines(loaded, keychain, store);
+      running.push({ engines: started.engines, store });
+      for (const account of started.hosted) void account.register();
+      return createAccountHost(started.hosted, { files, storage, ...started.shared });
+    },
+  });
+  const bridge = createBridge({ host: gate.host, log });
   bindDrops(ipcMain, files, log);
   bindIpc({ ipcMain, bridge, log, contents: () => BrowserWindow.getAllWindows().map((window) => window.webContents) });
   const open = () => openWindow({ preload: join(here, 'preload.cjs'), hasDevTools: !app.isPackaged });
   open();
-  for (const account of hosted) void account.register();
+  await gate.begin();
 
   app.on('second-instance', () => showWindow(open));
   app.on('activate', () => showWindow(open));
   app.on('window-all-closed', () => app.quit());
-  stopBeforeQuit(engines, store);
-  await tellProblems(loaded, keychain, problems);
+  stopBeforeQuit(running);
+  await tellProblems(loaded, keychain);
+}
+
+interface Running {
+  readonly engines: readonly Engine[];
+  readonly store: Store;
 }
 
 /** One engine for each account: accounts of different networks are reached from different addresses of this machine. */
@@ -79,6 +94,7 @@ async function startEngines({ ready }: LoadedAccounts, keychain: Keychain, store
   const serverPins = createServerPinFile(join(app.getPath('userData'), 'servers.json'));
   const engines: Engine[] = [];
   const hosted: Account[] = [];
+  const engineOf = new Map<string, Engine>();
   for (const { config, secrets } of ready) {
     const host = await localAddressTowards(config.server.host);
     const engine = new Engine(
@@ -93,11 +109,18 @@ async function startEngines({ ready }: LoadedAccounts, keychain: Keychain, store
         serverPins,
       }),
     );
+    engineOf.set(config.id, engine);
     engines.push(engine);
     const storage = await ticketStorage(app.getPath('userData'), config.identity, keychain);
     hosted.push(engine.addAccount(config, secrets, storage));
   }
-  return { engines, hosted };
+  const [first] = engines;
+  const profile: HostProfile | undefined = first && {
+    store,
+    people: first.people,
+    acceptServerCertificate: async (id, sha256) => engineOf.get(id)?.acceptServerCertificate(id, sha256),
+  };
+  return { engines, hosted, shared: profile === undefined ? {} : { profile } };
 }
 
 function importArgument(): string | undefined {
@@ -112,34 +135,30 @@ function showWindow(open: () => BrowserWindow): void {
 }
 
 /** Sessions are ended and accounts unregistered before the process goes; the engine bounds how long that takes. */
-function stopBeforeQuit(engines: readonly Engine[], store: Store): void {
+function stopBeforeQuit(running: readonly Running[]): void {
   let hasStopped = false;
   app.on('before-quit', (event) => {
     if (hasStopped) return;
     event.preventDefault();
-    void Promise.all(engines.map((engine) => engine.stop()))
-      .finally(() => store.close())
-      .finally(() => {
-        hasStopped = true;
-        app.quit();
-      });
+    const stopped = running.map(({ engines, store }) =>
+      Promise.all(engines.map((engine) => engine.stop())).finally(() => store.close()),
+    );
+    void Promise.all(stopped).finally(() => {
+      hasStopped = true;
+      app.quit();
+    });
   });
 }
 
-async function tellProblems(
-  { withoutSecrets }: LoadedAccounts,
-  keychain: Keychain,
-  others: readonly string[],
-): Promise<void> {
+async function tellProblems({ withoutSecrets }: LoadedAccounts, keychain: Keychain): Promise<void> {
   const health = await keychain.health();
   const problems = [
     ...(health.usable
       ? []
       : [
           `The keychain of this system cannot be used (${health.reason}). ` +
-            'Passwords, keys and messages are kept in memory until Tessera ends; passwords and keys have to be imported again then.',
+            'Passwords and keys are kept in memory until Tessera ends, and have to be imported again then.',
         ]),
-    ...others,
     ...withoutSecrets.map(
       (identity) => `The password or key of ${identity} is not in the keychain. Start Tessera with --import again.`,
     ),

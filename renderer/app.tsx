@@ -9,6 +9,8 @@ import { ConversationList } from './features/conversations/conversation-list.tsx
 import { ConversationPane } from './features/conversations/conversation-pane.tsx';
 import { useAnnouncements } from './features/conversations/use-announcements.ts';
 import { useFileAnnouncements } from './features/files/use-file-announcements.ts';
+import { StorageScreen } from './features/storage/storage-screen.tsx';
+import { DamagedNotice } from './features/storage/storage-sheet.tsx';
 import { LevelLegend } from './features/security/level-legend.tsx';
 import { useTexts } from './i18n/text.tsx';
 import { Announcer } from './ui/announcer.tsx';
@@ -19,6 +21,8 @@ import { shortName } from './ui/names.ts';
 export function App() {
   const selected = useScreen((state) => state.selected);
   const { text } = useTexts();
+  const storage = useRemote((state) => state.storage);
+  const isShut = storage !== undefined && storage.state !== 'encrypted' && storage.state !== 'memory';
   useAnnouncements();
   useFileAnnouncements();
   useTitle();
@@ -26,13 +30,15 @@ export function App() {
     <main className={classes(styles.app, selected !== undefined && styles.hasSelected)}>
       <h1 className={styles.name}>{text('app.name')}</h1>
       <LinkBanner />
-      <div className={styles.side}>
+      {isShut && storage !== undefined && <StorageScreen storage={storage} />}
+      <div className={styles.side} hidden={isShut}>
         <AccountHeader />
+        <DamagedNotice />
         <KmsNotice />
         <ConversationList />
         <RegistrationNotice />
       </div>
-      <div className={styles.content}>
+      <div className={styles.content} hidden={isShut}>
         {selected === undefined ? (
           <LevelLegend />
         ) : (

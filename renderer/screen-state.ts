@@ -11,9 +11,14 @@ export interface Draft {
 export interface ScreenState {
   readonly accountId: string | undefined;
   readonly selected: ConversationKey | undefined;
+  /** The message at which the selected conversation is to be opened. */
+  readonly target: string | undefined;
   /** By `keyText`. */
   readonly drafts: Readonly<Record<string, Draft>>;
   readonly chooseAccount: (accountId: string) => void;
+  /** Opens a conversation at one of its messages. */
+  readonly goTo: (key: ConversationKey, messageId: string) => void;
+  readonly reached: () => void;
   readonly select: (key: ConversationKey | undefined) => void;
   readonly changeDraft: (key: ConversationKey, change: Partial<Draft>) => void;
 }
@@ -26,9 +31,12 @@ export function createScreenStore(): ScreenStore {
   return createStore((set) => ({
     accountId: undefined,
     selected: undefined,
+    target: undefined,
     drafts: {},
-    chooseAccount: (accountId) => set({ accountId, selected: undefined }),
-    select: (selected) => set({ selected }),
+    chooseAccount: (accountId) => set({ accountId, selected: undefined, target: undefined }),
+    goTo: (selected, target) => set({ accountId: selected.accountId, selected, target }),
+    reached: () => set({ target: undefined }),
+    select: (selected) => set({ selected, target: undefined }),
     changeDraft: (key, change) =>
       set(({ drafts }) => ({
         drafts: { ...drafts, [keyText(key)]: { ...(drafts[keyText(key)] ?? emptyDraft), ...change } },

@@ -1,11 +1,13 @@
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import type {
   AccountView,
+  ContactView,
   ConversationView,
   EventEnvelope,
   FileAbilities,
   FileView,
   MessageView,
+  PresenceViewOfPeer,
   Snapshot,
   StorageView,
 } from '../../src/contract/index.ts';
@@ -42,6 +44,9 @@ export interface RemoteState {
   readonly transfers: Readonly<Record<string, readonly FileView[]>>;
   /** What the shell can do about files. */
   readonly files: FileAbilities;
+  /** The address book, by name. */
+  readonly contacts: readonly ContactView[];
+  readonly presence: readonly PresenceViewOfPeer[];
   /** How messages are kept; undefined before the first snapshot. */
   readonly storage: StorageView | undefined;
 }
@@ -61,6 +66,8 @@ export class Remote {
     transfers: {},
     files: { choose: 'none', show: false },
     storage: undefined,
+    contacts: [],
+    presence: [],
   }));
   readonly client: BridgeClient;
   readonly #messageListeners = new Set<(message: MessageView) => void>();
@@ -183,7 +190,7 @@ export class Remote {
       // The link broke again; its return starts this over.
       return;
     }
-    const { accounts, conversations, files, storage } = snapshot;
+    const { accounts, conversations, files, storage, contacts, presence } = snapshot;
     this.#version = snapshot.version;
     const lists = this.store.getState().messages;
     const opened = conversations.filter((conversation) => lists[keyText(conversation)] !== undefined);
@@ -191,7 +198,17 @@ export class Remote {
     // What is known of conversations that are not open is asked for again when they are.
     const known = this.store.getState().transfers;
     const transfers = Object.fromEntries(opened.map((key) => [keyText(key), known[keyText(key)] ?? []]));
-    this.store.setState({ link: 'up', accounts, conversations, messages, transfers, files, storage });
+    this.store.setState({
+      link: 'up',
+      accounts,
+      conversations,
+      messages,
+      transfers,
+      files,
+      storage,
+      contacts,
+      presence,
+    });
     const early = this.#early;
     this.#early = [];
     for (const event of early) this.#receive(event);
@@ -248,6 +265,14 @@ export function applyEvent(state: RemoteState, event: EventEnvelope): Partial<Re
       return changeMessages(state, key, (messages) =>
         isPast && !messages.some(isSame) ? messages : replaced(messages, message, isSame),
       );
+    }
+    case 'contacts':
+      return { contacts: event.payload.contacts };
+    case 'presence': {
+      const { presence } = event.payload;
+      const isSame = (known: PresenceViewOfPeer) =>
+        known.accountId === presence.accountId && known.peer === presence.peer;
+      return { presence: replaced(state.presence, presence, isSame) };
     }
     case 'storage':
       return { storage: event.payload.storage };

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { fileView, maxIconCharacters, pickedFile, sendFileOutcome } from './files.ts';
+import { cardReport, contactDraft, maxCardCharacters, putContactOutcome, trustRecord } from './people.ts';
 import { maxSearchLength, searchPage } from './search.ts';
 import { snapshot } from './snapshot.ts';
 import { maxPassphraseLength, passphraseOutcome } from './storage.ts';
@@ -86,6 +87,19 @@ export const calls = {
   removeConversation: { input: z.strictObject(conversationKey), output: nothing },
   /** The user has read what a conversation was told. */
   dismissNotice: { input: z.strictObject({ ...conversationKey, noticeId: id }), output: nothing },
+  putContact: { input: z.strictObject({ contact: contactDraft }), output: putContactOutcome },
+  removeContact: { input: z.strictObject({ contactId: id }), output: nothing },
+  /** The text of a vCard file. What the user wrote is not replaced. */
+  importContacts: { input: z.strictObject({ cards: z.string().max(maxCardCharacters) }), output: cardReport },
+  /** All contacts as the text of a vCard file. */
+  exportContacts: { input: z.strictObject({}), output: z.object({ cards: z.string() }) },
+  /** What vouched for a peer until now, an entry for each account. */
+  listTrust: {
+    input: z.strictObject({ address: uri }),
+    output: z.object({ records: z.array(trustRecord).readonly() }),
+  },
+  /** Turns the watching of contacts on or off for an account; all are watched. */
+  setPresence: { input: z.strictObject({ accountId, watches: z.boolean() }), output: nothing },
   /** Opens what is kept. A wrong one changes nothing. */
   unlockStorage: { input: z.strictObject({ passphrase }), output: passphraseOutcome },
   /** Where the storage is `undecided`: messages are kept under this passphrase from now on. */

@@ -10,6 +10,7 @@ export const bridgeErrorCode = z.enum([
   'no-such-conversation',
   'no-such-message',
   'unavailable', // this shell cannot do that, or the storage is locked
+  'no-such-contact',
   'no-such-file', // gone, or not in a state in which that can be done
   'internal', // a fault of ours; details are in the log of the other side
   'disconnected', // raised by the client: the other side is gone, the fate of the call is unknown

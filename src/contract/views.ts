@@ -105,6 +105,8 @@ export const accountView = z.object({
   /** URI of the key management server; absent when the account has none, and then nothing can be end-to-end. */
   kms: z.string().optional(),
   kmsState,
+  /** Whether contacts are watched (presence); absent where that cannot be had. */
+  presence: z.object({ watches: z.boolean() }).optional(),
   /** How long messages are kept where a conversation has no rule of its own. */
   retention,
   /** Where key tickets are kept. */

@@ -14,7 +14,7 @@ import { createSipUserAgent, type SipAccount, type SipAuthentication } from './s
 export class Engine {
   /** Everything that outlives the program, where it can. */
   readonly store: Store;
-  /** Contacts, and what is known of those that the user talks to. */
+  /** Contacts, and what is known of those that the user talks to; engines on one store share them. */
   readonly people: People;
   readonly #ports: EnginePorts;
   readonly #accounts = new Map<string, Account>();

@@ -1,6 +1,7 @@
 import type {
   AccountView,
   CheckedInput,
+  ContactView,
   ConversationNotice,
   Evidence,
   FileAbilities,
@@ -9,6 +10,7 @@ import type {
   MessageView,
   PassphraseOutcome,
   PickedFile,
+  PresenceViewOfPeer,
   ProtectionLevel,
   Refusal,
   RegistrationState,
@@ -17,6 +19,7 @@ import type {
   SearchPage,
   SessionOutcome,
   StorageView,
+  TrustRecordView,
 } from '../../src/contract/index.ts';
 import { ConversationBook } from '../../src/node/bridge/conversation-book.ts';
 import { ConversationNotices } from '../../src/node/bridge/conversation-notices.ts';
@@ -89,7 +92,14 @@ export class ScriptedHost implements BridgeHost {
   }
 
   snapshot() {
-    return { accounts: [this.account], files: this.abilities, storage: this.storage, conversations: this.book.views() };
+    return {
+      accounts: [this.account],
+      files: this.abilities,
+      storage: this.storage,
+      contacts: this.contacts,
+      presence: this.presence,
+      conversations: this.book.views(),
+    };
   }
 
   subscribe(listener: (event: HostEvent) => void) {
@@ -280,6 +290,45 @@ export class ScriptedHost implements BridgeHost {
   dismissNotice({ noticeId, ...key }: CheckedInput<'dismissNotice'>) {
     this.#notices.remove(key.peer, noticeId);
     this.book.touch(key);
+    return {};
+  }
+
+  contacts: ContactView[] = [];
+  presence: PresenceViewOfPeer[] = [];
+  trust: TrustRecordView[] = [];
+  putContact({ contact }: CheckedInput<'putContact'>) {
+    if (contact.addresses.length === 0) {
+      return { outcome: 'refused' as const, field: 'addresses', explanation: 'A contact needs an address.' };
+    }
+    const kept = { ...contact, id: contact.id ?? `c${++this.#ids}` };
+    this.contacts = [...this.contacts.filter(({ id }) => id !== kept.id), kept];
+    this.#emit({ event: 'contacts', contacts: this.contacts });
+    return { outcome: 'kept' as const, contact: kept };
+  }
+
+  removeContact({ contactId }: CheckedInput<'removeContact'>) {
+    this.contacts = this.contacts.filter(({ id }) => id !== contactId);
+    this.#emit({ event: 'contacts', contacts: this.contacts });
+    return {};
+  }
+
+  importContacts({ cards }: CheckedInput<'importContacts'>) {
+    if (!cards.startsWith('BEGIN:VCARD'))
+      throw new BridgeFault('invalid-input', 'This is no file of contacts (vCard).');
+    return { added: 2, updated: 1, unchanged: 0, refused: [{ line: 9, why: 'It has no address' }] };
+  }
+
+  exportContacts() {
+    return { cards: 'BEGIN:VCARD' };
+  }
+
+  listTrust() {
+    return { records: this.trust };
+  }
+
+  setPresence({ watches }: CheckedInput<'setPresence'>) {
+    this.account = { ...this.account, presence: { watches } };
+    this.#emit({ event: 'account', account: this.account });
     return {};
   }
 

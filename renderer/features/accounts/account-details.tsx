@@ -7,7 +7,15 @@ import styles from './account-details.module.css';
 import { RegistrationMark } from './registration-mark.tsx';
 import { useRegistration } from './use-registration.ts';
 
-export function AccountDetails({ account }: { readonly account: AccountView }) {
+/** What is opened beside the details. */
+export type AccountSheet = 'storage';
+
+interface Props {
+  readonly account: AccountView;
+  readonly onSheet: (sheet: AccountSheet) => void;
+}
+
+export function AccountDetails({ account, onSheet }: Props) {
   const { text } = useTexts();
   const { screen } = useApp();
   const others = useRemote((state) => state.accounts).filter(({ id }) => id !== account.id);
@@ -45,6 +53,11 @@ export function AccountDetails({ account }: { readonly account: AccountView }) {
             {text('account.register')}
           </Button>
         )}
+      </div>
+      <div className={styles.sheets}>
+        <Button size="small" look="quiet" onPress={() => onSheet('storage')}>
+          {text('storage.open')}
+        </Button>
       </div>
       {others.length > 0 && (
         <div className={styles.others}>

@@ -1,11 +1,13 @@
 import { ChevronsUpDown } from 'lucide-react';
+import { useState } from 'react';
 import { Button as AriaButton, Dialog, DialogTrigger, Popover } from 'react-aria-components';
 import { useAccount } from '../../app-context.tsx';
 import { useTexts } from '../../i18n/text.tsx';
 import { plainAddress, shortName } from '../../ui/names.ts';
 import { Spoken } from '../../ui/spoken.tsx';
 import { Tile } from '../../ui/tile.tsx';
-import { AccountDetails } from './account-details.tsx';
+import { StorageSheet } from '../storage/storage-sheet.tsx';
+import { AccountDetails, type AccountSheet } from './account-details.tsx';
 import styles from './account-header.module.css';
 import { RegistrationMark } from './registration-mark.tsx';
 
@@ -13,12 +15,15 @@ import { RegistrationMark } from './registration-mark.tsx';
 export function AccountHeader() {
   const { text } = useTexts();
   const account = useAccount();
+  const [isOpen, setOpen] = useState(false);
+  const [sheet, setSheet] = useState<AccountSheet>();
   if (account === undefined) return <header className={styles.header} />;
   const name = account.displayName ?? shortName(account.identity);
   const identity = plainAddress(account.identity);
   return (
     <header className={styles.header}>
-      <DialogTrigger>
+      <StorageSheet account={account} isOpen={sheet === 'storage'} onClose={() => setSheet(undefined)} />
+      <DialogTrigger isOpen={isOpen} onOpenChange={setOpen}>
         <AriaButton className={styles.account ?? ''}>
           <Tile name={name} />
           <span className={styles.who}>
@@ -32,7 +37,13 @@ export function AccountHeader() {
         </AriaButton>
         <Popover placement="bottom start" offset={6} className={styles.popover ?? ''}>
           <Dialog className={styles.dialog ?? ''} aria-label={text('account.dialog', { identity })}>
-            <AccountDetails account={account} />
+            <AccountDetails
+              account={account}
+              onSheet={(next) => {
+                setOpen(false);
+                setSheet(next);
+              }}
+            />
           </Dialog>
         </Popover>
       </DialogTrigger>

@@ -1,4 +1,4 @@
-import { ArrowLeft, X } from 'lucide-react';
+import { ArrowLeft, Ellipsis, X } from 'lucide-react';
 import { useState } from 'react';
 import { Button as AriaButton } from 'react-aria-components';
 import type { ConversationView } from '../../../src/contract/index.ts';
@@ -15,9 +15,10 @@ import styles from './conversation-header.module.css';
 interface Props {
   readonly conversation: ConversationView;
   readonly onSessionProof: () => void;
+  readonly onDetails: () => void;
 }
 
-export function ConversationHeader({ conversation, onSessionProof }: Props) {
+export function ConversationHeader({ conversation, onSessionProof, onDetails }: Props) {
   const { text } = useTexts();
   const { screen } = useApp();
   const session = useSession(conversation);
@@ -64,6 +65,15 @@ export function ConversationHeader({ conversation, onSessionProof }: Props) {
             {text('session.start')}
           </Button>
         )}
+        <Button
+          isIcon
+          size="small"
+          look="quiet"
+          aria-label={text('details.open', { peer: shortName(conversation.peer) })}
+          onPress={onDetails}
+        >
+          <Ellipsis size={17} aria-hidden="true" />
+        </Button>
       </div>
       {session.refusal !== undefined && (
         <div className={styles.refusal} role="alert">

@@ -5,6 +5,7 @@ import type { ConversationView } from '../../../src/contract/index.ts';
 import { useAccount, useApp, useRemote, useScreen } from '../../app-context.tsx';
 import { useTexts } from '../../i18n/text.tsx';
 import { Button } from '../../ui/button.tsx';
+import { SearchButton } from '../search/search-button.tsx';
 import styles from './conversation-list.module.css';
 import { ConversationRow } from './conversation-row.tsx';
 import { NewConversation } from './new-conversation.tsx';
@@ -26,17 +27,20 @@ export function ConversationList() {
     <nav className={styles.list} aria-label={text('conversations.title')}>
       <div className={styles.bar}>
         <h2 className={styles.title}>{text('conversations.title')}</h2>
-        <Button
-          isIcon
-          size="small"
-          look="quiet"
-          aria-label={text('conversations.new')}
-          aria-expanded={isNew}
-          isDisabled={account === undefined}
-          onPress={() => setNew(!isNew)}
-        >
-          <SquarePen size={17} aria-hidden="true" />
-        </Button>
+        <span className={styles.tools}>
+          <SearchButton />
+          <Button
+            isIcon
+            size="small"
+            look="quiet"
+            aria-label={text('conversations.new')}
+            aria-expanded={isNew}
+            isDisabled={account === undefined}
+            onPress={() => setNew(!isNew)}
+          >
+            <SquarePen size={17} aria-hidden="true" />
+          </Button>
+        </span>
       </div>
       {isNew && account !== undefined && <NewConversation account={account} onClose={() => setNew(false)} />}
       {conversations.length === 0 ? (

@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import type { ConversationView, FileView, MessageView } from '../../../src/contract/index.ts';
-import { useApp, useRemote } from '../../app-context.tsx';
+import { useApp, useRemote, useScreen } from '../../app-context.tsx';
 import { keyText, type ConversationKey, type MessageList } from '../../bridge/state.ts';
 import { useTexts } from '../../i18n/text.tsx';
 import { shortName } from '../../ui/names.ts';
@@ -11,6 +11,7 @@ import { MessageProof } from '../security/message-proof.tsx';
 import { SessionProof } from '../security/session-proof.tsx';
 import { Composer } from './composer.tsx';
 import { ComposingLine } from './composing-line.tsx';
+import { ConversationDetails } from './conversation-details.tsx';
 import { ConversationHeader } from './conversation-header.tsx';
 import styles from './conversation-pane.module.css';
 import { Transcript } from './transcript.tsx';
@@ -25,6 +26,8 @@ const noFiles: readonly FileView[] = [];
 export function ConversationPane({ conversationKey }: { readonly conversationKey: ConversationKey }) {
   const { text } = useTexts();
   const { remote } = useApp();
+  const target = useScreen((state) => state.target);
+  const [isAtMessage] = useState(target !== undefined);
   const conversation = useConversation(conversationKey);
   const list = useRemote((state) => state.messages[keyText(conversationKey)]);
   const files = useRemote((state) => state.transfers[keyText(conversationKey)]) ?? noFiles;
@@ -32,6 +35,7 @@ export function ConversationPane({ conversationKey }: { readonly conversationKey
   const drop = useFileDrop(sending.abilities.choose !== 'none', sending.give);
   const composer = useRef<HTMLTextAreaElement>(null);
   const [proof, setProof] = useState<Proof>();
+  const [isDetails, setDetails] = useState(false);
   const proven = list?.messages.find((message) => proof?.of === 'message' && message.id === proof.id);
 
   const provenFile = files.find((file) => proof?.of === 'file' && file.id === proof.id);
@@ -39,13 +43,20 @@ export function ConversationPane({ conversationKey }: { readonly conversationKey
 
   useEffect(() => {
     // Fails only with the link, whose return brings it here again.
-    if (isUp) void remote.openConversation(conversationKey).catch(() => undefined);
-  }, [remote, conversationKey, isUp]);
+    if (!isUp) return;
+    const newest = () => remote.openConversation(conversationKey).catch(() => undefined);
+    // A message that is gone is no reason to show nothing.
+    if (target === undefined) void newest();
+    else void remote.openAt(conversationKey, target).catch(newest);
+  }, [remote, conversationKey, isUp, target]);
   useEffect(() => {
     // After the press that opened it: the row takes the focus when the button is let go.
-    const timer = setTimeout(() => composer.current?.focus());
+    const timer = setTimeout(() => {
+      // One that is opened at a message keeps the focus there.
+      if (!isAtMessage) composer.current?.focus();
+    });
     return () => clearTimeout(timer);
-  }, []);
+  }, [isAtMessage]);
   useMarkRead(conversation);
   useMarkDisplayed(conversation, list ?? nothing);
 
@@ -60,7 +71,12 @@ export function ConversationPane({ conversationKey }: { readonly conversationKey
       aria-label={text('conversation.title', { peer: shortName(conversation.peer) })}
       {...drop.handlers}
     >
-      <ConversationHeader conversation={conversation} onSessionProof={() => setProof({ of: 'session' })} />
+      <ConversationHeader
+        conversation={conversation}
+        onSessionProof={() => setProof({ of: 'session' })}
+        onDetails={() => setDetails(true)}
+      />
+      <ConversationDetails conversation={conversation} isOpen={isDetails} onClose={() => setDetails(false)} />
       <Transcript
         conversation={conversation}
         list={list ?? nothing}

@@ -14,6 +14,7 @@ import { MessageItem } from './message-item.tsx';
 import styles from './transcript.module.css';
 import { NoticeLine } from './notice-line.tsx';
 import { useDayName } from './use-day-name.ts';
+import { useReachTarget } from './use-reach-target.ts';
 
 interface Props {
   readonly conversation: ConversationView;
@@ -49,6 +50,7 @@ export function Transcript(props: Props) {
   const [isFar, setFar] = useState(false);
   const { notices = none } = conversation;
   const items = useMemo(() => withOthers(list, [...files, ...notices]), [list, files, notices]);
+  useReachTarget(scroller, items);
   const days = useMemo(() => groupByDay(items), [items]);
   const dayName = useDayName();
   const name = shortName(conversation.peer);

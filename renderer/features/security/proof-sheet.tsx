@@ -1,18 +1,10 @@
-import { ChevronRight, X } from 'lucide-react';
-import {
-  Button as AriaButton,
-  Dialog,
-  Disclosure,
-  DisclosurePanel,
-  Heading,
-  Modal,
-  ModalOverlay,
-} from 'react-aria-components';
+import { ChevronRight } from 'lucide-react';
+import { Button as AriaButton, Disclosure, DisclosurePanel, Heading } from 'react-aria-components';
 import type { Evidence, ProtectionLevel } from '../../../src/contract/index.ts';
 import { useTexts } from '../../i18n/text.tsx';
-import { Button } from '../../ui/button.tsx';
 import { classes } from '../../ui/class-names.ts';
 import { plainAddress, shortName } from '../../ui/names.ts';
+import { Sheet } from '../../ui/sheet.tsx';
 import { FactList, type Fact } from './fact-list.tsx';
 import { LevelBadge } from './level-mark.tsx';
 import styles from './proof-sheet.module.css';
@@ -27,19 +19,16 @@ interface Props {
 
 /** The sheet that tells why something is protected as it is. */
 export function ProofSheet({ isOpen, onClose, content }: Props) {
+  const { text } = useTexts();
   return (
-    <ModalOverlay
-      className={styles.overlay ?? ''}
-      isDismissable
+    <Sheet
       isOpen={isOpen && content !== undefined}
-      onOpenChange={(open) => {
-        if (!open) onClose();
-      }}
+      onClose={onClose}
+      title={content === undefined ? '' : text(`proof.title.${content.level}`)}
+      about={content?.about}
     >
-      <Modal className={styles.modal ?? ''}>
-        <Dialog className={styles.dialog ?? ''}>{content !== undefined && <ProofContent {...content} />}</Dialog>
-      </Modal>
-    </ModalOverlay>
+      {content !== undefined && <ProofContent {...content} />}
+    </Sheet>
   );
 }
 
@@ -53,7 +42,7 @@ interface ProofContentProps {
   readonly more: readonly Fact[];
 }
 
-function ProofContent({ level, evidence, subject, about, more }: ProofContentProps) {
+function ProofContent({ level, evidence, subject, more }: ProofContentProps) {
   const { text } = useTexts();
   const facts = usePlainFacts(evidence, subject);
   const technical = [...useTechnicalFacts(evidence), ...more];
@@ -61,51 +50,38 @@ function ProofContent({ level, evidence, subject, about, more }: ProofContentPro
   const kms = 'kms' in evidence ? plainAddress(evidence.kms) : '';
   return (
     <>
-      <header className={styles.header}>
-        <div className={styles.titles}>
-          <Heading slot="title" className={styles.title ?? ''}>
-            {text(`proof.title.${level}`)}
-          </Heading>
-          <p className={styles.about}>{about}</p>
-        </div>
-        <Button isIcon look="quiet" slot="close" aria-label={text('proof.close')}>
-          <X size={18} aria-hidden="true" />
-        </Button>
-      </header>
-      <div className={styles.body}>
-        <section className={classes(styles.verdict, styles[level])}>
-          <p className={styles.level}>
-            <LevelBadge level={level} />
-          </p>
-          <ReachDiagram level={level} peer={shortName(subject.peer)} />
-          <p>{text(`verdict.${level}`, { peer: shortName(subject.peer), kms })}</p>
-        </section>
+      <section className={classes(styles.verdict, styles[level])}>
+        <p className={styles.level}>
+          <LevelBadge level={level} />
+        </p>
+        <ReachDiagram level={level} peer={shortName(subject.peer)} />
+        <p>{text(`verdict.${level}`, { peer: shortName(subject.peer), kms })}</p>
+      </section>
+      <section>
+        <h3 className={styles.caption}>{text(isProven ? 'proof.facts' : 'proof.facts.none')}</h3>
+        <FactList facts={facts} />
+      </section>
+      {evidence.notProtected.length > 0 && (
         <section>
-          <h3 className={styles.caption}>{text(isProven ? 'proof.facts' : 'proof.facts.none')}</h3>
-          <FactList facts={facts} />
+          <h3 className={styles.caption}>{text('proof.notProtected')}</h3>
+          <ul className={styles.open}>
+            {evidence.notProtected.map((item) => (
+              <li key={item}>{item}</li>
+            ))}
+          </ul>
         </section>
-        {evidence.notProtected.length > 0 && (
-          <section>
-            <h3 className={styles.caption}>{text('proof.notProtected')}</h3>
-            <ul className={styles.open}>
-              {evidence.notProtected.map((item) => (
-                <li key={item}>{item}</li>
-              ))}
-            </ul>
-          </section>
-        )}
-        <Disclosure className={styles.technical ?? ''}>
-          <Heading level={3}>
-            <AriaButton slot="trigger" className={styles.trigger ?? ''}>
-              <ChevronRight size={15} aria-hidden="true" />
-              {text('proof.technical')}
-            </AriaButton>
-          </Heading>
-          <DisclosurePanel className={styles.panel ?? ''}>
-            <FactList facts={technical} isTechnical />
-          </DisclosurePanel>
-        </Disclosure>
-      </div>
+      )}
+      <Disclosure className={styles.technical ?? ''}>
+        <Heading level={3}>
+          <AriaButton slot="trigger" className={styles.trigger ?? ''}>
+            <ChevronRight size={15} aria-hidden="true" />
+            {text('proof.technical')}
+          </AriaButton>
+        </Heading>
+        <DisclosurePanel className={styles.panel ?? ''}>
+          <FactList facts={technical} isTechnical />
+        </DisclosurePanel>
+      </Disclosure>
     </>
   );
 }

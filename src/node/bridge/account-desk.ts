@@ -40,6 +40,7 @@ export type HostedAccount = Pick<
   | 'history'
   | 'contactPolicies'
   | 'setContactPolicy'
+  | 'setContactReceipts'
 > &
   AccountWithFiles &
   AccountWithHistory;
@@ -112,8 +113,14 @@ export class AccountDesk {
       kms: config.kms?.identity,
       kmsState: kms,
       retention: this.history.retention,
+      presence: this.#presence(),
       tickets,
     };
+  }
+
+  #presence(): AccountView['presence'] {
+    const presence = this.#parts.profile?.people.presence(this.id);
+    return presence && { watches: presence.own().watches };
   }
 
   /** The peer as conversations know it; an address that the engine will refuse stays as it was typed. */

@@ -9,6 +9,7 @@ import { AccountDesk, type HostedAccount } from './account-desk.ts';
 import { ConversationBook } from './conversation-book.ts';
 import type { FileShell } from './file-desk.ts';
 import type { HostProfile } from './host-profile.ts';
+import { PeopleDesk } from './people-desk.ts';
 import { BridgeFault, type BridgeHost, type HostEvent } from './host.ts';
 
 export interface AccountHostOptions {
@@ -19,7 +20,7 @@ export interface AccountHostOptions {
   /** What the accounts share; without it the screens can neither search nor keep anything by rules. */
   readonly profile?: HostProfile;
   /** How messages are kept, where the shell knows more of it than the store does. */
-  readonly storage?: Partial<StorageView>;
+  readonly storage?: () => StorageView;
 }
 
 /** Puts accounts of the engine behind a bridge. They are the ones that the screens show, for the whole life of the host. */
@@ -33,11 +34,12 @@ export class AccountHost implements BridgeHost {
   readonly #desks: readonly AccountDesk[];
   readonly #shell: FileShell | undefined;
   readonly #profile: HostProfile | undefined;
-  readonly #storage: Partial<StorageView>;
+  readonly #people: PeopleDesk | undefined;
+  readonly #storage: (() => StorageView) | undefined;
 
   constructor(
     accounts: readonly HostedAccount[],
-    { clock = systemClock, random = secureRandom, files: shell, profile, storage = {} }: AccountHostOptions,
+    { clock = systemClock, random = secureRandom, files: shell, profile, storage }: AccountHostOptions,
   ) {
     this.#shell = shell;
     this.#profile = profile;
@@ -45,11 +47,13 @@ export class AccountHost implements BridgeHost {
     const emit = (event: HostEvent) => this.#events.emit('host', event);
     this.#book = new ConversationBook(emit);
     const shared = { book: this.#book, clock, random, emit, shell, profile };
+    this.#people = profile && new PeopleDesk({ people: profile.people, accounts, emit });
     this.#desks = accounts.map((account) => new AccountDesk({ account, ...shared }));
   }
 
   close(): void {
     for (const desk of this.#desks) desk.close();
+    this.#people?.close();
   }
 
   snapshot() {
@@ -58,6 +62,8 @@ export class AccountHost implements BridgeHost {
       accounts: this.#desks.map((desk) => desk.view()),
       files: { choose, show: showFile !== undefined },
       storage: this.#storageView(),
+      contacts: this.#people?.contacts() ?? [],
+      presence: this.#people?.presence() ?? [],
       conversations: this.#book.views(),
     };
   }
@@ -122,6 +128,34 @@ export class AccountHost implements BridgeHost {
 
   dismissNotice({ accountId, peer, noticeId }: CheckedInput<'dismissNotice'>) {
     this.#desk(accountId).history.dismissNotice(peer, noticeId);
+    return {};
+  }
+
+  putContact(input: CheckedInput<'putContact'>) {
+    return this.#requirePeople().put(input);
+  }
+
+  removeContact({ contactId }: CheckedInput<'removeContact'>) {
+    this.#requirePeople().remove(contactId);
+    return {};
+  }
+
+  importContacts({ cards }: CheckedInput<'importContacts'>) {
+    return this.#requirePeople().import(cards);
+  }
+
+  exportContacts() {
+    return { cards: this.#requirePeople().export() };
+  }
+
+  listTrust({ address }: CheckedInput<'listTrust'>) {
+    return this.#requirePeople().trust(address);
+  }
+
+  setPresence(input: CheckedInput<'setPresence'>) {
+    const desk = this.#desk(input.accountId);
+    this.#requirePeople().setPresence(input);
+    this.#events.emit('host', { event: 'account', account: desk.view() });
     return {};
   }
 
@@ -233,13 +267,15 @@ export class AccountHost implements BridgeHost {
     return this.#desk(accountId).unregister();
   }
 
+  #requirePeople(): PeopleDesk {
+    if (this.#people === undefined) throw new BridgeFault('unavailable', 'There is no address book here.');
+    return this.#people;
+  }
+
   #storageView(): StorageView {
     const keeping = this.#profile?.store.keeping;
-    const own: StorageView =
-      keeping?.kept === 'encrypted'
-        ? { state: 'encrypted', octets: keeping.octets }
-        : { state: 'memory', reason: keeping?.reason ?? 'There is no place for messages here' };
-    return { ...own, ...this.#storage };
+    if (keeping?.kept === 'encrypted') return { ...this.#storage?.(), state: 'encrypted', octets: keeping.octets };
+    return this.#storage?.() ?? { state: 'memory', reason: keeping?.reason ?? 'There is no place for messages here' };
   }
 
   #requireMessage(key: { readonly accountId: string; readonly peer: string }, messageId: string): void {

@@ -5,9 +5,11 @@ import type {
   CallName,
   CallOutput,
   CheckedInput,
+  ContactView,
   ConversationView,
   FileView,
   MessageView,
+  PresenceViewOfPeer,
   Snapshot,
   StorageView,
 } from '../../contract/index.ts';
@@ -24,6 +26,8 @@ export type HostEvent =
       readonly conversation: string;
       readonly isGone: boolean;
     }
+  | { readonly event: 'contacts'; readonly contacts: readonly ContactView[] }
+  | { readonly event: 'presence'; readonly presence: PresenceViewOfPeer }
   | { readonly event: 'storage'; readonly storage: StorageView }
   | {
       readonly event: 'messageRemoved';

@@ -92,6 +92,11 @@ export function hasStoreKeyFile(folder: string): boolean {
   return readKeyFile(folder) !== undefined;
 }
 
+/** Whether a passphrase protects the key of the messages in a folder. @throws StoreError as `findStoreKey` */
+export function hasStorePassphrase(folder: string): boolean {
+  return readKeyFile(folder)?.passphrase !== undefined;
+}
+
 /** The key stays, only what protects it is new. @throws StoreError `wrong-key` for a wrong old passphrase */
 export async function changeStorePassphrase(folder: string, old: SecretBytes, fresh: SecretBytes): Promise<void> {
   const file = readKeyFile(folder);

@@ -148,6 +148,7 @@ class FakeAccount implements HostedAccount {
     this.asked.push(`resend ${id}`);
     return 'asked' as const;
   }
+  setContactReceipts() {}
   groupMembers() {
     return undefined;
   }

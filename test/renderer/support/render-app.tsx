@@ -26,7 +26,7 @@ export async function renderApp(script: Partial<Script> = {}, prepare: (host: Sc
       </AppProvider>
     </TextProvider>,
   );
-  await screen.findByText('Alice');
+  await screen.findAllByText(host.storage.state === 'encrypted' ? 'Alice' : /./);
   return { host, transport, user };
 }
 
