@@ -44,7 +44,7 @@ async function start(options: SippOptions): Promise<{ server: Sipp; alice: OurDe
 async function expectSuccess(server: Sipp, alice: OurDevice, calls = 1): Promise<void> {
   await alice.account.unregister();
   const outcome = await server.ended();
-  expect({ ...outcome, errors: server.errors }).toEqual({ code: 0, successful: calls, failed: 0, errors: '' });
+  expect({ ...outcome, errors: server.errors }).toEqual({ code: 0, successful: calls, failed: 0, errors: [] });
 }
 
 describe.skipIf(missing !== undefined)('our registration and SIPp', { timeout: 120_000 }, () => {
@@ -108,31 +108,6 @@ describe.skipIf(missing !== undefined)('our registration and SIPp', { timeout: 1
       await expectSuccess(server, alice);
     });
 
-    it('waits as long as 503 says, and registers then', async () => {
-      // Each REGISTER is a call of its own here: SIPp answers a call where it came from first, and the second comes from elsewhere.
-      const scenario = sipp.scenario(
-        [
-          sipp.receive('REGISTER', {
-            actions: [sipp.log('asked at [clock_tick]'), ...sipp.countFirst('requests', 'is_first')],
-            next: 'away',
-            test: 'is_first',
-          }),
-          sipp.grant([], { next: 'end' }),
-          sipp.label('away'),
-          sipp.respond(503, 'Service Unavailable', { headers: ['Retry-After: 2'] }),
-          sipp.label('end'),
-        ],
-        ['requests'],
-      );
-      const { server, alice } = await start({ scenario, transport, calls: 3, forgetsCalls: true });
-      expect(await alice.account.register()).toMatchObject({ state: 'failed', status: 503, willRetry: true });
-      await until(() => alice.registrations.at(-1)?.state === 'registered', 'it registers by itself', patience);
-      await expectSuccess(server, alice, 3);
-      // Slowness only makes it longer.
-      const [before = 0, after = 0] = server.log.map((line) => Number(/asked at (\d+)/.exec(line)?.[1]));
-      expect(after - before).toBeGreaterThanOrEqual(1_900);
-    });
-
     it('does not register with a server that answers 494 with a list to an account without TLS', async () => {
       const scenario = sipp.scenario([
         sipp.receive('REGISTER'),
@@ -149,5 +124,30 @@ describe.skipIf(missing !== undefined)('our registration and SIPp', { timeout: 1
       await expectSuccess(server, alice);
       expect(server.messages).not.toMatch(/Security-(Client|Verify)/);
     });
+  });
+
+  it('waits as long as 503 says, and registers then, over tcp', async () => {
+    // Each REGISTER is a call of its own here: SIPp answers a call where it came from first, and the second comes over another connection.
+    const scenario = sipp.scenario(
+      [
+        sipp.receive('REGISTER', {
+          actions: [sipp.log('asked at [clock_tick]'), ...sipp.countFirst('requests', 'is_first')],
+          next: 'away',
+          test: 'is_first',
+        }),
+        sipp.grant([], { next: 'end' }),
+        sipp.label('away'),
+        sipp.respond(503, 'Service Unavailable', { headers: ['Retry-After: 2'] }),
+        sipp.label('end'),
+      ],
+      ['requests'],
+    );
+    const { server, alice } = await start({ scenario, transport: 'tcp', calls: 3, forgetsCalls: true });
+    expect(await alice.account.register()).toMatchObject({ state: 'failed', status: 503, willRetry: true });
+    await until(() => alice.registrations.at(-1)?.state === 'registered', 'it registers by itself', patience);
+    await expectSuccess(server, alice, 3);
+    // Slowness only makes it longer.
+    const [before = 0, after = 0] = server.log.map((line) => Number(/asked at (\d+)/.exec(line)?.[1]));
+    expect(after - before).toBeGreaterThanOrEqual(1_900);
   });
 });

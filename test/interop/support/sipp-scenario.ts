@@ -11,6 +11,8 @@ export interface ReceiveOptions extends StepOptions {
   /** Something else may come, which a later step takes. */
   readonly optional?: boolean;
   readonly actions?: readonly string[];
+  /** It goes on at `label` when nothing has come for so long, which must not be the last step. */
+  readonly within?: { readonly milliseconds: number; readonly label: string };
 }
 
 export interface RespondOptions extends StepOptions {
@@ -25,12 +27,16 @@ export function scenario(steps: readonly string[], globals: readonly string[] = 
   return `<?xml version="1.0" encoding="UTF-8" ?>\n<scenario name="server">\n${shared}${steps.join('\n')}\n</scenario>\n`;
 }
 
-export function receive(method: string, { optional, actions = [], ...step }: ReceiveOptions = {}): string {
+export function receive(method: string, { optional, actions = [], within, ...step }: ReceiveOptions = {}): string {
   const may = optional === true ? ' optional="true"' : '';
-  return `<recv request="${method}"${may}${goOn(step)}>${acting(actions)}</recv>`;
+  const until = within === undefined ? '' : ` timeout="${within.milliseconds}" ontimeout="${within.label}"`;
+  return `<recv request="${method}"${may}${until}${goOn(step)}>${acting(actions)}</recv>`;
 }
 
-export function receiveResponse(status: number, { optional, actions = [], ...step }: ReceiveOptions = {}): string {
+export function receiveResponse(
+  status: number,
+  { optional, actions = [], ...step }: Omit<ReceiveOptions, 'within'> = {},
+): string {
   const may = optional === true ? ' optional="true"' : '';
   return `<recv response="${status}"${may}${goOn(step)}>${acting(actions)}</recv>`;
 }
@@ -48,7 +54,7 @@ export function respond(status: number, reason: string, options: RespondOptions 
 }
 
 export function send(text: string, { lost, ...step }: StepOptions & { readonly lost?: boolean } = {}): string {
-  return `<send${lost === true ? ' lost="100"' : ''}${goOn(step)}><![CDATA[\n\n${text}\n]]></send>`;
+  return `<send${lost === true ? ' lost="100"' : ''}${goOn(step)}><![CDATA[\n\n${text}]]></send>`;
 }
 
 export const label = (name: string): string => `<label id="${name}"/>`;
