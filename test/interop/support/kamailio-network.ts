@@ -16,6 +16,8 @@ export interface KamailioNetworkOptions {
   readonly algorithm: 'MD5' | 'SHA-256';
   /** MESSAGEs are challenged with 407 too. */
   readonly challengesMessages?: boolean;
+  /** The registrar writes the bodies of all MESSAGEs to its log, in hexadecimal. */
+  readonly logsBodies?: boolean;
   /** Edges in front of the registrar, as P-CSCFs that add Path with a flow token (RFC 5626); none: UEs go to the registrar itself. */
   readonly edges?: number;
   /** What starts its programs inside another network. */
@@ -132,8 +134,8 @@ modparam("tls", "tls_method", "TLSv1.2+")
 modparam("tls", "verify_certificate", 0)
 modparam("tls", "require_certificate", 0)
 modparam("nathelper|registrar", "received_avp", "$avp(RECEIVED)")
+modparam("xlog", "buf_size", 65536)
 modparam("tm", "failure_reply_mode", 3)
-modparam("tm", "fr_timer", 8000)
 `;
 }
 
@@ -170,7 +172,7 @@ const common = [
 function homeConfiguration(
   ports: AccessPorts,
   file: (name: string) => string,
-  { users, algorithm, challengesMessages = false, edges = 0 }: KamailioNetworkOptions,
+  { users, algorithm, challengesMessages = false, logsBodies = false, edges = 0 }: KamailioNetworkOptions,
 ): string {
   const modules = [...common, 'usrloc', 'registrar', 'path', 'auth', 'nathelper', 'xhttp', 'websocket'];
   const passwords = Object.entries(users)
@@ -178,6 +180,7 @@ function homeConfiguration(
     .join('\n');
   const hasEdges = edges > 0;
   return `${preamble(ports, file, modules)}
+modparam("tm", "fr_timer", 5000)
 modparam("auth", "nonce_count", 1)
 modparam("auth", "qop", "auth")
 modparam("auth", "algorithm", "${algorithm}")
@@ -223,6 +226,8 @@ request_route {
     if (!save("location")) sl_reply_error();
     exit;
   }
+  if (is_method("MESSAGE")) xlog("L_ALERT", "network-test MESSAGE $ci over $proto\n");
+${logsBodies ? '  if (is_method("MESSAGE")) xlog("L_ALERT", "network-test body $(rb{s.encode.hexa})\\n");' : ''}
   if (is_present_hf("Route")) loose_route();
   if ($fd != "${kamailioDomain}") {
     sl_send_reply("403", "Not Ours");
@@ -274,7 +279,7 @@ ${
     ? `
 event_route[tm:branch-failure:OUTBOUND] {
   if (($T_reply_code == 430) || ($T_reply_code == 408 && !t_branch_replied())) {
-    xlog("L_ALERT", "network-test next flow\n");
+    xlog("L_ALERT", "network-test next flow after $T_reply_code\n");
     unregister("location", "$tu", "$T_reply_ruid");
     if (t_next_contact_flow()) t_relay();
   }
@@ -295,6 +300,8 @@ function edgeConfiguration(ports: AccessPorts, file: (name: string) => string, h
   const modules = [...common, 'path', 'nathelper', 'xhttp', 'websocket'];
   return `${preamble(ports, file, modules)}
 modparam("path", "enable_r2", 1)
+# Longer than the registrar waits for one flow, which goes to the next one then.
+modparam("tm", "fr_timer", 20000)
 
 request_route {
   if (!mf_process_maxfwd_header("10")) {
@@ -331,6 +338,7 @@ request_route {
       exit;
     }
     if (!is_method("MESSAGE")) record_route();
+    xlog("L_ALERT", "network-test $rm $ci to a device\n");
     set_forward_no_connect();
     t_on_failure("FLOW");
     if (!t_relay()) sl_send_reply("430", "Flow Failed");
@@ -343,7 +351,8 @@ request_route {
 }
 
 failure_route[FLOW] {
-  if (t_branch_timeout() || !t_branch_replied()) t_reply("430", "Flow Failed");
+  # What the device itself answered goes back as it is; "replied" counts only what came before.
+  if (t_branch_timeout() && !t_branch_replied()) t_reply("430", "Flow Failed");
 }
 ${webSocket}`;
 }
