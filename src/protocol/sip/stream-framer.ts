@@ -22,6 +22,8 @@ export interface SipStreamFramerOptions {
 
 const CR = 0x0d;
 const LF = 0x0a;
+/** `C`, `L`, `c`, `l`: Content-Length or its short form. */
+const contentLengthBegins: ReadonlySet<number> = new Set([0x43, 0x4c, 0x63, 0x6c]);
 
 /**
  * Cuts a TCP or TLS byte stream into SIP messages by Content-Length in octets (RFC 3261 18.3).
@@ -104,6 +106,7 @@ export class SipStreamFramer {
   #bodyOctets(head: Uint8Array): number {
     const values = new Set<string>();
     for (const line of readLines(head, this.#limits.headerOctets).lines.slice(1)) {
+      if (!contentLengthBegins.has(line.bytes[0] ?? 0)) continue;
       const text = String.fromCharCode(...line.bytes.subarray(0, 64));
       const value = /^(?:content-length|l)[ \t]*:(.*)$/is.exec(text)?.[1];
       if (value !== undefined) values.add(value.trim());
