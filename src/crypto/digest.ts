@@ -1,9 +1,10 @@
-import { createHash, createHmac, createSecretKey } from 'node:crypto';
+import { createHash, createHmac, createSecretKey, hash } from 'node:crypto';
 
 type HashName = 'md5' | 'sha1' | 'sha256' | 'sha384' | 'sha512' | 'sha512-256';
 
 const digest = (name: HashName, bytes: Uint8Array): Uint8Array =>
-  Uint8Array.from(createHash(name).update(bytes).digest());
+  // In one call: a running hash costs several times as much for what is short.
+  Uint8Array.from(hash(name, bytes, 'buffer'));
 
 /** 16 octets. For SIP Digest with servers that know nothing better (RFC 7616); never for a signature. */
 export const md5 = (bytes: Uint8Array): Uint8Array => digest('md5', bytes);

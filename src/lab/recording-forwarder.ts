@@ -2,7 +2,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { SocketAddress } from '../engine/ports.ts';
 import { closeServer, listenOnLastingPort } from './loopback.ts';
 import { joinStreams } from './join-streams.ts';
-import { RecordedSocket } from './recorded-socket.ts';
+import { recordedStream } from './recorded-socket.ts';
 import type { WireRecorder } from './wire-recorder.ts';
 
 /** A port that passes connections on to another one and records their octets, for a server that brings its own TLS. */
@@ -46,7 +46,7 @@ export class RecordingForwarder {
       this.#sockets.add(one);
       one.once('close', () => this.#sockets.delete(one));
     }
-    const recorded = new RecordedSocket(socket, {
+    const recorded = recordedStream(socket, {
       fromUe: recorder.open('accessLeg', `${name} from UE`),
       toUe: recorder.open('accessLeg', `${name} to UE`),
     });

@@ -21,17 +21,16 @@ export class RecordedStream {
   /** May become more telling later, when the user of a connection is known. */
   label: string;
   readonly side: RecordedSide;
+  /** Whether anything becomes of what is recorded. */
+  readonly isKept: boolean;
   readonly chunks: Uint8Array[] = [];
   readonly #onRecord: (stream: RecordedStream, bytes: Uint8Array) => void;
 
-  constructor(
-    side: RecordedSide,
-    label: string,
-    onRecord: (stream: RecordedStream, bytes: Uint8Array) => void = () => undefined,
-  ) {
+  constructor(side: RecordedSide, label: string, onRecord?: (stream: RecordedStream, bytes: Uint8Array) => void) {
     this.side = side;
     this.label = label;
-    this.#onRecord = onRecord;
+    this.isKept = onRecord !== undefined;
+    this.#onRecord = onRecord ?? (() => undefined);
   }
 
   record(bytes: Uint8Array): void {
@@ -52,7 +51,7 @@ const defaultLimitOctets = 64 * 1024 * 1024;
  */
 export class WireRecorder {
   readonly #limit: number;
-  readonly #alsoTo: (stream: RecordedStream, bytes: Uint8Array) => void;
+  readonly #alsoTo: ((stream: RecordedStream, bytes: Uint8Array) => void) | undefined;
   /** Oldest first. An array with a moving start, because shifting a long array is slow. */
   #order: RecordedStream[] = [];
   #first = 0;
@@ -61,10 +60,7 @@ export class WireRecorder {
   #streams = new Set<RecordedStream>();
 
   /** @param limitOctets 0 records nothing. @param alsoTo gets everything besides, whatever the limit. */
-  constructor(
-    limitOctets = defaultLimitOctets,
-    alsoTo: (stream: RecordedStream, bytes: Uint8Array) => void = () => undefined,
-  ) {
+  constructor(limitOctets = defaultLimitOctets, alsoTo?: (stream: RecordedStream, bytes: Uint8Array) => void) {
     this.#limit = limitOctets;
     this.#alsoTo = alsoTo;
   }
@@ -74,6 +70,7 @@ export class WireRecorder {
   }
 
   open(side: RecordedSide, label: string): RecordedStream {
+    if (this.#limit === 0 && this.#alsoTo === undefined) return new RecordedStream(side, label);
     return new RecordedStream(side, label, (stream, bytes) => this.#record(stream, bytes));
   }
 
@@ -113,7 +110,7 @@ export class WireRecorder {
 
   #record(stream: RecordedStream, bytes: Uint8Array): void {
     if (bytes.length === 0) return;
-    this.#alsoTo(stream, bytes);
+    this.#alsoTo?.(stream, bytes);
     if (this.#limit === 0) return;
     stream.chunks.push(Uint8Array.from(bytes));
     this.#streams.add(stream);

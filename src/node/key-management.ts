@@ -14,7 +14,8 @@ export interface HttpsKeyManagementOptions {
 const rawMikeyVersion = 1;
 /** Before a server with the usual five seconds closes a connection that nobody uses. */
 const keptMilliseconds = 4_000;
-const keptConnections = 4;
+/** As many as the accounts of a device use at a time: what is not kept costs a handshake more than its question. */
+const keptConnections = 32;
 
 /**
  * Speaks to a KMS over HTTPS (profile 6.1). The server's certificate must prove its name; redirects are not followed. Connections are

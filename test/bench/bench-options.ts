@@ -12,7 +12,7 @@ export interface BenchOptions {
   readonly rounds: number;
   /** Sizes of the files of the memory part, in MiB. */
   readonly fileSizes: readonly number[];
-  /** MSRP messages of one run, and samples of a latency. */
+  /** MSRP messages of one run, a tenth of them as single messages, and samples of a latency. */
   readonly messages: number;
   /** Messages in the store that is searched; a tenth of them in the one whose opening is measured. */
   readonly stored: number;
@@ -35,9 +35,9 @@ export function benchUsage({ suites, parts }: BenchChoices): string {
     '  --size MIB       octets of a transfer, default 256',
     '  --rounds NUMBER  runs of which the best counts, default 3',
     '  --file-sizes MIB,...  files of the memory part, default 64,1024,4096',
-    '  --messages NUMBER  messages of a run, samples of a latency times ten, default 20000',
+    '  --messages NUMBER  messages of a run, samples of a latency and single messages times ten, default 20000',
     '  --stored NUMBER  messages in the store that is searched, a tenth of them in the one that is opened, default 1000000',
-    '  --profile FOLDER  the measured MSRP processes leave CPU profiles there',
+    '  --profile FOLDER  the measured processes of msrp and immediate leave CPU profiles there',
   ].join('\n');
 }
 

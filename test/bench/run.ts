@@ -1,6 +1,7 @@
 /* eslint-disable no-console -- prints its table */
 import { benchUsage, BenchUsageError, readBenchOptions, type BenchOptions } from './bench-options.ts';
 import { formatRow, type BenchRow } from './bench-row.ts';
+import { benchImmediate } from './immediate/immediate.ts';
 import { benchKms } from './kms/kms.ts';
 import { benchMessages } from './message.ts';
 import { benchMsrp, msrpParts } from './msrp/msrp.ts';
@@ -13,6 +14,7 @@ const suites: Readonly<Record<string, Suite>> = {
   message: benchMessages,
   kms: benchKms,
   store: benchStore,
+  immediate: benchImmediate,
 };
 const choices = { suites: Object.keys(suites), parts: msrpParts };
 

@@ -2,6 +2,7 @@ import { UserAgent, type Core, type Session, type URI, type UserAgentDelegate } 
 import { ProtocolError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
 import type { MsrpSessionDescriptionHandler } from './msrp-session-description-handler.ts';
+import { installParseOnce } from './parse-once.ts';
 import { installQuickGrammar } from './quick-grammar.ts';
 import { SipJsTransport, type SipJsTransportOptions } from './sipjs-transport.ts';
 import { hideTelUri } from './tel-uri.ts';
@@ -29,6 +30,7 @@ export interface SipJs {
 export function createSipJs(options: SipJsOptions): SipJs {
   const { account, contactUser, handlers } = options;
   installQuickGrammar();
+  installParseOnce();
   const userAgent = new UserAgent({
     uri: toUri(account.identity, 'sip.identity'),
     // It writes the name between quotes without escaping.

@@ -1,4 +1,4 @@
-import { Core, EmitterImpl, StateTransitionError, TransportState, type Emitter, type Transport } from 'sip.js';
+import { EmitterImpl, StateTransitionError, TransportState, type Core, type Emitter, type Transport } from 'sip.js';
 import { fromUtf8, utf8 } from '../../base/bytes.ts';
 import { describeError, ProtocolError } from '../../base/errors.ts';
 import { checkMandatoryHeaders, headerList } from '../../protocol/sip/headers.ts';
@@ -13,6 +13,7 @@ import type { EnginePorts, SipConnection, SipHop, SipProtocol } from '../ports.t
 import { openLink } from './links/open-link.ts';
 import type { SipLink } from './links/sip-link.ts';
 import { OutstandingRequests } from './outstanding-requests.ts';
+import { parseForSipJs } from './parse-once.ts';
 import { checkRequest, refusalOf } from './request-check.ts';
 import type { WireTranslation } from './wire-translation.ts';
 
@@ -139,10 +140,10 @@ export class SipJsTransport implements Transport {
     if (link === undefined) throw new Error('not connected');
     const { translation, secure, onLeaving, ports } = this.#options;
     const { localAddress, localPort } = link.connection;
-    const message = translation.outgoing(text, { host: localAddress, port: localPort });
+    const original = parseSipMessage(utf8(text));
+    const message = translation.outgoing(original, { host: localAddress, port: localPort });
     const isRequest = message.start.kind === 'request';
     if (isRequest) secure(message);
-    const original = parseSipMessage(utf8(text));
     this.#outstanding.sent(original);
     ports.log.log('debug', 'sip.sent', summary(message));
     if (isRequest) onLeaving(message);
@@ -200,8 +201,7 @@ export class SipJsTransport implements Transport {
       const translated = this.#options.translation.incoming(message);
       this.#options.inspect(translated, this.#outstanding.awaits(translated));
       const text = fromUtf8(serialiseSipMessage(translated));
-      const parsed = Core.Parser.parseMessage(text, this.#parserLog);
-      if (parsed === undefined) {
+      if (!parseForSipJs(text, this.#parserLog)) {
         throw new ProtocolError('malformed', 'not understood', { field: 'sip.message', hint: { sip: 400 } });
       }
       this.#outstanding.received(translated);

@@ -4,7 +4,6 @@ import { hmacSha256 } from '../../crypto/digest.ts';
 import { constantTimeEqual } from '../../crypto/constant-time.ts';
 import { formatVia, parseCSeq, parseVia } from '../../protocol/sip/headers.ts';
 import type { SipMessage } from '../../protocol/sip/message.ts';
-import { parseSipMessage } from '../../protocol/sip/message.ts';
 import { localAnswerHeader } from './outstanding-requests.ts';
 import { markBranch, unmarkBranch } from './branch-mark.ts';
 import { hideTelUri, hideTelUris, showTelUris } from './tel-uri.ts';
@@ -38,8 +37,9 @@ export class WireTranslation {
     this.#key = key;
   }
 
-  outgoing(text: string, local: LocalAddress): SipMessage {
-    const message = parseSipMessage(utf8(text));
+  /** @param original as SIP.js wrote it. */
+  outgoing(original: SipMessage, local: LocalAddress): SipMessage {
+    const message = original.clone();
     const { headers } = message;
     if (message.start.kind === 'request') {
       message.start = { ...message.start, uri: showTelUris(message.start.uri) };

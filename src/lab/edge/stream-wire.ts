@@ -2,12 +2,12 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket, type SecureContext } from 'node:tls';
 import { SipStreamFramer } from '../../protocol/sip/stream-framer.ts';
-import { RecordedSocket } from '../recorded-socket.ts';
+import { recordedStream } from '../recorded-socket.ts';
 import type { Flow, FlowWire } from './flow.ts';
 
 /** Messages over TCP or TLS, cut by Content-Length; pings get their pong (RFC 5626 3.5.1). */
 export function openStreamWire(flow: Flow, socket: Socket, secureContext: SecureContext | undefined): FlowWire {
-  const recorded = new RecordedSocket(socket, flow.tracks);
+  const recorded = recordedStream(socket, flow.tracks);
   const stream = secureContext === undefined ? recorded : layTls(recorded, secureContext);
   const framer = new SipStreamFramer({ side: 'server' });
   stream.on('data', (bytes: Buffer) => {

@@ -35,13 +35,20 @@ const forbiddenInText = /[\u0000-\u0008\u000a-\u001f\u007f]/;
 // eslint-disable-next-line no-control-regex
 const headerValue = /^(?:[^\\\u0000-\u0008\u000a-\u001f\u007f]|\\(?:[^\r\n]|$))*$/;
 
+interface HeaderField {
+  readonly name: string;
+  readonly value: string;
+  /** Worked out once: fields are looked for far more often than they are made. */
+  readonly comparable: string;
+}
+
 /** Header fields in wire order. Names match without case and in compact form; values carry no line ends. */
 export class SipHeaders {
-  #fields: { readonly name: string; readonly value: string }[] = [];
+  #fields: HeaderField[] = [];
 
   /** Every field in order, one entry per line, names as they were written. */
-  get fields(): readonly { readonly name: string; readonly value: string }[] {
-    return this.#fields;
+  get fields(): readonly Pick<HeaderField, 'name' | 'value'>[] {
+    return this.#fields.map(({ name, value }) => ({ name, value }));
   }
 
   /** The first value of that name; lists joined by commas are not split (see `splitHeaderList`). */
@@ -245,19 +252,19 @@ function formatStartLine(start: SipStartLine): string {
   return line;
 }
 
-function checkedField(name: string, value: string): { name: string; value: string } {
+function checkedField(name: string, value: string): HeaderField {
   if (!token.test(name) || !headerValue.test(value)) {
     throw new ProtocolError('local', 'not a header field', {
       field: 'sip.header',
       expected: 'token and printable text',
     });
   }
-  return { name, value };
+  return { name, value, comparable: comparableHeaderName(name) };
 }
 
-function matches(name: string): (field: { readonly name: string }) => boolean {
+function matches(name: string): (field: HeaderField) => boolean {
   const wanted = comparableHeaderName(name);
-  return (field) => comparableHeaderName(field.name) === wanted;
+  return ({ comparable }) => comparable === wanted;
 }
 
 function lineText(line: SipLine): string {
