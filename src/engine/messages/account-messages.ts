@@ -350,6 +350,8 @@ export class AccountMessages {
     // Strangers may begin a bounded number of conversations by what is not shown.
     const isKnown = messages.summary(peer) !== undefined;
     if (!isKnown && messages.conversations().length >= limits.refusedConversations) return undefined;
+    const { messages: last } = messages.page(peer, limits.refusalsTogether);
+    if (last.length === limits.refusalsTogether && last.every(({ state }) => state === 'refused')) return undefined;
     const message: ChatMessage = {
       id: randomId(ports.random, 12),
       conversation: peer,
