@@ -352,7 +352,7 @@ export class Account {
     this.events.emit('contactPolicy', { peer, policy });
     if (policy === 'require-e2e') this.#prefetch.want(peer);
     else this.#prefetch.unwant(peer);
-    this.#messages.outbox.raise(peer, this.#policies.policyFor(peer), this.#policies.agreedLevel(peer));
+    this.#messages.raise(peer);
     this.#sessions.enforcePolicy(peer);
   }
 

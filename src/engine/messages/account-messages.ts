@@ -1,4 +1,5 @@
 import { concatBytes, utf8 } from '../../base/bytes.ts';
+import { describeError } from '../../base/errors.ts';
 import type { Events } from '../../base/events.ts';
 import type { Policy } from '../../base/protection-level.ts';
 import { randomId } from '../../base/random.ts';
@@ -35,6 +36,7 @@ import { AccountHistory } from './account-history.ts';
 import { Arrivals } from './arrivals.ts';
 import { ImmediateMessages } from './immediate-messages.ts';
 import { MessageCarrier, noListService } from './message-carrier.ts';
+import { raisePromises } from './raise-promises.ts';
 
 export interface AccountMessagesOptions {
   readonly ports: EnginePorts;
@@ -187,7 +189,10 @@ export class AccountMessages {
         ? {}
         : { recipients: recipients.map(({ address }) => ({ address, state: 'queued' }) as const) }),
     };
-    const outcome = await this.#send(again, policy);
+    const outcome = await this.#send(again, policy).catch((error: unknown) => {
+      this.#putBack(message);
+      throw error;
+    });
     return outcome.outcome === 'offered' ? undefined : (outcome.message ?? again);
   }
 
@@ -207,6 +212,13 @@ export class AccountMessages {
     const states = others.map((address) => ({ address, state: 'queued' }) as const);
     const message = { ...this.#written({ peer, text, way: 'message', policy: demanded }), id, recipients: states };
     return this.#send(message, demanded);
+  }
+
+  /** A policy for a contact was set: what waits for it, or for a group that it is in, promises no less from now on. */
+  raise(peer: string): void {
+    const { policies, self } = this.#options;
+    const { groups } = this.immediate;
+    raisePromises(peer, { outbox: this.outbox, groups, policies, self });
   }
 
   /** The registration is there, or keys can be had again: takes up what waits. */
@@ -311,6 +323,18 @@ export class AccountMessages {
     }
     const waits = latest.state === 'queued' || latest.state === 'sent';
     return { outcome: waits ? 'waiting' : 'sent', message: latest };
+  }
+
+  /** It could not be taken up again: what the user wrote stays there. */
+  #putBack(message: ChatMessage): void {
+    const { ports, events } = this.#options;
+    if (this.history.get(message.id) !== undefined) return;
+    try {
+      this.#account.messages.add(message);
+      events.emit('messageState', message);
+    } catch (error) {
+      ports.log.log('error', 'message.not-put-back', { reason: describeError(error) });
+    }
   }
 
   #written({ peer, text, way }: TextOrder): Omit<ChatMessage, 'id'> {
