@@ -346,7 +346,7 @@ export class Account {
     this.#policies.setPolicy(peer, policy);
     this.events.emit('contactPolicy', { peer, policy });
     this.#keys.follow(peer, policy);
-    this.#messages.outbox.raise(peer, this.#policies.policyFor(peer), this.#policies.agreedLevel(peer));
+    this.#messages.raise(peer);
     this.#sessions.enforcePolicy(peer);
   }
 

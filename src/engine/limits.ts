@@ -66,6 +66,8 @@ export const limits = {
   sessionMessagesUnderWay: 32,
   /** How long a Message-ID is remembered at least, so that nothing is shown twice: longer than any device tries to send. */
   rememberedMessageMilliseconds: 31 * 24 * 3_600_000,
+  /** The same for a request that names no Message-ID: longer than any server repeats one. */
+  rememberedRequestMilliseconds: 24 * 3_600_000,
   sessionEndMilliseconds: 5_000,
   stopMilliseconds: 8_000,
   sessionsPerAccount: 64,
@@ -157,7 +159,13 @@ export const limits = {
   /** A clock that differs from the KMS's by more is told to the user. */
   clockReportMilliseconds: 2 * 60_000,
   replayEntries: 20_000,
-  undecryptableMessages: 100,
+  /** Sealed messages that are being opened at a time, of all senders and of one. */
+  undecryptableMessages: 400,
+  undecryptableOfOne: 100,
+  /** Sealed messages for which the key server refused the key, kept in case that it gives it later. */
+  sealedMessages: 200,
+  /** Refusals that stand one after another in a conversation, with nothing between them. */
+  refusalsTogether: 50,
   /** Contacts for whom tickets are kept ready, how many are asked for at a time, and the mean gap between two. */
   prefetchedContacts: 1_500,
   prefetchesAtOnce: 2,

@@ -71,8 +71,12 @@ describe('the memory against replay', () => {
       await receive(message);
       await settle();
     }
-    expect(bob.received).toMatchObject([{ state: 'undecryptable' }, { state: 'undecryptable' }]);
-    expect(bob.refused).toEqual([]);
+    // Told from a copy by its octets alone: its MAC is not its own.
+    expect(bob.received).toMatchObject([{ state: 'undecryptable' }]);
+    expect(bob.refused).toMatchObject([{ refusal: { code: 'replayed' } }]);
+    await receive(await genuine());
+    await settle();
+    expect(bob.received.at(-1)).toMatchObject({ text, level: 'e2e' });
   });
 
   test('does not take a genuine message for a copy of a forged one that has its MAC', async () => {
@@ -91,6 +95,23 @@ describe('the memory against replay', () => {
     expect(bob.received.at(-1)).toMatchObject({ text, state: 'received', level: 'e2e' });
   });
 
+  test('does not drop a genuine message while a forged one that has its MAC waits for the KMS', async () => {
+    const message = await genuine();
+    const [mikey, cms] = decodeMultipart(parseMediaType(message.contentType), message.body).map((part) => part.body);
+    const { header, payloads } = decodeMessage(mikey ?? new Uint8Array());
+    const changed = payloads.map((payload) =>
+      payload.payload === 'RANDR' ? { ...payload, value: new Uint8Array(32) } : payload,
+    );
+    world.kms.fault = 'down';
+    await receive({ to: bobUri, ...multipart(encodeMessage({ header, payloads: changed }), cms ?? new Uint8Array()) });
+    await receive(message);
+    await settle();
+    await world.kmsReturns();
+    for (let turn = 0; turn < 4; turn++) await settle();
+    const shown = bob.account.conversations().flatMap(({ messages }) => messages);
+    expect(shown.filter((one) => one.state === 'received')).toMatchObject([{ text, level: 'e2e' }]);
+  });
+
   test('knows a copy that comes while the first is still being opened, or waits for the KMS', async () => {
     const message = await genuine();
     world.kms.fault = 'down';
@@ -106,13 +127,13 @@ describe('the memory against replay', () => {
 
   test('bounds how many messages are opened at a time, and tells the network to come again', async () => {
     const messages: Awaited<ReturnType<typeof genuine>>[] = [];
-    for (let count = 0; count < limits.undecryptableMessages + 2; count++) messages.push(await genuine(`m${count}`));
+    for (let count = 0; count < limits.undecryptableOfOne + 2; count++) messages.push(await genuine(`m${count}`));
     world.kms.fault = 'silent';
     const statuses: number[] = [];
     for (const message of messages) void receive(message).then((status) => statuses.push(status));
     await settle();
     // What is kept as it came is answered, whether or not it can be opened yet.
-    const answered = Array<number>(limits.undecryptableMessages).fill(200);
+    const answered = Array<number>(limits.undecryptableOfOne).fill(200);
     expect(statuses.sort()).toEqual([...answered, 503, 503]);
     expect(world.kms.resolves).toBe(limits.kmsExchangesAtOnce);
   });

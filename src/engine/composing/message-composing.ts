@@ -117,7 +117,7 @@ export class MessageComposing {
     const partner = this.#partners.get(peer);
     const now = ports.clock.now();
     if (partner === undefined || this.#stopped || !abilities.takes(peer, 'composing')) return;
-    if (status.state === 'active' && now < partner.toldAt + limits.composingGapMilliseconds) {
+    if (status.state === 'active' && Math.abs(now - partner.toldAt) < limits.composingGapMilliseconds) {
       // As if nothing had been typed: the next key tells it.
       partner.exchange.sent();
       return;
@@ -135,15 +135,16 @@ export class MessageComposing {
   }
 
   async #send(peer: string, policy: Policy, status: ComposingStatus): Promise<SipReply | undefined> {
-    const { ports, self, contents } = this.#options;
+    const { ports, self, contents, userAgent } = this.#options;
     const messageId = composingIdPrefix + randomId(ports.random, 12);
     const envelope = { from: self, to: [peer], at: ports.clock.now(), messageId };
     const message = { recipient: peer, messageId, content: writeComposingContent(envelope, status) };
+    const { level } = signallingProtection(userAgent.flow, ports.clock.now());
     switch (this.#wayOf(peer, policy)) {
       case 'sealed':
         return (await contents.sealed(message)).reply;
       case 'signalling':
-        return contents.bySignalling(message);
+        return contents.bySignalling(message, level);
       case undefined:
         return undefined;
     }

@@ -1,6 +1,11 @@
 import type { ChatMessage } from '../chat-message.ts';
 import { limits } from '../limits.ts';
+import { awaitedDisplayNote } from '../receipts/message-receipts.ts';
 import type { AccountStore, ConversationSummary, MessagePage, SearchPage, SearchQuery, Store } from '../store/index.ts';
+import { resendNotes } from './resends.ts';
+
+/** Notes whose key begins with the id of a message. */
+const notesByMessage = [awaitedDisplayNote, ...resendNotes] as const;
 
 export interface AccountHistoryOptions {
   readonly accountId: string;
@@ -56,7 +61,9 @@ export class AccountHistory {
     const { account, giveUp } = this.#options;
     const takenBack = giveUp(id);
     account.sealed.remove(id);
-    return account.messages.remove(id) ?? takenBack;
+    const removed = account.messages.remove(id) ?? takenBack;
+    this.#forgetNotes(id);
+    return removed;
   }
 
   /** Returns how many messages went, besides those that waited. */
@@ -66,6 +73,18 @@ export class AccountHistory {
     for (const { id } of account.sealed.list()) {
       if (account.messages.get(id)?.conversation === peer) account.sealed.remove(id);
     }
-    return account.messages.removeConversation(peer);
+    const removed = account.messages.removeConversation(peer);
+    const noted = notesByMessage.flatMap((kind) => account.notes.list(kind)).map(({ key }) => key.split(' ')[0] ?? '');
+    for (const id of new Set(noted)) if (account.messages.get(id) === undefined) this.#forgetNotes(id);
+    return removed;
+  }
+
+  /** What stands beside a message goes with it: what its sender wants to be told, with its subject, and how often it was asked for. */
+  #forgetNotes(id: string): void {
+    const { notes } = this.#options.account;
+    for (const kind of notesByMessage) {
+      notes.delete(kind, id);
+      for (const { key } of notes.list(kind, `${id} `)) notes.delete(kind, key);
+    }
   }
 }

@@ -1,4 +1,5 @@
 import { concatBytes, utf8 } from '../../base/bytes.ts';
+import { describeError } from '../../base/errors.ts';
 import type { Events } from '../../base/events.ts';
 import type { Policy } from '../../base/protection-level.ts';
 import { randomId } from '../../base/random.ts';
@@ -35,6 +36,7 @@ import { AccountHistory } from './account-history.ts';
 import { Arrivals } from './arrivals.ts';
 import { ImmediateMessages } from './immediate-messages.ts';
 import { MessageCarrier, noListService } from './message-carrier.ts';
+import { raisePromises } from './raise-promises.ts';
 
 export interface AccountMessagesOptions {
   readonly ports: EnginePorts;
@@ -186,7 +188,10 @@ export class AccountMessages {
       id,
       ...(recipients === undefined ? {} : { recipients }),
     };
-    const outcome = await this.#send(again, policy);
+    const outcome = await this.#send(again, policy).catch((error: unknown) => {
+      this.#putBack(message);
+      throw error;
+    });
     return outcome.outcome === 'offered' ? undefined : (outcome.message ?? again);
   }
 
@@ -213,6 +218,13 @@ export class AccountMessages {
     const { self, config } = this.#options;
     if (config.messages?.listService === undefined) throw noListService();
     return this.immediate.groups.remember([...groupRecipients(recipients, self), self]);
+}
+
+  /** A policy for a contact was set: what waits for it, or for a group that it is in, promises no less from now on. */
+  raise(peer: string): void {
+    const { policies, self } = this.#options;
+    const { groups } = this.immediate;
+    raisePromises(peer, { outbox: this.outbox, groups, policies, self });
   }
 
   /** The registration is there, or keys can be had again: takes up what waits. */
@@ -319,6 +331,18 @@ export class AccountMessages {
     return { outcome: waits ? 'waiting' : 'sent', message: latest };
   }
 
+  /** It could not be taken up again: what the user wrote stays there. */
+  #putBack(message: ChatMessage): void {
+    const { ports, events } = this.#options;
+    if (this.history.get(message.id) !== undefined) return;
+    try {
+      this.#account.messages.add(message);
+      events.emit('messageState', message);
+    } catch (error) {
+      ports.log.log('error', 'message.not-put-back', { reason: describeError(error) });
+    }
+  }
+
   #written({ peer, text, way }: TextOrder): Omit<ChatMessage, 'id'> {
     const { ports, self } = this.#options;
     return {
@@ -365,6 +389,8 @@ export class AccountMessages {
     // Strangers may begin a bounded number of conversations by what is not shown.
     const isKnown = messages.summary(peer) !== undefined;
     if (!isKnown && messages.conversations().length >= limits.refusedConversations) return undefined;
+    const { messages: last } = messages.page(peer, limits.refusalsTogether);
+    if (last.length === limits.refusalsTogether && last.every(({ state }) => state === 'refused')) return undefined;
     const message: ChatMessage = {
       id: randomId(ports.random, 12),
       conversation: peer,

@@ -86,11 +86,12 @@ export class Arrivals {
    * @throws StoreError
    */
   async change(id: string, arrival: Arrival, together: KeptWith = {}): Promise<Kept> {
-    const { store, onChanged } = this.#options;
+    const { ports, store, onChanged } = this.#options;
     const kept = store.transaction((): Kept => {
       const isReadable = arrival.problem === undefined;
       if (isReadable && this.#isCopy(arrival, together)) return { outcome: 'copy' };
-      if (isReadable && this.#remember(arrival, together) === 'full') return { outcome: 'full' };
+      if (isReadable && store.seen.isFull(ports.clock.now())) return { outcome: 'full' };
+      if (isReadable) this.#remember(arrival, together);
       const { text, level, evidence, problem, messageId } = arrival;
       const changed = store.messages.change(id, {
         text,
@@ -163,14 +164,24 @@ export class Arrivals {
   }
 
   /** What stands there as unreadable, by the id that its sender gave it in clear: it was sent again. */
-  #unreadableCopyOf({ peer, conversation = peer, messageId, problem, sentTo }: Arrival): ChatMessage | undefined {
+  #unreadableCopyOf({
+    peer,
+    conversation = peer,
+    messageId,
+    problem,
+    sentTo,
+    evidence,
+  }: Arrival): ChatMessage | undefined {
     if (messageId === undefined || problem !== undefined || sentTo !== undefined) return undefined;
+    // That id stood there in clear: whoever read it could claim it for something in clear, and the true one would be gone.
+    if (evidence.kind !== 'message-psk-mime') return undefined;
     const { messages } = this.#options.store;
     // Nobody could tell that it was for a group before it could be read.
     for (const place of new Set([conversation, peer])) {
       const found = messages.find(place, 'in', messageId);
-      if (found?.state === 'undecryptable' && found.from === peer && place === conversation) return found;
-      if (found?.state === 'undecryptable' && found.from === peer) messages.remove(found.id);
+      if (found?.state !== 'undecryptable' || found.from !== peer || found.imported !== undefined) continue;
+      if (place === conversation) return found;
+      messages.remove(found.id);
     }
     return undefined;
   }
@@ -180,16 +191,17 @@ export class Arrivals {
     if (messageId === undefined || problem !== undefined) return undefined;
     const shown = this.#options.store.messages.find(conversation, 'in', messageId);
     if (shown?.state !== 'received' || shown.text !== text || isAtLeast(shown.level, level)) return undefined;
-    return shown;
+    // In a group another one may have written it, and an export is nobody's word: what proves this proves nothing of those.
+    return shown.from === peer && shown.imported === undefined ? shown : undefined;
   }
 
-  #remember({ peer, level, messageId, problem }: Arrival, { seen, rememberUntil }: KeptWith): 'known' | 'full' {
+  #remember({ peer, level, messageId, problem }: Arrival, { seen, rememberUntil }: KeptWith): void {
     const { ports, store } = this.#options;
     const now = ports.clock.now();
-    if (seen !== undefined && store.seen.add(seen.key, seen.until, now) === 'full') return 'full';
-    if (messageId === undefined || problem !== undefined) return 'known';
+    if (seen !== undefined) store.seen.add(seen.key, seen.until, now);
+    if (messageId === undefined || problem !== undefined) return;
     const until = rememberUntil ?? now + limits.rememberedMessageMilliseconds;
-    return store.seen.add(textKey(level, peer, messageId), until, now) === 'full' ? 'full' : 'known';
+    store.seen.add(textKey(level, peer, messageId), until, now);
   }
 
   #message(way: MessageWay, arrival: Arrival): ChatMessage {

@@ -1,3 +1,4 @@
+import { isAtLeast, type ProtectionLevel } from '../../base/protection-level.ts';
 import { identityText, type GrantedTicket } from '../../protocol/mikey/index.ts';
 import type { MimeEntity } from '../../protocol/mime/index.ts';
 import { profile } from '../../protocol/profile.ts';
@@ -11,6 +12,7 @@ import type { SipReply, SipUserAgent } from '../sip/index.ts';
 import type { TextContent } from '../text-content.ts';
 import { ticketEvidence } from '../tickets/ticket-evidence.ts';
 import type { TicketService } from '../tickets/ticket-service.ts';
+import { signallingProtection } from './signalling-level.ts';
 import { Turns } from './turns.ts';
 
 export interface ContentSenderOptions {
@@ -86,9 +88,26 @@ export class ContentSender {
     return { reply, evidence };
   }
 
-  /** By the signalling connection as it is: who asks for it has judged that this will do. @throws RefusalError */
-  bySignalling(message: ContentToSend): Promise<SipReply> {
-    return this.#request(message, message.content, {}, undefined);
+  /**
+   * By the signalling connection: who asks for it has judged that this will do as it was at `level`.
+   * @throws RefusalError, where the connection is a weaker one when the message could leave
+   */
+  bySignalling(message: ContentToSend, level: ProtectionLevel): Promise<SipReply> {
+    const leaving = async (): Promise<void> => {
+      this.#requireFlow(level);
+      await message.leaving?.(undefined);
+      this.#requireFlow(level);
+    };
+    return this.#request({ ...message, leaving }, message.content, {}, undefined);
+  }
+
+  /** Between judgement and departure the message waited: for its turn, for the disk. */
+  #requireFlow(level: ProtectionLevel): void {
+    const { userAgent, ports } = this.#options;
+    if (isAtLeast(signallingProtection(userAgent.flow, ports.clock.now()).level, level)) return;
+    throw refuse('connection-lost', 'message', {
+      happened: 'The connection was replaced by a less protected one before the message could leave',
+    });
   }
 
   async #request(

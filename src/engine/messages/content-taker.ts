@@ -4,14 +4,14 @@ import type { ChatMessage } from '../chat-message.ts';
 import type { MessageComposing } from '../composing/message-composing.ts';
 import type { Groups } from '../groups/group.ts';
 import type { MessageContent } from '../message-content.ts';
-import { acceptsIncoming } from '../policy.ts';
+import { acceptsIncoming, strictest } from '../policy.ts';
 import type { MessageReceipts } from '../receipts/message-receipts.ts';
 import type { OwedReceipts } from '../receipts/owed-receipts.ts';
 import type { ToldReceipts } from '../receipts/told-receipts.ts';
 import { refusal, type Refusal } from '../refusal.ts';
 import type { AccountStore } from '../store/index.ts';
 import type { Arrival, Arrivals, KeptWith } from './arrivals.ts';
-import { placeOf, type OpenedContent } from './opened-content.ts';
+import { placeOf, type OpenedContent, type Place } from './opened-content.ts';
 
 export interface ContentTakerOptions {
   readonly clock: Clock;
@@ -76,14 +76,14 @@ export class ContentTaker {
     const { peer, level, sealed, isHonest, isSenderSure, recipients } = opened;
     const isOwnCopy = peer === self && isSenderSure && isHonest && recipients.some((recipient) => recipient !== self);
     const answered = { peer, content, level, sealed, isHonest, recipients: recipients.length };
-    const problem = isOwnCopy ? undefined : this.#problemOf(opened);
+    const place = placeOf(opened, isOwnCopy);
+    const problem = this.#problemOf(opened, isOwnCopy ? this.#demandedIn(place) : this.#options.policyFor(peer));
     if (problem !== undefined) {
       if (keeping.id !== undefined) store.sealed.remove(keeping.id);
       return { outcome: 'refused', problem };
     }
     // The network may copy to this device too what this device has sent.
     if (isOwnCopy && store.messages.get(content.messageId ?? '')?.direction === 'out') return { outcome: 'copy' };
-    const place = placeOf(opened, isOwnCopy);
     const arrival: Arrival = {
       ...(keeping.id === undefined ? {} : { id: keeping.id }),
       peer,
@@ -122,12 +122,17 @@ export class ContentTaker {
   }
 
   /** Why a text that can be read is not shown: who sent it is in doubt, or it is too weakly protected, where the policy allows none. */
-  #problemOf({ peer, level, evidence, sealed }: OpenedContent): Refusal | undefined {
-    const required = this.#options.policyFor(peer);
+  #problemOf({ level, evidence, sealed }: OpenedContent, required: Policy): Refusal | undefined {
     if (acceptsIncoming(required, level)) return undefined;
     const isProven = evidence.kind === 'message-psk-mime' && evidence.origin === 'proven';
     const happened = sealed ? { happened: isProven ? namesAnother : originUnproven } : {};
     return refusal('policy-not-met', 'received', { ...happened, reached: level, required });
+  }
+
+  /** What we are said to have written in a conversation has to prove what it demands: else others speak in our name there. */
+  #demandedIn({ conversation, members }: Place): Policy {
+    const { self, policyFor } = this.#options;
+    return strictest((members ?? [conversation]).filter((member) => member !== self).map(policyFor));
   }
 
   #takeNotification({ peer, content, level, isHonest, isSenderSure }: OpenedContent, kind: MessageContent): void {

@@ -1,12 +1,14 @@
+import { concatBytes, utf8 } from '../../base/bytes.ts';
 import { describeError, ProtocolError } from '../../base/errors.ts';
 import { isAtLeast, type ProtectionLevel } from '../../base/protection-level.ts';
+import { sha256 } from '../../crypto/digest.ts';
 import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
 import { limits } from '../limits.ts';
 import { readMessageContent } from '../message-content.ts';
 import type { EnginePorts } from '../ports.ts';
 import { refusal, type Refusal } from '../refusal.ts';
 import type { IncomingMessage } from '../sip/index.ts';
-import { tooManyToTell, type ContentTaker, type Taken } from './content-taker.ts';
+import { tooManyToTell, type ContentTaker, type Keeping, type Taken } from './content-taker.ts';
 import { readMessageBody, type MessageBody } from './message-body.ts';
 import { claimedRecipients, type OpenedContent } from './opened-content.ts';
 import type { SealedArrivals } from './sealed-arrivals.ts';
@@ -56,7 +58,7 @@ export class MessageReceiver {
     // What came before from the same sender, and is being opened still, is shown first.
     const turn = this.#options.turns.take(opened.peer);
     void turn.before
-      .then(() => this.#options.taker.take(opened))
+      .then(() => this.#options.taker.take(opened, this.#seenAs(message, opened)))
       .then((taken) => this.#answer(message, opened.peer, taken))
       .catch((error: unknown) => {
         // Not kept: whoever sent it, or the network on the way, still has it and may try again.
@@ -86,6 +88,15 @@ export class MessageReceiver {
       // Bare text names nobody: then the request itself says to whom it went.
       recipients: recipients.length > 0 ? recipients : claimedRecipients({ ...content, to: [message.to] }, []),
     };
+  }
+
+  /** What names no Message-ID is told from a copy by the request: the same one may come over two flows, or after a restart. */
+  #seenAs(message: IncomingMessage, { peer, content }: OpenedContent): Keeping {
+    const cseq = message.header('CSeq') ?? '';
+    if (content.messageId !== undefined || message.callId === '' || cseq === '') return {};
+    const request = [peer, message.callId, cseq, message.header('From') ?? '', message.contentType].join('\n');
+    const key = sha256(concatBytes(utf8(`request ${request}\n`), sha256(message.body)));
+    return { seen: { key, until: this.#options.ports.clock.now() + limits.rememberedRequestMilliseconds } };
   }
 
   #answer(message: IncomingMessage, peer: string, taken: Taken): void {

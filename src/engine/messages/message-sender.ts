@@ -117,28 +117,34 @@ export class MessageSender {
     const isBare = list === undefined && !abilities.takes(peer, 'cpim');
     if (isBare && isAgain) throw copyUntold();
     const told = (): Promise<void> => leaving({ level, evidence });
-    let reply = await this.#request(message, isBare ? plainText(text) : this.#envelope(message), told);
+    let reply = await this.#request(message, isBare ? plainText(text) : this.#envelope(message), level, told);
     if (reply.status === 415 && !isBare && list === undefined) {
       // A peer without CPIM gets the bare text: the same protection, less envelope. It is durable that it takes no other
       // before the bare one leaves: after a crash that one cannot be told from a copy.
       abilities.noteRefusal(peer, 'cpim');
-      reply = await this.#request(message, plainText(text), told);
+      reply = await this.#request(message, plainText(text), level, told);
       if (reply.status === 415) abilities.forget(peer, 'cpim');
     }
     if (!isAccepted(reply)) throw refusalOf(reply, list);
     return { messageId, level, evidence };
   }
 
-  #request({ peer, messageId, list }: TextToPeer, content: TextContent, leaving: () => Promise<void>) {
+  #request(
+    { peer, messageId, list }: TextToPeer,
+    content: TextContent,
+    level: ProtectionLevel,
+    leaving: () => Promise<void>,
+  ): Promise<SipReply> {
     const { contents, ports } = this.#options;
-    if (list === undefined) return contents.bySignalling({ recipient: peer, messageId, content, leaving });
-    return contents.bySignalling({
+    if (list === undefined) return contents.bySignalling({ recipient: peer, messageId, content, leaving }, level);
+    const message = {
       recipient: list.service,
       messageId,
       content: withRecipientList(content, list.recipients, ports.random),
       headers: listRequestHeaders,
       leaving,
-    });
+    };
+    return contents.bySignalling(message, level);
   }
 
   #envelope({ peer, text, messageId, at, list, audience = [peer] }: TextToPeer): TextContent {

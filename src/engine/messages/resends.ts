@@ -18,6 +18,8 @@ export interface ResendsOptions {
 
 const answered = 'resent';
 const asked = 'resend-asked';
+/** Kinds of notes whose keys begin with the id of a message. */
+export const resendNotes = [answered, asked] as const;
 
 /** Messages that could not be read are sent again: what is asked of us, and what we ask of others; each a few times only. */
 export class Resends {

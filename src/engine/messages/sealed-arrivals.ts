@@ -1,24 +1,23 @@
-import { toHex } from '../../base/bytes.ts';
+import { concatBytes, toHex, utf8 } from '../../base/bytes.ts';
 import { describeError, ProtocolError } from '../../base/errors.ts';
 import { randomId } from '../../base/random.ts';
 import { sha256 } from '../../crypto/digest.ts';
 import { profile } from '../../protocol/profile.ts';
 import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
-import { composingIdPrefix } from '../composing/message-composing.ts';
-import { limits } from '../limits.ts';
 import type { EnginePorts } from '../ports.ts';
 import { readProtectedMessage, type ReceivedMessage } from '../psk-mime/index.ts';
-import { receiptIdPrefix } from '../receipts/owed-receipts.ts';
 import { refusal, type Refusal } from '../refusal.ts';
 import type { IncomingMessage } from '../sip/index.ts';
 import type { AccountStore, SealedMessage } from '../store/index.ts';
 import { replayKey } from '../tickets/replay-key.ts';
 import type { TicketService } from '../tickets/ticket-service.ts';
-import type { Arrival, Arrivals } from './arrivals.ts';
+import type { Arrivals } from './arrivals.ts';
 import { namesAnother, tooManyToTell, type ContentTaker } from './content-taker.ts';
 import { Decryptor, type Decrypted } from './decryptor.ts';
 import { placeOf, readersOf } from './opened-content.ts';
+import { SealedPlaces } from './sealed-places.ts';
 import type { Turns } from './turns.ts';
+import { isAside, unreadArrival } from './unread-arrival.ts';
 
 export interface SealedArrivalsOptions {
   readonly ports: EnginePorts;
@@ -36,7 +35,10 @@ interface Sealed {
   /** In the store of what is sealed, and of the message that it becomes. */
   readonly id: string;
   readonly received: ReceivedMessage;
+  /** Of the replay cache: for what was opened. */
   readonly key: Uint8Array;
+  /** What tells these very octets from others, while nothing in them is proven. */
+  readonly octets: string;
   /** Who the network says it is from, as it says it and in its one form. */
   readonly asserted: string;
   readonly peer: string;
@@ -51,12 +53,12 @@ const endedTicket = 'The key of the message had ended before it came, and no ser
 export class SealedArrivals {
   readonly #options: SealedArrivalsOptions;
   readonly #decryptor: Decryptor;
-  /** By replay key. */
-  readonly #opening = new Map<string, string>();
+  readonly #places: SealedPlaces;
 
   constructor(options: SealedArrivalsOptions) {
     this.#options = options;
     this.#decryptor = new Decryptor(options.ports, options.tickets);
+    this.#places = new SealedPlaces(options.store.sealed);
   }
 
   /** @throws ProtocolError whose SIP hint is the answer. */
@@ -72,18 +74,20 @@ export class SealedArrivals {
     if (received === undefined) return;
     const key = keyOf(received);
     const asserted = message.assertedIdentity ?? message.from;
-    void this.#take(message, { id: '', received, key, asserted, peer }).catch((error: unknown) => {
-      // Not kept: whoever sent it, or the network on the way, still has it and may try again.
-      this.#options.ports.log.log('error', 'message.not-kept', { reason: describeError(error) });
-      message.respond(503, { headers: { 'Retry-After': '60' } });
-    });
+    void this.#take(message, { id: '', received, key, octets: octetsOf(peer, message.body), asserted, peer }).catch(
+      (error: unknown) => {
+        // Not kept: whoever sent it, or the network on the way, still has it and may try again.
+        this.#options.ports.log.log('error', 'message.not-kept', { reason: describeError(error) });
+        message.respond(503, { headers: { 'Retry-After': '60' } });
+      },
+    );
   }
 
   /** What an earlier run of the program could not open, or what could not be opened until now for want of a key. */
   resume(): void {
     const { store, tickets, ports } = this.#options;
     if (!tickets.configured) return;
-    const underWay = new Set(this.#opening.values());
+    const underWay = this.#places.opening();
     for (const kept of store.sealed.list()) {
       if (underWay.has(kept.id)) continue;
       try {
@@ -117,10 +121,10 @@ export class SealedArrivals {
 
   async #take(message: IncomingMessage, arrived: Sealed): Promise<void> {
     const { ports, store, tickets, onRefused } = this.#options;
-    const { received, key, peer, asserted } = arrived;
+    const { received, key, octets, peer, asserted } = arrived;
     const now = tickets.now();
-    const isCopy = this.#opening.has(toHex(key)) || store.seen.has(key, now);
-    if (!isCopy && (this.#opening.size >= limits.undecryptableMessages || store.seen.isFull(now))) {
+    const isCopy = this.#places.has(octets) || store.seen.has(key, now);
+    if (!isCopy && (!this.#places.hasRoomFor(peer) || store.seen.isFull(now))) {
       message.respond(503, { headers: { 'Retry-After': '60' } });
       return;
     }
@@ -135,8 +139,7 @@ export class SealedArrivals {
     const sealed = { ...arrived, id: randomId(ports.random, 12) };
     const { validUntil } = received.transfer;
     if (validUntil !== undefined && validUntil < now) return this.#takeEnded(message, sealed);
-    const hex = toHex(key);
-    this.#opening.set(hex, sealed.id);
+    this.#places.begin(octets, sealed.id, peer);
     const turn = this.#options.turns.take(peer);
     try {
       const { contentType, body } = message;
@@ -144,12 +147,12 @@ export class SealedArrivals {
       store.sealed.put(validUntil === undefined ? kept : { ...kept, validUntil });
       await store.durable();
     } catch (error) {
-      this.#opening.delete(hex);
+      this.#places.end(octets);
       turn.end();
       throw error;
     }
     message.respond(200);
-    await this.#open(sealed, turn).finally(() => this.#opening.delete(hex));
+    await this.#open(sealed, turn).finally(() => this.#places.end(octets));
   }
 
   /** Nobody can open it: it is shown as that, once. */
@@ -172,17 +175,20 @@ export class SealedArrivals {
 
   #reopen({ id, contentType, body, asserted }: SealedMessage): void {
     const { tickets, self, store, ports } = this.#options;
-    const received = readProtectedMessage(contentType, body, { now: tickets.now(), self: [self] });
+    const now = tickets.now();
+    const received = readProtectedMessage(contentType, body, { now, self: [self], acceptEnded: true });
     const key = keyOf(received);
     const row = store.messages.get(id);
     const peer = row?.from ?? tryKmsUserIdentity(asserted) ?? asserted;
-    const hex = toHex(key);
-    if (this.#opening.has(hex)) return;
-    this.#opening.set(hex, id);
+    const octets = octetsOf(peer, body);
+    const sealed = { id, received, key, octets, asserted, peer };
+    this.#places.begin(octets, id, peer);
     const turn = this.#options.turns.take(peer);
-    void this.#open({ id, received, key, asserted, peer }, turn)
+    const { validUntil = Infinity } = received.transfer;
+    const opened = validUntil < now ? this.#end(sealed).finally(() => turn.end()) : this.#open(sealed, turn);
+    void opened
       .catch((error: unknown) => ports.log.log('error', 'message.unexpected', { reason: describeError(error) }))
-      .finally(() => this.#opening.delete(hex));
+      .finally(() => this.#places.end(octets));
   }
 
   async #open(sealed: Sealed, turn: { readonly before: Promise<void>; end(): void }): Promise<void> {
@@ -195,9 +201,7 @@ export class SealedArrivals {
       if (!first.retry) return;
       const later = await this.#decryptor.decryptLater(received, asserted, peer);
       if (later !== undefined) await this.#settle(sealed, later);
-      else if (!this.#decryptor.isStopped) {
-        this.#giveUp(sealed.id, refusal('ticket-invalid', 'received', { happened: endedTicket }));
-      }
+      else if (!this.#decryptor.isStopped) await this.#end(sealed);
     } finally {
       turn.end();
     }
@@ -251,18 +255,30 @@ export class SealedArrivals {
     }
   }
 
-  async #settleUnread({ id, received }: Sealed, decrypted: Decrypted): Promise<void> {
+  /** Its key ended before it was opened. It was answered as taken: so it is shown, as what nobody can read any more. */
+  #end(sealed: Sealed): Promise<void> {
+    const problem = refusal('ticket-invalid', 'received', { happened: endedTicket });
+    return this.#settleUnread(sealed, this.#decryptor.unread(sealed.received, sealed.peer, problem), true);
+  }
+
+  /** @param isHopeless nobody will ever read it: it is not kept as it came */
+  async #settleUnread(
+    { id, received, octets }: Sealed,
+    decrypted: Decrypted,
+    isHopeless = decrypted.problem?.code === 'decryption-failed',
+  ): Promise<void> {
     const { store, arrivals } = this.#options;
-    const isHopeless = decrypted.problem?.code === 'decryption-failed';
+    const together = isHopeless ? { also: () => store.sealed.remove(id) } : {};
+    const arrival = unreadArrival(id, decrypted, received);
+    const row = store.messages.get(id);
     if (isAside(received)) {
       if (isHopeless) store.sealed.remove(id);
-      return;
+    } else if (row === undefined) await arrivals.keep('message', arrival, together);
+    else if (isHopeless || row.problem?.explanation !== decrypted.problem?.explanation) {
+      await arrivals.change(id, arrival, together);
     }
-    const arrival = unreadArrival(id, decrypted, received);
-    const together = isHopeless ? { also: () => store.sealed.remove(id) } : {};
-    const row = store.messages.get(id);
-    if (row === undefined) await arrivals.keep('message', arrival, together);
-    else if (row.problem?.explanation !== decrypted.problem?.explanation) await arrivals.change(id, arrival, together);
+    if (isHopeless) this.#places.unreadable(octets);
+    else if (!decrypted.retry) this.#places.refused(octets, id);
   }
 
   #giveUp(id: string, problem: Refusal): void {
@@ -272,28 +288,11 @@ export class SealedArrivals {
   }
 }
 
-function unreadArrival(
-  id: string,
-  { peer, level, evidence, problem }: Decrypted,
-  { claimedId }: ReceivedMessage,
-): Arrival {
-  return {
-    id,
-    peer,
-    text: '',
-    level,
-    evidence,
-    ...(problem === undefined ? {} : { problem }),
-    ...(claimedId === undefined ? {} : { messageId: claimedId }),
-  };
-}
-
 /** A replay key holds what the sender chose, at any length. */
 function keyOf({ transfer }: ReceivedMessage): Uint8Array {
   return sha256(replayKey(transfer));
 }
 
-/** By its sender's word a notification: nothing that a user would miss while it cannot be read. */
-function isAside({ claimedId = '' }: ReceivedMessage): boolean {
-  return claimedId.startsWith(receiptIdPrefix) || claimedId.startsWith(composingIdPrefix);
+function octetsOf(peer: string, body: Uint8Array): string {
+  return toHex(sha256(concatBytes(utf8(`${peer}\n`), body)));
 }

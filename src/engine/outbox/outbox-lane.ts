@@ -5,7 +5,7 @@ import type { OutboxEntry } from '../store/index.ts';
 import { FullJitter } from '../tickets/full-jitter.ts';
 import { TakenBack } from './carrier.ts';
 import { expired, withoutDelay } from './outbox-words.ts';
-import { meaningOf, type AnswerMeaning } from './what-answers-mean.ts';
+import { longestRetryAfterSeconds, meaningOf, type AnswerMeaning } from './what-answers-mean.ts';
 
 export interface LaneOptions {
   readonly clock: Clock;
@@ -131,9 +131,11 @@ export class OutboxLane {
         this.#holdFor(next, refuse('not-registered', 'waiting'), { waitsFor: 'registration' });
         return;
       }
-      if ((next.notBefore ?? 0) > now) {
+      const { notBefore = 0 } = next;
+      // Nobody is obeyed for longer: what is further away was written before the clock was set back.
+      if (notBefore > now && notBefore <= now + longestRetryAfterSeconds * 1000) {
         const problem = refuse('peer-unreachable', 'waiting', { happened: 'The network asked to wait' });
-        this.#holdFor(next, problem, { waitsFor: 'time', notBefore: next.notBefore ?? 0 });
+        this.#holdFor(next, problem, { waitsFor: 'time', notBefore });
         return;
       }
       if (!this.#options.takeSlot(this)) return;

@@ -1,6 +1,6 @@
 import { describeError } from '../../base/errors.ts';
 import { refuse, type RefusalError } from '../refusal.ts';
-import type { OutboxEntry } from '../store/index.ts';
+import { StoreError, type OutboxEntry } from '../store/index.ts';
 
 /** Why a message waits whose conversation is held up by an earlier one. */
 export function following({ policy }: OutboxEntry, { code, details, happened }: RefusalError): RefusalError {
@@ -16,6 +16,18 @@ export function following({ policy }: OutboxEntry, { code, details, happened }: 
 export function unstored(error: unknown): RefusalError {
   const happened = `The message could not be kept on this machine (${describeError(error)})`;
   return refuse('storage-failed', 'message', { happened, cause: error });
+}
+
+/** The storage failed after it had the message, and took it back. */
+export function takenBackByStorage(): RefusalError {
+  return unstored(new StoreError('failed', 'the storage took it back'));
+}
+
+/** It was about to leave as it was promised, and has to be better protected now. */
+export function raisedMeanwhile(): RefusalError {
+  return refuse('connection-lost', 'message', {
+    happened: 'The policy became stricter while the message was about to leave',
+  });
 }
 
 /** It was tried for as long as a message is tried. @param last why the last attempt was in vain */

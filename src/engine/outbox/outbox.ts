@@ -11,7 +11,8 @@ import type { AccountStore, OutboxEntry } from '../store/index.ts';
 import { TakenBack, type Carrier } from './carrier.ts';
 import { OutboxLane } from './outbox-lane.ts';
 import { OutboxRecord } from './outbox-record.ts';
-import { following, stoppedHere, unstored, withoutDelay } from './outbox-words.ts';
+import { following, raisedMeanwhile, stoppedHere, takenBackByStorage, unstored, withoutDelay } from './outbox-words.ts';
+import { SendingSlots } from './sending-slots.ts';
 
 export interface OutboxOptions {
   readonly clock: Clock;
@@ -35,6 +36,9 @@ export interface OutboxView {
   readonly expiresAt: number;
 }
 
+/** `gone`: the storage has taken it back. */
+type Settled = 'over' | 'waits' | 'gone';
+
 /**
  * What the user wrote and this device still owes to the other side: every message is durable before it leaves, is tried until
  * it is taken, refused or given up, and never leaves less protected than was promised (docs/outbox.md).
@@ -44,9 +48,8 @@ export class Outbox {
   readonly #record: OutboxRecord;
   readonly #lanes = new Map<string, OutboxLane>();
   /** Told when the first attempt is over, or it is clear that the message waits. */
-  readonly #awaited = new Map<string, () => void>();
-  readonly #sending = new Set<OutboxLane>();
-  readonly #waitingForSlot = new Set<OutboxLane>();
+  readonly #awaited = new Map<string, (how: Settled) => void>();
+  readonly #slots = new SendingSlots();
   #isStopped = false;
 
   /** Takes up what an earlier run of the program left. */
@@ -79,14 +82,16 @@ export class Outbox {
         expiresAt: clock.now() + lifetimeMilliseconds,
       }),
     );
-    const settled = new Promise<void>((resolve) => this.#awaited.set(message.id, resolve));
+    const settled = new Promise<Settled>((resolve) => this.#awaited.set(message.id, resolve));
     const lane = this.#lane(message.conversation);
     lane.add(entry);
     if (lane.heldBy !== undefined && !this.#isSettling(lane.heldBy)) this.#explain([entry], lane.heldBy);
     lane.pump();
-    await settled;
+    const how = await settled;
     await this.#keepOrRefuse(message.id);
-    return this.#record.message(message.id) ?? message;
+    const kept = this.#record.message(message.id);
+    if (kept === undefined && how !== 'over') throw takenBackByStorage();
+    return kept ?? message;
   }
 
   list(): readonly OutboxView[] {
@@ -165,8 +170,11 @@ export class Outbox {
       clock,
       random,
       registration,
-      takeSlot: (one) => this.#takeSlot(one),
-      freeSlot: (one) => this.#freeSlot(one),
+      takeSlot: (one) => this.#slots.take(one),
+      freeSlot: (one) => {
+        if (one.isEmpty) this.#lanes.delete(one.peer);
+        this.#slots.free(one);
+      },
       attempt: (entry, left) => this.#attempt(entry, left),
       onWaits: (entry, problem) => this.#waits(entry, problem),
       onHeld: (behind, problem) => this.#explain(behind, problem),
@@ -183,6 +191,7 @@ export class Outbox {
     const message = this.#record.message(entry.id);
     if (message === undefined) {
       this.#record.forget(entry.id);
+      this.#settled(entry.id, 'gone');
       throw new TakenBack();
     }
     const carried = await carriers[entry.way].carry({
@@ -192,16 +201,10 @@ export class Outbox {
       isAgain: entry.uncertain,
       isWanted: () => !this.#isStopped && store.outbox.get(entry.id)?.floor === entry.floor,
       leaving: async (protection) => {
-        const now = store.outbox.get(entry.id);
-        this.#requireRunning();
-        if (now === undefined) throw new TakenBack();
-        // Whatever was decided on the way here: the policy may have become stricter meanwhile.
-        if (!isAtLeast(protection.level, now.floor)) {
-          throw refuse('policy-not-met', 'message', { reached: protection.level, required: now.policy });
-        }
+        const now = this.#owedAt(entry, protection.level);
         left(this.#stored(() => this.#record.left(now, protection)));
         await this.#durable();
-        this.#requireRunning();
+        this.#owedAt(entry, protection.level);
       },
     });
     // What the network took is taken, also when the account was stopped meanwhile.
@@ -209,15 +212,27 @@ export class Outbox {
     this.#settled(entry.id);
   }
 
-  #requireRunning(): void {
-    if (this.#isStopped) throw new TakenBack();
+  /**
+   * What is owed, now that it is about to leave at `level`: whatever was decided on the way here, the policy may have become
+   * stricter meanwhile.
+   */
+  #owedAt({ id, floor }: OutboxEntry, level: ProtectionLevel): OutboxEntry {
+    const now = this.#options.store.outbox.get(id);
+    if (now === undefined || this.#isStopped) {
+      this.#settled(id, 'gone');
+      throw new TakenBack();
+    }
+    if (isAtLeast(level, now.floor)) return now;
+    throw now.floor === floor
+      ? refuse('policy-not-met', 'message', { reached: level, required: now.policy })
+      : raisedMeanwhile();
   }
 
   #waits(entry: OutboxEntry, problem: RefusalError): void {
     const meaning = entry.uncertain ? 'again' : 'waiting';
     this.#record.waits(entry, problem.refusal(meaning));
     this.#options.log.log('info', 'outbox.waits', { id: entry.id, code: problem.code, attempts: entry.attempts });
-    this.#settled(entry.id);
+    this.#settled(entry.id, 'waits');
   }
 
   /** Those who still wait for an outcome are told why it will take longer; the others know. */
@@ -227,7 +242,7 @@ export class Outbox {
       if (!this.#awaited.has(id) && problem.code !== 'not-registered') continue;
       const why = problem.code === 'not-registered' ? problem : following(entry, problem);
       this.#record.explains(id, why.refusal(uncertain ? 'again' : 'waiting'));
-      this.#settled(id);
+      this.#settled(id, 'waits');
     }
   }
 
@@ -243,8 +258,8 @@ export class Outbox {
     return code === 'not-registered' && this.#options.registration() !== 'none';
   }
 
-  #settled(id: string): void {
-    this.#awaited.get(id)?.();
+  #settled(id: string, how: Settled = 'over'): void {
+    this.#awaited.get(id)?.(how);
     this.#awaited.delete(id);
   }
 
@@ -273,23 +288,5 @@ export class Outbox {
     return this.#options.store.durable().catch((error: unknown) => {
       throw unstored(error);
     });
-  }
-
-  #takeSlot(lane: OutboxLane): boolean {
-    if (this.#sending.size >= limits.outboxConversationsAtOnce) {
-      this.#waitingForSlot.add(lane);
-      return false;
-    }
-    this.#sending.add(lane);
-    return true;
-  }
-
-  #freeSlot(lane: OutboxLane): void {
-    this.#sending.delete(lane);
-    if (lane.isEmpty) this.#lanes.delete(lane.peer);
-    const [next] = this.#waitingForSlot;
-    if (next === undefined) return;
-    this.#waitingForSlot.delete(next);
-    next.pump();
   }
 }

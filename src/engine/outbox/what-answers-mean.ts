@@ -84,7 +84,7 @@ const byCode: Readonly<Record<RefusalCode, Row | 'registration' | 'keys'>> = {
 };
 
 /** No answer keeps a message for longer without another attempt. */
-const longestRetryAfterSeconds = 24 * 3600;
+export const longestRetryAfterSeconds = 24 * 3600;
 
 export function meaningOf(problem: RefusalError): AnswerMeaning {
   const { cause } = problem;

@@ -29,7 +29,8 @@ export interface MessageReceiptsOptions {
   readonly owed: OwedReceipts;
 }
 
-const noteKind = 'receipt-display';
+/** Kind of the notes of displays that are to be told, by the id of their message. */
+export const awaitedDisplayNote = 'receipt-display';
 /** Longer ids and subjects are none that a notification should carry. */
 const maxIdCharacters = 256;
 const maxSubjectCharacters = 200;
@@ -42,8 +43,8 @@ export class MessageReceipts {
   constructor(options: MessageReceiptsOptions) {
     this.#options = options;
     const oldest = options.ports.clock.now() - limits.awaitedDisplayMilliseconds;
-    for (const { key, value } of options.notes.list(noteKind)) {
-      if ((receiptOfNote(value)?.since ?? 0) < oldest) options.notes.delete(noteKind, key);
+    for (const { key, value } of options.notes.list(awaitedDisplayNote)) {
+      if ((receiptOfNote(value)?.since ?? 0) < oldest) options.notes.delete(awaitedDisplayNote, key);
     }
   }
 
@@ -58,7 +59,7 @@ export class MessageReceipts {
     }
     if (!wants.display) return;
     const tells = settings.tells(text.peer, 'display');
-    if (tells) notes.set(noteKind, id, receiptNote(this.#receipt(text, 'display', 'displayed')));
+    if (tells) notes.set(awaitedDisplayNote, id, receiptNote(this.#receipt(text, 'display', 'displayed')));
     else this.#deny(text, 'display');
   }
 
@@ -97,8 +98,8 @@ export class MessageReceipts {
 
   #take(id: string): OwedReceipt | undefined {
     const { notes } = this.#options;
-    const receipt = receiptOfNote(notes.get(noteKind, id));
-    if (receipt !== undefined) notes.delete(noteKind, id);
+    const receipt = receiptOfNote(notes.get(awaitedDisplayNote, id));
+    if (receipt !== undefined) notes.delete(awaitedDisplayNote, id);
     return receipt;
   }
 

@@ -147,7 +147,7 @@ export class OwedReceipts {
     };
     if (sealed) return this.#judge(receipt, (await contents.sealed(message)).reply);
     if (!isAtLeast(signallingProtection(userAgent.flow, ports.clock.now()).level, level)) return 'later';
-    return this.#judge(receipt, await contents.bySignalling(message));
+    return this.#judge(receipt, await contents.bySignalling(message, level));
   }
 
   #judge({ peer }: OwedReceipt, reply: SipReply): Outcome {

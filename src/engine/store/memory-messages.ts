@@ -17,16 +17,19 @@ interface Conversation {
   readThrough: number;
 }
 
-/** The messages of one account in memory; beyond the limits the oldest go, but nothing that is queued. */
+/** The messages of one account in memory; beyond the limits the oldest go, but nothing that is queued or owed. */
 export class MemoryMessages implements MessageStore {
   readonly #undo: UndoLog;
   readonly #nextSequence: () => number;
+  readonly #isOwed: (id: string) => boolean;
   readonly #conversations = new Map<string, Conversation>();
   readonly #byId = new Map<string, MemoryMessage>();
 
-  constructor(undo: UndoLog, nextSequence: () => number) {
+  /** @param isOwed by its id: it is still to be brought to the other side */
+  constructor(undo: UndoLog, nextSequence: () => number, isOwed: (id: string) => boolean) {
     this.#undo = undo;
     this.#nextSequence = nextSequence;
+    this.#isOwed = isOwed;
   }
 
   add(message: ChatMessage): void {
@@ -111,7 +114,7 @@ export class MemoryMessages implements MessageStore {
     const lists = peer === undefined ? [...this.#conversations.values()] : [this.#conversations.get(peer)];
     return this.#dropAll(
       lists.flatMap((conversation) =>
-        (conversation?.messages ?? []).filter(({ message }) => message.at < at && message.state !== 'queued'),
+        (conversation?.messages ?? []).filter(({ message }) => message.at < at && this.#mayGo(message)),
       ),
     );
   }
@@ -132,14 +135,18 @@ export class MemoryMessages implements MessageStore {
 
   #keepWithinLimits({ messages }: Conversation): void {
     if (messages.length > limits.messagesPerConversation) {
-      const oldest = messages.find(({ message }) => message.state !== 'queued');
+      const oldest = messages.find(({ message }) => this.#mayGo(message));
       if (oldest !== undefined) this.#drop(oldest);
     }
     if (this.#conversations.size <= limits.conversations) return;
     const idle = [...this.#conversations.values()]
       .sort((one, other) => newestOf(one) - newestOf(other))
-      .find((conversation) => conversation.messages.every(({ message }) => message.state !== 'queued'));
+      .find((conversation) => conversation.messages.every(({ message }) => this.#mayGo(message)));
     if (idle !== undefined) this.#dropAll([...idle.messages]);
+  }
+
+  #mayGo({ id, state }: ChatMessage): boolean {
+    return state !== 'queued' && !this.#isOwed(id);
   }
 
   #listOf({ message }: MemoryMessage): MemoryMessage[] {

@@ -46,7 +46,7 @@ class MemoryAccount implements AccountStore {
 
   constructor(undo: UndoLog, nextSequence: () => number) {
     this.#undo = undo;
-    this.messages = new MemoryMessages(undo, nextSequence);
+    this.messages = new MemoryMessages(undo, nextSequence, (id) => this.#outbox.has(id));
     this.outbox = createMemoryOutbox(this.#outbox, this.#highest, undo);
     this.seen = createMemorySeen(this.#seen, undo);
     this.sealed = createMemorySealed(this.#sealed, undo);

@@ -43,7 +43,7 @@ export interface MessageStore {
   markRead(peer: string): void;
   /** Returns how many went. */
   removeConversation(peer: string): number;
-  /** Removes what is older, of one conversation or of all, but nothing that is queued. @param at milliseconds since 1970 */
+  /** Removes what is older, of one conversation or of all, but nothing that is queued or still owed. @param at milliseconds since 1970 */
   removeOlderThan(at: number, peer?: string): number;
   count(): number;
   /** Everything, oldest first, for an export: read in pieces, without holding it all in memory. */

@@ -22,7 +22,6 @@ import { requestTicket, resolveTicket } from './kms-questions.ts';
 import { KmsLink, type KmsLinkEvents } from './kms-link.ts';
 import { explainKmsState, type KmsState } from './kms-state.ts';
 import { makeOwnTicket } from './own-ticket.ts';
-import { replayKey } from './replay-key.ts';
 import type { TicketArchive } from './ticket-archive.ts';
 import { reusableUntil, TicketCache, type TicketKind } from './ticket-cache.ts';
 
@@ -147,7 +146,7 @@ export class TicketService {
   /** Copies of one message that come in together are resolved together. @throws RefusalError as `ticketFor`. */
   async resolve(received: ReceivedTransfer): Promise<ResolvedTransfer> {
     this.#require();
-    const key = `resolve ${toHex(replayKey(received))}`;
+    const key = `resolve ${toHex(received.messageHash)}`;
     return this.#shared(
       this.#resolves,
       key,

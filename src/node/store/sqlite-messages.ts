@@ -15,6 +15,9 @@ import { accountMaker, ownAccount } from './sqlite-account.ts';
 const ownConversation = `(SELECT id FROM conversation WHERE account = ${ownAccount} AND peer = ?)`;
 const joined = 'message JOIN conversation ON conversation.id = message.conversation';
 
+/** Octets of it may have left; until it is known what became of them it is tried again. */
+const notOwed = 'NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.account = message.account AND outbox.id = message.id)';
+
 type SummaryRow = MessageRow & { readonly unread: number };
 
 /** The messages of one account. */
@@ -176,10 +179,10 @@ function statements(database: SqliteDatabase) {
     ),
     removeOld: database.prepare<[string, number]>(
       `DELETE FROM message WHERE conversation IN (SELECT id FROM conversation WHERE account = ${ownAccount})
-       AND at < ? AND state <> 'queued'`,
+       AND at < ? AND state <> 'queued' AND ${notOwed}`,
     ),
     removeOldOf: database.prepare<[string, string, number]>(
-      `DELETE FROM message WHERE conversation = ${ownConversation} AND at < ? AND state <> 'queued'`,
+      `DELETE FROM message WHERE conversation = ${ownConversation} AND at < ? AND state <> 'queued' AND ${notOwed}`,
     ),
     count: database.prepare<[string], number>('SELECT messages FROM account WHERE name = ?').pluck(),
     all: database.prepare<[string, number], MessageRow>(

@@ -59,6 +59,7 @@ export function receiveTransfer(input: Uint8Array, options: ReceiveOptions): Rec
     extensions: otherExtensions(message.payloads),
     flags: policy.flags,
     macHash: sha256(checked.verification.mac),
+    messageHash: sha256(input),
     ...(policy.validFrom === undefined ? {} : { validFrom: policy.validFrom }),
     ...(policy.validUntil === undefined ? {} : { validUntil: policy.validUntil }),
     ...(policy.rekeyingSeconds === undefined ? {} : { rekeyingSeconds: policy.rekeyingSeconds }),

@@ -106,6 +106,8 @@ export interface ReceivedTransfer {
   readonly flags: TicketFlags;
   /** SHA-256 over the message's MAC: with initiator, CSB ID and T the key of the replay cache. */
   readonly macHash: Uint8Array;
+  /** SHA-256 over the whole message: before its MAC was checked nothing else tells it from one that carries the same MAC. */
+  readonly messageHash: Uint8Array;
   readonly validFrom?: number;
   readonly validUntil?: number;
   readonly ticketIssuedAt: number;

@@ -163,6 +163,19 @@ export function describeStore(name: string, open: () => Store | Promise<Store>):
         expect(alice().messages.removeOlderThan(20)).toBe(1);
         expect(ids(alice().messages.all())).toEqual(['queued', 'new']);
       });
+
+      it('do not lose what is still owed to the other side, though octets of it have left', () => {
+        for (const id of ['owed', 'over']) {
+          alice().messages.add(chatMessage(id, { at: 1, direction: 'out', state: 'sent' }));
+          alice().outbox.put(owed(id, 1, { attempts: 1, uncertain: true }));
+        }
+        alice().outbox.remove('over');
+        store.account('sip:other@example.org').outbox.put(owed('over', 1));
+        expect(alice().messages.removeOlderThan(20)).toBe(1);
+        alice().messages.add(chatMessage('over', { at: 1, direction: 'out', state: 'sent' }));
+        expect(alice().messages.removeOlderThan(20, bob)).toBe(1);
+        expect(ids(alice().messages.all())).toEqual(['owed']);
+      });
     });
 
     describe('search', () => {
