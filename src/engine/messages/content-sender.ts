@@ -7,7 +7,7 @@ import { limits } from '../limits.ts';
 import type { EnginePorts } from '../ports.ts';
 import { sealMessage } from '../psk-mime/index.ts';
 import { refuse } from '../refusal.ts';
-import type { SipReply, SipUserAgent } from '../sip/index.ts';
+import type { FlowFacts, SipReply, SipUserAgent } from '../sip/index.ts';
 import type { TextContent } from '../text-content.ts';
 import { ticketEvidence } from '../tickets/ticket-evidence.ts';
 import type { TicketService } from '../tickets/ticket-service.ts';
@@ -86,9 +86,12 @@ export class ContentSender {
     return { reply, evidence };
   }
 
-  /** By the signalling connection as it is: who asks for it has judged that this will do. @throws RefusalError */
-  bySignalling(message: ContentToSend): Promise<SipReply> {
-    return this.#request(message, message.content, {}, undefined);
+  /**
+   * By the signalling connection: who asks for it has judged that this will do, and it leaves over nothing less, for it may wait for
+   * its turn while connections come and go. @param judgedBy the flow that was judged. @throws RefusalError
+   */
+  bySignalling(message: ContentToSend, judgedBy: FlowFacts | undefined): Promise<SipReply> {
+    return this.#request(message, message.content, {}, undefined, judgedBy);
   }
 
   async #request(
@@ -96,6 +99,7 @@ export class ContentSender {
     { contentType, body }: TextContent,
     life: Readonly<Record<string, string>>,
     evidence: MessagePskMimeEvidence | undefined,
+    judgedBy?: FlowFacts,
   ): Promise<SipReply> {
     const { ports, userAgent, maxOctets = profile.message.maxOctets } = this.#options;
     if (body.length > maxOctets) throw refuse('too-large');
@@ -105,6 +109,7 @@ export class ContentSender {
       contentType,
       body,
       ...(Object.keys(all).length === 0 ? {} : { headers: all }),
+      ...(judgedBy === undefined ? {} : { judgedBy }),
     };
     const turn = this.#turns.take(requestUri);
     try {

@@ -91,6 +91,7 @@ export class SipFlow {
       handlers,
       sessions: new Set(),
       pending: new Set(),
+      facts: () => this.facts,
       createDelegate: () => this.#incoming.createSessionDelegate(),
     };
     this.#incoming = new IncomingRequests({
