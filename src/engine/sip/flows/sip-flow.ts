@@ -212,7 +212,7 @@ export class SipFlow {
 
   subscribe(subscription: OutgoingSubscription): EventSubscription {
     const uri = toUri(subscription.to, 'sip.to');
-    return new SipSubscription(this.#sipJs.userAgent, uri, subscription, this.#options.ports.log);
+    return new SipSubscription(this.#sipJs.userAgent, uri, subscription, this.#options.ports);
   }
 
   publish(publication: OutgoingPublication): Promise<SipReply> {
