@@ -77,7 +77,7 @@ export class Registration {
     this.#stopTimer();
     await this.#running;
     // Somebody may have asked for it again meanwhile.
-    if (this.#isWanted) return this.#state;
+    if (this.isWanted) return this.#state;
     this.#leaving ??= this.#leave().finally(() => (this.#leaving = undefined));
     return this.#leaving;
   }
