@@ -11,7 +11,7 @@ import type { ContactPolicies } from '../contact-policies.ts';
 import { acceptsIncoming, aimOf, judgeSending } from '../policy.ts';
 import type { EnginePorts } from '../ports.ts';
 import { ComposingExchange } from '../sessions/composing-exchange.ts';
-import type { SipReply, SipUserAgent } from '../sip/index.ts';
+import type { FlowFacts, SipReply, SipUserAgent } from '../sip/index.ts';
 
 export interface MessageComposingOptions {
   readonly ports: EnginePorts;
@@ -48,7 +48,7 @@ export class MessageComposing {
   typed(peer: string, policy: Policy, isWriting: boolean): boolean {
     const { tells, abilities, userAgent } = this.#options;
     if (!tells || userAgent.registration.state !== 'registered' || !abilities.takes(peer, 'composing')) return false;
-    if (this.#wayOf(peer, policy) === undefined) return false;
+    if (this.#wayOf(peer, policy, this.#options.userAgent.flow) === undefined) return false;
     const partner = this.#partner(peer, policy);
     partner.policy = policy;
     if (isWriting) partner.exchange.typed();
@@ -102,11 +102,11 @@ export class MessageComposing {
   }
 
   /** What the policy would let a text go by without a question; undefined when there would be one. */
-  #wayOf(peer: string, policy: Policy): 'sealed' | 'signalling' | undefined {
-    const { policies, userAgent, ports } = this.#options;
+  #wayOf(peer: string, policy: Policy, flow: FlowFacts | undefined): 'sealed' | 'signalling' | undefined {
+    const { policies, ports } = this.#options;
     const agreed = policies.agreedLevel(peer);
     if (aimOf(policy) === 'e2e' && agreed === undefined) return 'sealed';
-    const { level } = signallingProtection(userAgent.flow, ports.clock.now());
+    const { level } = signallingProtection(flow, ports.clock.now());
     if (judgeSending(policy, level, agreed) === 'satisfied') return 'signalling';
     return aimOf(policy) === 'e2e' ? 'sealed' : undefined;
   }
@@ -136,15 +136,15 @@ export class MessageComposing {
 
   async #send(peer: string, policy: Policy, status: ComposingStatus): Promise<SipReply | undefined> {
     const { ports, self, contents, userAgent } = this.#options;
+    const { flow } = userAgent;
     const messageId = composingIdPrefix + randomId(ports.random, 12);
     const envelope = { from: self, to: [peer], at: ports.clock.now(), messageId };
     const message = { recipient: peer, messageId, content: writeComposingContent(envelope, status) };
-    const { level } = signallingProtection(userAgent.flow, ports.clock.now());
-    switch (this.#wayOf(peer, policy)) {
+    switch (this.#wayOf(peer, policy, flow)) {
       case 'sealed':
         return (await contents.sealed(message)).reply;
       case 'signalling':
-        return contents.bySignalling(message, level);
+        return contents.bySignalling(message, flow);
       case undefined:
         return undefined;
     }

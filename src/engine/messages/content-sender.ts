@@ -1,4 +1,3 @@
-import { isAtLeast, type ProtectionLevel } from '../../base/protection-level.ts';
 import { identityText, type GrantedTicket } from '../../protocol/mikey/index.ts';
 import type { MimeEntity } from '../../protocol/mime/index.ts';
 import { profile } from '../../protocol/profile.ts';
@@ -8,11 +7,10 @@ import { limits } from '../limits.ts';
 import type { EnginePorts } from '../ports.ts';
 import { sealMessage } from '../psk-mime/index.ts';
 import { refuse } from '../refusal.ts';
-import type { SipReply, SipUserAgent } from '../sip/index.ts';
+import type { FlowFacts, SipReply, SipUserAgent } from '../sip/index.ts';
 import type { TextContent } from '../text-content.ts';
 import { ticketEvidence } from '../tickets/ticket-evidence.ts';
 import type { TicketService } from '../tickets/ticket-service.ts';
-import { signallingProtection } from './signalling-level.ts';
 import { Turns } from './turns.ts';
 
 export interface ContentSenderOptions {
@@ -89,25 +87,11 @@ export class ContentSender {
   }
 
   /**
-   * By the signalling connection: who asks for it has judged that this will do as it was at `level`.
-   * @throws RefusalError, where the connection is a weaker one when the message could leave
+   * By the signalling connection: who asks for it has judged that this will do, and it leaves over nothing less, for it may wait for
+   * its turn while connections come and go. @param judgedBy the flow that was judged. @throws RefusalError
    */
-  bySignalling(message: ContentToSend, level: ProtectionLevel): Promise<SipReply> {
-    const leaving = async (): Promise<void> => {
-      this.#requireFlow(level);
-      await message.leaving?.(undefined);
-      this.#requireFlow(level);
-    };
-    return this.#request({ ...message, leaving }, message.content, {}, undefined);
-  }
-
-  /** Between judgement and departure the message waited: for its turn, for the disk. */
-  #requireFlow(level: ProtectionLevel): void {
-    const { userAgent, ports } = this.#options;
-    if (isAtLeast(signallingProtection(userAgent.flow, ports.clock.now()).level, level)) return;
-    throw refuse('connection-lost', 'message', {
-      happened: 'The connection was replaced by a less protected one before the message could leave',
-    });
+  bySignalling(message: ContentToSend, judgedBy: FlowFacts | undefined): Promise<SipReply> {
+    return this.#request(message, message.content, {}, undefined, judgedBy);
   }
 
   async #request(
@@ -115,6 +99,7 @@ export class ContentSender {
     { contentType, body }: TextContent,
     life: Readonly<Record<string, string>>,
     evidence: MessagePskMimeEvidence | undefined,
+    judgedBy?: FlowFacts,
   ): Promise<SipReply> {
     const { ports, userAgent, maxOctets = profile.message.maxOctets } = this.#options;
     if (body.length > maxOctets) throw refuse('too-large');
@@ -124,6 +109,7 @@ export class ContentSender {
       contentType,
       body,
       ...(Object.keys(all).length === 0 ? {} : { headers: all }),
+      ...(judgedBy === undefined ? {} : { judgedBy }),
     };
     const turn = this.#turns.take(requestUri);
     try {

@@ -9,7 +9,7 @@ import { aimOf } from '../policy.ts';
 import type { EnginePorts } from '../ports.ts';
 import type { ReceiptSettings } from '../receipts/receipt-settings.ts';
 import { asRefusalError, refuse, type RefusalError } from '../refusal.ts';
-import type { SipReply, SipUserAgent } from '../sip/index.ts';
+import type { FlowFacts, SipReply, SipUserAgent } from '../sip/index.ts';
 import { plainText, type TextContent } from '../text-content.ts';
 import { isAccepted, type ContentSender } from './content-sender.ts';
 import type { PeerAbilities } from './peer-abilities.ts';
@@ -103,7 +103,8 @@ export class MessageSender {
   async #sendBySignalling(message: TextToPeer, why?: RefusalError): Promise<SentMessage> {
     const { ports, userAgent, policies, abilities } = this.#options;
     const { peer, text, messageId, policy, floor, isAgain, list, leaving } = message;
-    const { level, evidence } = signallingProtection(userAgent.flow, ports.clock.now());
+    const { flow } = userAgent;
+    const { level, evidence } = signallingProtection(flow, ports.clock.now());
     if (!isAtLeast(level, floor)) {
       if (policy !== 'prefer-e2e') throw refuse('policy-not-met', 'message', { reached: level, required: policy });
       policies.noteOffer(peer, level);
@@ -117,12 +118,12 @@ export class MessageSender {
     const isBare = list === undefined && !abilities.takes(peer, 'cpim');
     if (isBare && isAgain) throw copyUntold();
     const told = (): Promise<void> => leaving({ level, evidence });
-    let reply = await this.#request(message, isBare ? plainText(text) : this.#envelope(message), level, told);
+    let reply = await this.#request(message, isBare ? plainText(text) : this.#envelope(message), flow, told);
     if (reply.status === 415 && !isBare && list === undefined) {
       // A peer without CPIM gets the bare text: the same protection, less envelope. It is durable that it takes no other
       // before the bare one leaves: after a crash that one cannot be told from a copy.
       abilities.noteRefusal(peer, 'cpim');
-      reply = await this.#request(message, plainText(text), level, told);
+      reply = await this.#request(message, plainText(text), flow, told);
       if (reply.status === 415) abilities.forget(peer, 'cpim');
     }
     if (!isAccepted(reply)) throw refusalOf(reply, list);
@@ -132,19 +133,19 @@ export class MessageSender {
   #request(
     { peer, messageId, list }: TextToPeer,
     content: TextContent,
-    level: ProtectionLevel,
+    flow: FlowFacts | undefined,
     leaving: () => Promise<void>,
   ): Promise<SipReply> {
     const { contents, ports } = this.#options;
-    if (list === undefined) return contents.bySignalling({ recipient: peer, messageId, content, leaving }, level);
-    const message = {
+    if (list === undefined) return contents.bySignalling({ recipient: peer, messageId, content, leaving }, flow);
+    const request = {
       recipient: list.service,
       messageId,
       content: withRecipientList(content, list.recipients, ports.random),
       headers: listRequestHeaders,
       leaving,
     };
-    return contents.bySignalling(message, level);
+    return contents.bySignalling(request, flow);
   }
 
   #envelope({ peer, text, messageId, at, list, audience = [peer] }: TextToPeer): TextContent {

@@ -146,8 +146,9 @@ export class OwedReceipts {
       content: writeReceiptContent(envelope, payload, route),
     };
     if (sealed) return this.#judge(receipt, (await contents.sealed(message)).reply);
-    if (!isAtLeast(signallingProtection(userAgent.flow, ports.clock.now()).level, level)) return 'later';
-    return this.#judge(receipt, await contents.bySignalling(message, level));
+    const { flow } = userAgent;
+    if (!isAtLeast(signallingProtection(flow, ports.clock.now()).level, level)) return 'later';
+    return this.#judge(receipt, await contents.bySignalling(message, flow));
   }
 
   #judge({ peer }: OwedReceipt, reply: SipReply): Outcome {

@@ -23,7 +23,7 @@ export async function openUnderPolicy<Opened>(
   if (aimOf(policy) === 'e2e') return endToEndFirst(context, policies, peer, policy, open);
   // Who allows everything and named a relay wants his sessions to go through it.
   if (policy === 'any' && context.relay !== undefined) return open('relay', policy);
-  const facts = networkFacts(context);
+  const facts = networkFacts(context, context.userAgent.flow);
   if (facts.signallingProtected && facts.e2aeAllowed) return open('requested', policy);
   if (policy === 'any') return open('plain', policy);
   throw refuse('no-network-indication', 'session', {
@@ -63,7 +63,7 @@ export function openWithoutEndToEnd<Opened>(
   why: RefusalError,
   open: OpenWith<Opened>,
 ): Promise<Opened> {
-  const facts = networkFacts(context);
+  const facts = networkFacts(context, context.userAgent.flow);
   const edge = facts.signallingProtected && facts.e2aeAllowed;
   const below: ProtectionLevel = context.relay === undefined ? 'none' : 'unverified';
   const level: ProtectionLevel = edge ? 'e2ae' : below;

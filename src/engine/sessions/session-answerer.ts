@@ -123,9 +123,8 @@ export function readOffer(context: SessionContext, invite: IncomingInvite): Remo
 function judgeOffer(context: SessionContext, invite: IncomingInvite, remote: RemoteStream, policy: Policy): Usable {
   const decision = decideStream(remote.facts, {
     sent: 'nothing',
-    ...networkFacts(context),
+    ...networkFacts(context, invite.onRegisteredFlow ? invite.flow : undefined),
     ownRelay: context.relay !== undefined,
-    ...(invite.onRegisteredFlow ? {} : { signallingProtected: false }),
   });
   if (decision.mode === 'abort') throw refuse(decision.code, 'session', { happened: decision.happened });
   const level = decision.mode === 'psk' ? 'e2e' : decision.level;

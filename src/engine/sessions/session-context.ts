@@ -1,6 +1,6 @@
 import type { RelayClient } from '../msrp/relay-client.ts';
 import type { DeviceCertificate, EnginePorts } from '../ports.ts';
-import type { SipUserAgent } from '../sip/index.ts';
+import type { FlowFacts, SipUserAgent } from '../sip/index.ts';
 import type { StreamCircumstances } from './session-decision.ts';
 import type { SessionKeys } from './session-keys.ts';
 
@@ -19,11 +19,11 @@ export interface SessionContext {
   readonly relayTrust?: string;
 }
 
-/** Profile 1.8 and 2.4: fingerprints and indications count only over protected signalling with the agreement done. */
+/** Profile 1.8 and 2.4: fingerprints and indications count only over protected signalling with the agreement done. @param flow that they came or leave over. */
 export function networkFacts(
   context: SessionContext,
+  flow: FlowFacts | undefined,
 ): Pick<StreamCircumstances, 'signallingProtected' | 'e2aeAllowed' | 'inferFromRegistration'> {
-  const { flow } = context.userAgent;
   const agreement = flow?.tls === undefined ? undefined : flow.securityAgreement;
   return {
     signallingProtected: agreement?.tls === true,

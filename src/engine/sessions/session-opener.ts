@@ -8,7 +8,7 @@ import { AnswerCause } from '../outbox/answer-cause.ts';
 import type { RelayPlace } from '../msrp/relay-client.ts';
 import type { DeviceCertificate, EnginePorts, MsrpListener } from '../ports.ts';
 import { refuse, type RefusalError } from '../refusal.ts';
-import type { InviteOutcome, SdpNegotiator, SipSession } from '../sip/index.ts';
+import type { FlowFacts, InviteOutcome, SdpNegotiator, SipSession } from '../sip/index.ts';
 import { afterAnswer, farAddresses } from './cema.ts';
 import { networkFacts, type SessionContext } from './session-context.ts';
 import { decideStream, type StreamDecision } from './session-decision.ts';
@@ -124,9 +124,9 @@ async function negotiate(
   const negotiator: SdpNegotiator = {
     createOffer: () => Promise.resolve(offerOf(context, attempt)),
     // A rejection makes the SIP layer end the dialog with BYE (profile 3.2: failure found in the answer).
-    acceptAnswer: async (sdp) => {
+    acceptAnswer: async (sdp, flow) => {
       try {
-        stream = await judgeAnswer(context, sdp, attempt);
+        stream = await judgeAnswer(context, sdp, flow, attempt);
       } catch (error) {
         failure = error;
         throw error instanceof Error ? error : new Error(describeError(error));
@@ -172,10 +172,15 @@ function offerOf({ ports }: SessionContext, { local, protection, certificate, ke
   return buildOffer(local, security, purpose, ports.random, cema);
 }
 
-async function judgeAnswer(context: SessionContext, sdp: string, attempt: Attempt): Promise<NegotiatedStream> {
+async function judgeAnswer(
+  context: SessionContext,
+  sdp: string,
+  flow: FlowFacts | undefined,
+  attempt: Attempt,
+): Promise<NegotiatedStream> {
   const remote = readRemoteStream(sdp);
   const sent = attempt.protection;
-  const decision = decideStream(remote.facts, { sent, ...networkFacts(context) });
+  const decision = decideStream(remote.facts, { sent, ...networkFacts(context, flow) });
   if (decision.mode === 'abort') throw refuse(decision.code, 'session', { happened: decision.happened });
   const problem = attempt.judge(decision.mode === 'psk' ? 'e2e' : decision.level);
   if (problem !== undefined) throw problem;

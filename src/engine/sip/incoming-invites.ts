@@ -9,7 +9,7 @@ import { readInviteBody } from './invite-body.ts';
 import { establish, type InviteContext } from './invite-context.ts';
 import { MsrpSessionDescriptionHandler } from './msrp-session-description-handler.ts';
 import { readReceived } from './sip-reply.ts';
-import type { IncomingInvite, RejectAnswer, RelatedPart, SdpNegotiator, SipSession } from './types.ts';
+import type { FlowFacts, IncomingInvite, RejectAnswer, RelatedPart, SdpNegotiator, SipSession } from './types.ts';
 import { isMultipart, isSdp } from './wire-translation.ts';
 
 /** Invitations that may wait for an answer; more are answered 486. */
@@ -57,6 +57,7 @@ class PendingInvite implements IncomingInvite {
   readonly to: string;
   readonly assertedIdentity?: string;
   readonly onRegisteredFlow: boolean;
+  readonly flow: FlowFacts | undefined;
   offer = '';
   related: readonly RelatedPart[] = [];
   #receivedBody: Uint8Array | undefined;
@@ -73,6 +74,7 @@ class PendingInvite implements IncomingInvite {
     this.#invitation = invitation;
     this.#headers = headers;
     this.onRegisteredFlow = onRegisteredFlow;
+    this.flow = context.facts();
     const { from, to, assertedIdentity } = readParties(headers, onRegisteredFlow);
     this.from = from;
     this.to = to;

@@ -2,6 +2,7 @@ import type { Session, SessionDelegate } from 'sip.js';
 import type { EnginePorts } from '../ports.ts';
 import { EstablishedSession } from './established-session.ts';
 import type { MsrpSessionDescriptionHandler } from './msrp-session-description-handler.ts';
+import type { FlowFacts } from './types.ts';
 
 /** What all INVITE sessions of one user agent share. */
 export interface InviteContext {
@@ -12,6 +13,8 @@ export interface InviteContext {
   readonly sessions: Set<EstablishedSession>;
   /** Give up outgoing invitations without answer. */
   readonly pending: Set<() => void>;
+  /** What the sessions' requests and answers travel over now. */
+  readonly facts: () => FlowFacts | undefined;
   /** What happens to requests inside a dialog. */
   readonly createDelegate: () => SessionDelegate;
 }

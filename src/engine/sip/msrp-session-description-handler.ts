@@ -2,7 +2,7 @@ import type { BodyAndContentType, SessionDescriptionHandler } from 'sip.js';
 import { describeError, ProtocolError } from '../../base/errors.ts';
 import { fromUtf8 } from '../../base/bytes.ts';
 import { parseSdp } from '../../protocol/sdp/index.ts';
-import type { SdpNegotiator } from './types.ts';
+import type { FlowFacts, SdpNegotiator } from './types.ts';
 import { decodeBody, encodeBody } from './wire-translation.ts';
 
 /**
@@ -13,6 +13,7 @@ import { decodeBody, encodeBody } from './wire-translation.ts';
 export class MsrpSessionDescriptionHandler implements SessionDescriptionHandler {
   readonly #local: string;
   readonly #negotiator: SdpNegotiator;
+  readonly #flow: () => FlowFacts | undefined;
   #remote: string | undefined;
   /** Goes out once, instead of the bare description. */
   #firstBody: Uint8Array | undefined;
@@ -24,7 +25,7 @@ export class MsrpSessionDescriptionHandler implements SessionDescriptionHandler 
   /**
    * @param local our offer, or our answer to `remote`.
    * @param more `remote`: the offer that was answered already; absent when we offered. `receivedBody`: what it came in, when
-   * it was not alone. `firstBody`: the body in which our offer goes out, when it is not alone.
+   * it was not alone. `firstBody`: the body in which our offer goes out, when it is not alone. `flow`: what answers come over.
    */
   constructor(
     negotiator: SdpNegotiator,
@@ -33,10 +34,12 @@ export class MsrpSessionDescriptionHandler implements SessionDescriptionHandler 
       readonly remote?: string;
       readonly receivedBody?: Uint8Array;
       readonly firstBody?: Uint8Array;
+      readonly flow?: () => FlowFacts | undefined;
     } = {},
   ) {
-    const { remote, receivedBody, firstBody } = more;
+    const { remote, receivedBody, firstBody, flow = () => undefined } = more;
     this.#negotiator = negotiator;
+    this.#flow = flow;
     this.#local = local;
     this.#remote = remote;
     this.#firstBody = firstBody;
@@ -64,7 +67,7 @@ export class MsrpSessionDescriptionHandler implements SessionDescriptionHandler 
       const sdp = fromUtf8(decodeBody(encoded), 'sdp');
       parseSdp(sdp);
       if (this.#remote === undefined) {
-        await this.#negotiator.acceptAnswer(sdp);
+        await this.#negotiator.acceptAnswer(sdp, this.#flow());
         this.#remote = sdp;
       } else if (!isSameDescription(sdp, this.#remote)) {
         throw new ProtocolError('unsupported', 'changed within the session', { field: 'sdp.o', hint: { sip: 488 } });

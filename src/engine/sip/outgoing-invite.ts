@@ -40,15 +40,17 @@ export async function sendInvite(
 
 /** The offer, alone or as the root of a multipart body. */
 function described(
-  { ports }: InviteContext,
+  { ports, facts }: InviteContext,
   negotiator: OutgoingInvite['negotiator'],
   offer: string,
   related: readonly RelatedPart[],
 ): { handler: MsrpSessionDescriptionHandler; extraHeaders: string[] } {
-  if (related.length === 0) return { handler: new MsrpSessionDescriptionHandler(negotiator, offer), extraHeaders: [] };
+  if (related.length === 0) {
+    return { handler: new MsrpSessionDescriptionHandler(negotiator, offer, { flow: facts }), extraHeaders: [] };
+  }
   const { contentType, body } = encodeInviteBody(offer, related, ports.random);
   return {
-    handler: new MsrpSessionDescriptionHandler(negotiator, offer, { firstBody: body }),
+    handler: new MsrpSessionDescriptionHandler(negotiator, offer, { firstBody: body, flow: facts }),
     extraHeaders: [`${originalContentType}: ${contentType}`],
   };
 }

@@ -30,20 +30,27 @@ export interface RealmChoice {
   readonly isDowngrade: boolean;
 }
 
+/** What a realm is held to, once it was answered. */
+interface Floor {
+  readonly algorithm: DigestAlgorithm;
+  /** It had a quality of protection: without one nothing of ours is in the answer, and it can be looked up in tables made before. */
+  readonly hasQop: boolean;
+}
+
 /** Name under which the floor of the account's own credentials is kept; no realm is empty on the wire. */
 const own = '';
 
 /**
  * Which realms get which credentials. The account's own go to its home realm only: that of the registrar. Anybody on the way may
  * challenge a request, and an answer is material for guessing the password; so no realm is answered under a weaker hash than the
- * registrar asked for, until the account has unregistered.
+ * registrar asked for, or without the quality of protection that it had, until the account has unregistered.
  */
 export class RealmCredentials {
   readonly #account: SipAccount;
   readonly #algorithms: readonly DigestAlgorithm[];
   /** Of the registrar, once it has been answered in this registration. */
   #homeRealm: string | undefined;
-  readonly #floors = new Map<string, DigestAlgorithm>();
+  readonly #floors = new Map<string, Floor>();
 
   constructor(account: SipAccount) {
     this.#account = account;
@@ -69,7 +76,7 @@ export class RealmCredentials {
     const add = (user: RealmUser, floorName: string, challenge: DigestChallenge | undefined): void => {
       const floor = this.#floors.get(floorName);
       if (challenge === undefined) return;
-      if (floor !== undefined && isWeaker(challenge.algorithm, floor)) isDowngrade ||= floorName === own;
+      if (floor !== undefined && isBelow(challenge, floor)) isDowngrade ||= floorName === own;
       else answerable.push({ challenge, user });
     };
     const byPassword = readChallenges(values, { algorithms: passwordAlgorithms, prefers });
@@ -93,7 +100,11 @@ export class RealmCredentials {
     if (isOwn) this.#homeRealm = challenge.realm;
     const name = isOwn ? own : challenge.realm;
     const floor = this.#floors.get(name);
-    if (floor === undefined || isWeaker(floor, challenge.algorithm)) this.#floors.set(name, challenge.algorithm);
+    const isRaised = floor === undefined || isWeaker(floor.algorithm, challenge.algorithm);
+    this.#floors.set(name, {
+      algorithm: isRaised ? challenge.algorithm : floor.algorithm,
+      hasQop: floor?.hasQop === true || challenge.qop !== undefined,
+    });
   }
 
   /** For a realm that was answered before. */
@@ -120,4 +131,8 @@ export class RealmCredentials {
     if (asks(this.#account.domain) || !fromRegistrar) return this.#account.domain;
     return offered[0]?.realm;
   }
+}
+
+function isBelow({ algorithm, qop }: DigestChallenge, floor: Floor): boolean {
+  return isWeaker(algorithm, floor.algorithm) || (floor.hasQop && qop === undefined);
 }

@@ -47,6 +47,8 @@ export class RegistrationEvents {
   #flow: SubscribingFlow | undefined;
   #isRetryPlanned = false;
   #cancelRetry: CancelTimer = () => undefined;
+  /** When full state was asked for last, for want of it. */
+  #askedForAllAt: number | undefined;
   #devices: readonly OwnDevice[] = [];
 
   constructor(options: RegistrationEventsOptions) {
@@ -131,9 +133,15 @@ export class RegistrationEvents {
   /** RFC 3680 clause 5.1: documents are missing; a fresh subscription begins with full state. */
   #askForAll(): void {
     this.#options.log.log('info', 'sip.reginfo-gap', {});
+    const { clock } = this.#options;
     const flow = this.#flow;
     this.#drop();
-    if (flow !== undefined) this.#subscribe(flow);
+    if (flow === undefined) return;
+    // A notifier whose documents always have gaps would be asked without end.
+    const isAgain = this.#askedForAllAt !== undefined && clock.now() - this.#askedForAllAt < retryMilliseconds;
+    this.#askedForAllAt = clock.now();
+    if (isAgain) this.#retryLater();
+    else this.#subscribe(flow);
   }
 
   #updated(changed: readonly RegistrationElement[]): void {

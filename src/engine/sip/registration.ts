@@ -48,6 +48,7 @@ export class Registration {
   #state: RegistrationState = { state: 'unregistered' };
   #isWanted = false;
   #running: Promise<RegistrationState> | undefined;
+  #leaving: Promise<RegistrationState> | undefined;
   #cancelTimer: CancelTimer = () => undefined;
   #isRetryPlanned = false;
   #expires: number;
@@ -75,6 +76,13 @@ export class Registration {
     this.#isWanted = false;
     this.#stopTimer();
     await this.#running;
+    // Somebody may have asked for it again meanwhile.
+    if (this.isWanted) return this.#state;
+    this.#leaving ??= this.#leave().finally(() => (this.#leaving = undefined));
+    return this.#leaving;
+  }
+
+  async #leave(): Promise<RegistrationState> {
     if (this.#state.state === 'registered' && this.#options.isConnected()) {
       const reply = await this.#options.send(0);
       if (reply.status >= 300) this.#options.log.log('info', 'sip.unregister-refused', { status: reply.status });
@@ -132,6 +140,7 @@ export class Registration {
 
   async #attempt(): Promise<RegistrationState> {
     this.#stopTimer();
+    if (this.#leaving !== undefined) await this.#leaving;
     const isRenewal = this.#state.state === 'registered';
     if (!isRenewal) this.#begin();
     for (;;) {
@@ -140,6 +149,7 @@ export class Registration {
       } catch (error) {
         return this.#fail(unreachable(error, this.#isWanted));
       }
+      if (!this.#isWanted) return this.#notWanted();
       const reply = await this.#exchange();
       if (!this.#isPlaceAtFault(reply, isRenewal) || !(await this.#options.moveOn())) {
         return this.#judge(reply, isRenewal);
@@ -147,6 +157,11 @@ export class Registration {
       // Another server of the same network: nothing that was agreed on with the last one holds.
       this.#begin();
     }
+  }
+
+  /** A binding that stands is given back by whoever does not want it any more. */
+  #notWanted(): RegistrationState {
+    return this.#state.state === 'registered' ? this.#state : this.#change({ state: 'unregistered' });
   }
 
   #begin(): void {
@@ -173,9 +188,15 @@ export class Registration {
     if (objection !== undefined) return this.#fail({ state: 'failed', ...objection, willRetry: false });
     if (reply.status >= 300) {
       const willRetry = this.#isWanted && isPassing(reply);
-      return this.#fail(explainFailure(reply, willRetry), readRetryAfter(reply.headers));
+      return this.#fail(explainFailure(reply, willRetry), this.#pauseAfter(reply));
     }
     return this.#accept(reply);
+  }
+
+  /** As long as the server says, but a server that says `0` each time is not asked without a pause. */
+  #pauseAfter({ headers }: SipReply): number | undefined {
+    const asked = readRetryAfter(headers);
+    return asked === undefined ? undefined : Math.max(asked, this.#options.backOff.next());
   }
 
   async #exchange(): Promise<SipReply> {

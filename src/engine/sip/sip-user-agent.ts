@@ -4,9 +4,9 @@ import type { RegistrationElement } from '../../protocol/reginfo/index.ts';
 import { limits } from '../limits.ts';
 import type { EnginePorts, NetworkChange, SipTarget } from '../ports.ts';
 import { FlowBackOff } from './flows/flow-back-off.ts';
-import { isAtLeastAsProtected } from './flows/flow-protection.ts';
+import { isAtLeastAsProtected, weakerFlow } from './flows/flow-protection.ts';
 import { HopChoice, isSamePlace } from './flows/hop-choice.ts';
-import { randomUuid } from '../../base/uuid.ts';
+import { instanceOf } from './flows/instance-id.ts';
 import { MergedInvites } from './flows/merged-invites.ts';
 import { MergedMessages } from './flows/merged-messages.ts';
 import { SipFlow } from './flows/sip-flow.ts';
@@ -146,7 +146,9 @@ class OutboundUserAgent implements SipUserAgent {
   }
 
   async sendMessage(message: OutgoingMessage): Promise<SipReply> {
-    const flow = this.#working();
+    const flow = this.#flowFor(message.judgedBy);
+    // What the user was told of it would not be true any more.
+    if (flow === undefined) return weakerFlow();
     const { facts } = flow;
     const reply = await flow.sendMessage(message);
     if (reply.local === 'timeout') flow.check();
@@ -275,6 +277,14 @@ class OutboundUserAgent implements SipUserAgent {
     return this.#all().find((flow) => flow.isRegistered);
   }
 
+  /** Of those that protect no less than `judged` the preferred one. */
+  #flowFor(judged: FlowFacts | undefined): SipFlow | undefined {
+    const flow = this.#working();
+    if (judged?.tls === undefined) return flow;
+    const others = this.#all().filter((each) => each.isRegistered);
+    return [flow, ...others].find(({ facts }) => isAtLeastAsProtected(facts, judged));
+  }
+
   #working(): SipFlow {
     return this.#registered() ?? this.#all().find((flow) => flow.isConnected) ?? this.#first;
   }
@@ -283,18 +293,4 @@ class OutboundUserAgent implements SipUserAgent {
 /** Another server may do what this one cannot do now; what it refuses for good, as a wrong password, is not asked of two. */
 function isPassing(registration: RegistrationState): boolean {
   return registration.state === 'failed' && registration.willRetry;
-}
-
-/** One for all flows, and for as long as the user agent lives where nobody keeps another. */
-function instanceOf({ random, log }: EnginePorts, { instanceId }: SipAccount): () => Promise<string> {
-  let known: Promise<string> | undefined;
-  const find = async (): Promise<string> => {
-    try {
-      return typeof instanceId === 'function' ? await instanceId() : (instanceId ?? randomUuid(random));
-    } catch (error) {
-      log.log('warn', 'sip.instance-not-kept', { reason: describeError(error) });
-      return randomUuid(random);
-    }
-  };
-  return () => (known ??= find());
 }

@@ -1,4 +1,5 @@
 import type { Core, URI, UserAgent } from 'sip.js';
+import { randomId } from '../../base/random.ts';
 import type { EnginePorts } from '../ports.ts';
 import { readReceived } from './sip-reply.ts';
 import type { EventSubscription, OutgoingSubscription, SubscriptionEnd } from './types.ts';
@@ -18,14 +19,21 @@ export class SipSubscription implements EventSubscription {
   #isOver = false;
 
   /** Asks at once. */
-  constructor(userAgent: UserAgent, uri: URI, options: OutgoingSubscription, log: EnginePorts['log']) {
+  constructor(
+    userAgent: UserAgent,
+    uri: URI,
+    options: OutgoingSubscription,
+    { log, random }: Pick<EnginePorts, 'log' | 'random'>,
+  ) {
     const { event, accept, expires = 3600 } = options;
     this.#options = options;
     this.#log = log;
     const core = userAgent.userAgentCore;
     const { aor, contact } = core.configuration;
     const lines = [`Accept: ${accept}`, `Event: ${event}`, `Expires: ${expires}`, `Contact: ${contact.toString()}`];
-    const message = core.makeOutgoingRequestMessage('SUBSCRIBE', uri, aor, uri, {}, lines);
+    // Who knows them can notify in the place of the server, and those of SIP.js come from Math.random, which others see through.
+    const ids = { callId: randomId(random, 16), fromTag: randomId(random, 16) };
+    const message = core.makeOutgoingRequestMessage('SUBSCRIBE', uri, aor, uri, ids, lines);
     const refused = ({ message: answer }: Core.IncomingResponse): void =>
       this.#ended({ status: answer.statusCode ?? 500 });
     this.#request = core.subscribe(message, {

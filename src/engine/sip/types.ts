@@ -73,13 +73,18 @@ export interface OutgoingMessage {
   /** At most 64 KiB. */
   readonly body: Uint8Array;
   readonly headers?: Readonly<Record<string, string>>;
+  /**
+   * The flow by which the sender judged how the message is protected. It leaves over none that protects less; where there is no other,
+   * nothing of it leaves and the reply says `unsent`. What protects itself names none.
+   */
+  readonly judgedBy?: FlowFacts | undefined;
 }
 
 /** Makes and judges session descriptions for one session. `close` is called exactly once, when the session is over. */
 export interface SdpNegotiator {
   createOffer(): Promise<string>;
-  /** A rejection ends the dialog: ACK, then BYE. */
-  acceptAnswer(sdp: string): Promise<void>;
+  /** A rejection ends the dialog: ACK, then BYE. @param flow that the answer came over. */
+  acceptAnswer(sdp: string, flow: FlowFacts | undefined): Promise<void>;
   /** A rejection refuses the invitation: a ProtocolError's SIP hint, else 488. */
   createAnswer(offer: string): Promise<string>;
   close(): void;
@@ -171,6 +176,8 @@ export interface IncomingInvite {
   /** What came with the offer in a multipart body. */
   readonly related: readonly RelatedPart[];
   readonly onRegisteredFlow: boolean;
+  /** The connection that it came over, which may be another one than requests leave over. */
+  readonly flow: FlowFacts | undefined;
   header(name: string): string | undefined;
   /** Rejects when the negotiator does (the caller is answered then) or when the invitation is over. */
   accept(negotiator: SdpNegotiator): Promise<SipSession>;

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { utf8 } from '../../../src/base/bytes.ts';
+import { FakeClock, type Clock } from '../../../src/base/clock.ts';
 import { parseVia } from '../../../src/protocol/sip/headers.ts';
 import type { SipMessage } from '../../../src/protocol/sip/message.ts';
 import { looksLikeStun } from '../../../src/protocol/stun/index.ts';
@@ -218,4 +219,30 @@ it('unregisters over UDP and has no timer left', async () => {
   clock.advance(60_000);
   expect(first.open.size).toBe(0);
   expect(clock.waiting).toBe(0);
+});
+
+it('goes on with what it repeats when somebody sets the clock of the machine back', async () => {
+  const time = new FakeClock();
+  let setBack = 0;
+  const clock: Clock = { now: () => time.now() - setBack, after: (...timer) => time.after(...timer) };
+  const target = { host: '198.51.100.1', protocol: 'udp' } as const;
+  const client = createEdgeClient('udp', { target }, { clock });
+  const { userAgent, first } = client;
+  first.onRequest = accepting();
+  await userAgent.register();
+  let isLost = true;
+  first.loses = (_, towards) => towards === 'edge' && isLost;
+  const reply = userAgent.sendMessage(text(5));
+  await settled();
+  setBack = 24 * 3_600_000;
+  time.advance(500);
+  await settled();
+  isLost = false;
+  for (let turn = 0; turn < 4; turn++) {
+    time.advance(1_000);
+    await settled();
+  }
+  await expect(reply).resolves.toMatchObject({ status: 200 });
+  expect(first.count('MESSAGE')).toBe(1);
+  await userAgent.stop();
 });

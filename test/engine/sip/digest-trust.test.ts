@@ -48,6 +48,18 @@ describe('a weaker algorithm than at the beginning', () => {
     expect(server.requests.some((request) => home(request).get('nonce') === 'weak')).toBe(false);
   });
 
+  it.each(['SHA-256', 'MD5'])(
+    'is not answered either without the quality of protection that it had: %s',
+    async (name) => {
+      const { server, userAgent } = network();
+      await userAgent.register();
+      const bare = challenge('lab.test', 'bare', `algorithm=${name}`);
+      server.onRequest = ({ reply }) => reply(401, { 'WWW-Authenticate': bare });
+      await expect(userAgent.register()).resolves.toMatchObject({ state: 'failed', code: 'authentication-failed' });
+      expect(server.requests.some((request) => home(request).get('nonce') === 'bare')).toBe(false);
+    },
+  );
+
   it('is answered after the user signed out', async () => {
     const { server, userAgent } = network();
     await userAgent.register();

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { utf8 } from '../../../src/base/bytes.ts';
+import { fromUtf8, utf8 } from '../../../src/base/bytes.ts';
 import type { SipAccount } from '../../../src/engine/sip/index.ts';
 import { accepting, createEdgeClient, outbound, requestTo, type EdgeClient } from '../../support/edge-client.ts';
 import { settled } from '../../support/sip-client.ts';
@@ -202,6 +202,20 @@ describe('a message over both flows', () => {
     await settled();
     expect(incoming).toHaveLength(1);
     expect(second.responses.map(({ status }) => status)).toEqual([488]);
+  });
+
+  it('is another one when it says something else under the same Call-ID and CSeq', async () => {
+    const { first, second, incoming } = await onBoth();
+    const ids = { 'Call-ID': 'four', From: '<sip:bob@lab.test>;tag=same' };
+    for (const [edge, text] of [
+      [first, 'one thing'],
+      [second, 'another'],
+    ] as const) {
+      const request = requestTo(edge, 'MESSAGE', ids);
+      request.body = utf8(text);
+      edge.send(request);
+    }
+    expect(incoming.map(({ body }) => fromUtf8(body))).toEqual(['one thing', 'another']);
   });
 
   it('is told again when the first was refused for lack of room', async () => {

@@ -169,6 +169,31 @@ describe('the subscription', () => {
     expect(fresh).toHaveLength(2);
   });
 
+  it('is not asked for without end by a notifier whose documents always have gaps', async () => {
+    const { server, notifier, clock } = await registered();
+    const fresh = (): number =>
+      server.requests.filter(
+        ({ method, headers }) => method === 'SUBSCRIBE' && !/;\s*tag=/.test(headers.get('To') ?? ''),
+      ).length;
+    notifier.full = () => {
+      notifier.version += 2;
+      notifier.partial(notifier.own('state="active" event="refreshed"'));
+    };
+    notifier.full();
+    for (let turn = 0; turn < 10; turn++) await settled();
+    expect(fresh()).toBe(2);
+    clock.advance(60_000);
+    for (let turn = 0; turn < 10; turn++) await settled();
+    expect(fresh()).toBe(4);
+  });
+
+  it('has a Call-ID and a tag that nobody can guess', async () => {
+    const { server } = await registered();
+    const { headers } = server.last('SUBSCRIBE');
+    expect(headers.get('Call-ID')).toMatch(/^[0-9a-f]{32}$/);
+    expect(parseNameAddress(headers.get('From') ?? '').parameters.get('tag')).toMatch(/^[0-9a-f]{32}$/);
+  });
+
   it('takes nothing from a document that cannot be read', async () => {
     const { userAgent, notifier } = await registered();
     notifier.notify('<reginfo');

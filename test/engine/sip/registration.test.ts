@@ -359,3 +359,64 @@ describe('connection', () => {
 function isAuthorizedHeader({ headers }: SipMessage): boolean {
   return /response="[^"]/.test(headers.get('Authorization') ?? '');
 }
+
+describe('a change of mind', () => {
+  const isLast = (message: SipMessage): boolean => (message.headers.get('Contact') ?? '').endsWith('expires=0');
+
+  it('while the binding is given back: it is asked for anew, and stays', async () => {
+    const { server, userAgent } = await registered();
+    const left = userAgent.unregister();
+    const back = userAgent.register();
+    await expect(left).resolves.toBeDefined();
+    await expect(back).resolves.toMatchObject({ state: 'registered' });
+    await settled();
+    expect(isLast(server.last('REGISTER'))).toBe(false);
+    expect(userAgent.registration).toMatchObject({ state: 'registered' });
+    expect(userAgent.flow?.securityAgreement).toMatchObject({ tls: true });
+  });
+
+  it('while the registrar thinks: what was asked for last counts', async () => {
+    const { server, userAgent } = client();
+    const waiting: (() => void)[] = [];
+    server.onRequest = (received) => void waiting.push(() => registrar(received));
+    const first = userAgent.register();
+    await settled();
+    const left = userAgent.unregister();
+    const back = userAgent.register();
+    server.onRequest = registrar;
+    for (const go of waiting) go();
+    await Promise.all([first, left, back]);
+    await settled();
+    expect(userAgent.registration).toMatchObject({ state: 'registered' });
+    expect(server.requests.some(isLast)).toBe(false);
+  });
+
+  it('before there is a connection: nothing is asked for', async () => {
+    const { server, userAgent } = client();
+    const connect = server.connect.bind(server);
+    let open: () => void = () => undefined;
+    server.connect = async (hop) => {
+      await new Promise<void>((resolve) => (open = resolve));
+      return connect(hop);
+    };
+    const first = userAgent.register();
+    await settled();
+    const left = userAgent.unregister();
+    open();
+    await Promise.all([first, left]);
+    expect(server.requests).toEqual([]);
+    expect(userAgent.registration).toEqual({ state: 'unregistered' });
+  });
+});
+
+it('a server that says "again at once" each time is not asked without a pause', async () => {
+  const { server, userAgent, clock } = client();
+  server.onRequest = ({ reply }) => reply(503, { 'Retry-After': '0' });
+  await userAgent.register();
+  for (let passed = 0; passed < 10_000; passed += 100) {
+    clock.advance(100);
+    await settled();
+  }
+  expect(server.count('REGISTER')).toBeGreaterThan(3);
+  expect(server.count('REGISTER')).toBeLessThan(10);
+});

@@ -1,3 +1,4 @@
+import { isAtLeastAsProtected } from '../../../src/engine/sip/flows/flow-protection.ts';
 import { Events } from '../../../src/base/events.ts';
 import { utf8 } from '../../../src/base/bytes.ts';
 import { explode, listed } from './memory-list-service.ts';
@@ -129,6 +130,9 @@ export class MemoryUserAgent implements SipUserAgent {
   }
 
   async sendMessage(message: OutgoingMessage): Promise<SipReply> {
+    if (message.judgedBy?.tls !== undefined && !isAtLeastAsProtected(this.flow, message.judgedBy)) {
+      return { ...reply(503, 'Flow Changed', 'connection-lost'), unsent: true };
+    }
     this.#network.messages.push({ from: this.identity, message });
     if (this.#network.fault === 'silent') return new Promise(() => undefined);
     if (this.#network.fault === 'lost') return reply(503, 'Service Unavailable', 'connection-lost');
@@ -207,7 +211,7 @@ export class MemoryUserAgent implements SipUserAgent {
     answered.session.other = session;
     this.sessions.push(session);
     try {
-      await negotiator.acceptAnswer(this.#network.changeAnswer(answered.sdp));
+      await negotiator.acceptAnswer(this.#network.changeAnswer(answered.sdp), this.flow);
     } catch (error) {
       await session.end('answer refused');
       return { outcome: 'failed', error: error as Error };
@@ -229,6 +233,7 @@ export class MemoryUserAgent implements SipUserAgent {
         offer,
         related,
         onRegisteredFlow: true,
+        flow: this.flow,
         header: () => undefined,
         accept: async (negotiator: SdpNegotiator): Promise<SipSession> => {
           const sdp = await negotiator.createAnswer(offer);

@@ -1,4 +1,6 @@
+import { toHex } from '../../../base/bytes.ts';
 import type { Clock } from '../../../base/clock.ts';
+import { sha256 } from '../../../crypto/digest.ts';
 import { limits } from '../../limits.ts';
 import type { IncomingMessage, MessageAnswer } from '../types.ts';
 
@@ -27,7 +29,8 @@ export class MergedMessages {
   }
 
   receive(message: IncomingMessage): void {
-    const key = mergeKey(message);
+    // Some senders use one Call-ID and CSeq for all that they say: another content is another message.
+    const key = `${mergeKey(message)}\n${toHex(sha256(message.body))}`;
     this.#forgetOld();
     const known = this.#known.get(key);
     if (known === undefined) {

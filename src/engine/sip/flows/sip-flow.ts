@@ -91,6 +91,7 @@ export class SipFlow {
       handlers,
       sessions: new Set(),
       pending: new Set(),
+      facts: () => this.facts,
       createDelegate: () => this.#incoming.createSessionDelegate(),
     };
     this.#incoming = new IncomingRequests({
@@ -211,7 +212,7 @@ export class SipFlow {
 
   subscribe(subscription: OutgoingSubscription): EventSubscription {
     const uri = toUri(subscription.to, 'sip.to');
-    return new SipSubscription(this.#sipJs.userAgent, uri, subscription, this.#options.ports.log);
+    return new SipSubscription(this.#sipJs.userAgent, uri, subscription, this.#options.ports);
   }
 
   publish(publication: OutgoingPublication): Promise<SipReply> {

@@ -20,7 +20,10 @@ export class DatagramLink implements SipLink {
   readonly #transactions: DatagramTransactions;
   readonly #keepAlive: StunKeepAlive;
   readonly #large: LargeRequests;
+  /** Never goes back, and goes on after somebody has set the clock back. */
   #now = 0;
+  #lastTold = 0;
+  #setBack = 0;
   #cancelTimer: CancelTimer = () => undefined;
   #isStopped = false;
 
@@ -112,7 +115,7 @@ export class DatagramLink implements SipLink {
   /** @param datagram that the event is about, for whoever it is delivered to. */
   #do(event: DatagramEvent, datagram?: Uint8Array): Promise<void> {
     if (this.#isStopped) return Promise.reject(new Error('the flow is over'));
-    this.#now = Math.max(this.#now, this.#context.ports.clock.now());
+    this.#now = Math.max(this.#now, this.#steadyTime());
     const actions = this.#transactions.handle(event, this.#now);
     this.#schedule();
     return this.#perform(actions, datagram);
@@ -127,12 +130,21 @@ export class DatagramLink implements SipLink {
     await Promise.all(sending);
   }
 
+  #steadyTime(): number {
+    const told = this.#context.ports.clock.now();
+    this.#setBack += Math.max(0, this.#lastTold - told);
+    this.#lastTold = told;
+    return told + this.#setBack;
+  }
+
   #schedule(): void {
     this.#cancelTimer();
     const due = this.#transactions.nextDue();
     if (due === undefined || this.#isStopped) return;
     const { clock } = this.#context.ports;
     this.#cancelTimer = clock.after(Math.max(0, due - this.#now), () => {
+      // It has passed, whatever the clock says.
+      this.#now = Math.max(this.#now, due);
       void this.#do({ kind: 'time' }).catch(() => undefined);
     });
   }
