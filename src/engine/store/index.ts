@@ -13,7 +13,6 @@ export {
   type SearchPage,
   type SearchQuery,
   type Store,
-  type StoreKeeping,
 } from './store.ts';
 export { findWords, searchWords } from './search-words.ts';
 export { checkedHits, checkSealed, noteText, patched, seenKeyText } from './store-values.ts';
