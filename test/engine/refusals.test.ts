@@ -52,6 +52,22 @@ afterEach(async () => {
   expect(world.clock.waiting).toBe(0);
 });
 
+describe('the other side cannot ask its KMS', () => {
+  test('msrp: the message waits for another time, and goes then', async () => {
+    await start();
+    // Down from when the offer is on its way: the ticket was granted before.
+    world.sip.changeOffer = (sdp) => {
+      world.kms.fault = 'down';
+      return sdp;
+    };
+    expect(await send('msrp', 'require-e2e')).toMatchObject(waiting('peer-unreachable'));
+    world.sip.changeOffer = (sdp) => sdp;
+    await world.kmsReturns();
+    for (let rounds = 0; bob.received.length === 0 && rounds < 100; rounds++) await world.pass(10_000);
+    expect(bob.received).toMatchObject([{ way: 'msrp', level: 'e2e', text }]);
+  });
+});
+
 describe('before anything is sent', () => {
   test.each(ways)('%s: not registered: it waits, and says so', async (way) => {
     await start();

@@ -284,7 +284,10 @@ function answering(answer: string): SdpNegotiator {
   };
 }
 
-/** Profile 3.2: 488 with a Warning; a failure of key management also says so as MIKEY Error in an SDP body. */
+/**
+ * Profile 3.2: 488 with a Warning; a failure of key management also says so as MIKEY Error in an SDP body. An offer that cannot be judged
+ * now, because our KMS is away, gets 480 instead: another time it may be taken.
+ */
 function rejectOffer(
   context: SessionContext,
   invite: IncomingInvite,
@@ -293,6 +296,10 @@ function rejectOffer(
 ): void {
   const warning = warningOf(problem.happened);
   const received = remote.media.keyMgmt;
+  if (problem.code === 'kms-unreachable') {
+    invite.reject(480, { warning });
+    return;
+  }
   if (received === undefined || problem.code === 'policy-not-met') {
     invite.reject(488, { warning });
     return;
