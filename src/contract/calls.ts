@@ -156,6 +156,11 @@ export const calls = {
   },
   /** Asks a key server that is away at once, instead of at the next attempt. */
   retryKms: { input: z.strictObject({ accountId }), output: views.kmsState },
+  /** The user takes the certificate of this SHA-256, that the server shows now, for the right one. The next registration uses it. */
+  acceptServerCertificate: {
+    input: z.strictObject({ accountId, sha256: z.string().regex(/^([0-9A-F]{2}:){31}[0-9A-F]{2}$/) }),
+    output: views.registrationState,
+  },
   register: { input: z.strictObject({ accountId }), output: views.registrationState },
   unregister: { input: z.strictObject({ accountId }), output: views.registrationState },
 } as const;

@@ -72,6 +72,8 @@ export class ScriptedHost implements BridgeHost {
       transport: 'tls',
       kms: 'sip:kms.lab.test',
       retention: 'for-ever',
+      flows: [],
+      ownDevices: [],
       tickets: { kept: 'sealed', explanation: 'Key tickets are kept on this device, encrypted.' },
       kmsState: { state: 'ready', since: now(), explanation: 'The key management server answers.' },
       ...account,
@@ -417,6 +419,12 @@ export class ScriptedHost implements BridgeHost {
     this.#checkAccount(accountId);
     await wait(this.script.delay);
     return this.setKmsState({ state: 'ready', since: now(), explanation: 'The key management server answers.' });
+  }
+
+  readonly accepted: string[] = [];
+  acceptServerCertificate({ sha256 }: CheckedInput<'acceptServerCertificate'>) {
+    this.accepted.push(sha256);
+    return this.setRegistration({ state: 'registered', expires: 600 });
   }
 
   async register({ accountId }: CheckedInput<'register'>) {

@@ -4,6 +4,7 @@ import { randomId, type Random } from '../../base/random.ts';
 import type {
   AccountView,
   CheckedInput,
+  FlowView,
   KmsState,
   MessageView,
   Refusal,
@@ -14,7 +15,8 @@ import type {
 } from '../../contract/index.ts';
 import type { Account } from '../../engine/account.ts';
 import type { ChatMessage, SessionView as EngineSession } from '../../engine/chat-message.ts';
-import type { RegistrationState as EngineRegistration } from '../../engine/sip/index.ts';
+import type { AccountConfig } from '../../engine/account-config.ts';
+import type { FlowStatus, RegistrationState as EngineRegistration } from '../../engine/sip/index.ts';
 import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
 import type { ConversationBook } from './conversation-book.ts';
 import { FileDesk, type AccountWithFiles, type FileShell } from './file-desk.ts';
@@ -77,6 +79,7 @@ export class AccountDesk {
       account.events.on('messageCancelled', ({ id, conversation }) =>
         book.messageRemoved({ accountId: this.id, peer: conversation }, id),
       ),
+      account.events.on('ownDevices', onChange),
       account.events.on('kms', () => parts.emit({ event: 'account', account: this.view() })),
       account.events.on('session', ({ session }) => this.#sessionChanged(session.peer)),
       account.events.on('composing', ({ peer, isWriting }) =>
@@ -101,7 +104,7 @@ export class AccountDesk {
 
   view(): AccountView {
     const { config } = this.#parts.account;
-    const { registration, kms, tickets } = this.#parts.account.status();
+    const { registration, kms, tickets, flows, ownDevices } = this.#parts.account.status();
     return {
       id: config.id,
       identity: config.identity,
@@ -114,6 +117,8 @@ export class AccountDesk {
       kmsState: kms,
       retention: this.history.retention,
       presence: this.#presence(),
+      flows: flows.map((flow) => shownFlow(flow, config)),
+      ownDevices,
       tickets,
     };
   }
@@ -134,6 +139,18 @@ export class AccountDesk {
 
   async unregister(): Promise<RegistrationState> {
     return shownRegistration(await this.#parts.account.unregister());
+  }
+
+  /** @throws BridgeFault for another certificate than the one that the user was asked about */
+  async acceptServerCertificate(sha256: string): Promise<RegistrationState> {
+    const { account, profile } = this.#parts;
+    const { registration } = account.status();
+    const asked = registration.state === 'failed' ? registration.changedCertificate?.shown : undefined;
+    if (asked !== sha256 || profile === undefined) {
+      throw new BridgeFault('invalid-input', 'The server does not show this certificate.');
+    }
+    await profile.acceptServerCertificate(this.id, sha256);
+    return this.register();
   }
 
   retryKms(): Promise<KmsState> {
@@ -249,6 +266,25 @@ export class AccountDesk {
 
 function shownSession({ id, level, evidence }: EngineSession): SessionView {
   return { id, state: 'open', level, evidence };
+}
+
+function shownFlow({ regId, registration, flow }: FlowStatus, { server, secondServer }: AccountConfig): FlowView {
+  const { tls } = flow ?? {};
+  return {
+    number: regId,
+    registration: shownRegistration(registration),
+    server: (regId === 1 ? server : (secondServer ?? server)).host,
+    connection: flow && {
+      transport: flow.protocol,
+      tls: tls && {
+        version: tls.version,
+        suite: tls.suite,
+        proof: tls.serverProof,
+        certificate: tls.peerCertificate?.sha256,
+      },
+      agreed: flow.securityAgreement?.server ?? [],
+    },
+  };
 }
 
 function shownRegistration(registration: EngineRegistration): RegistrationState {

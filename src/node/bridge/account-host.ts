@@ -259,6 +259,10 @@ export class AccountHost implements BridgeHost {
     return this.#desk(accountId).retryKms();
   }
 
+  acceptServerCertificate({ accountId, sha256 }: CheckedInput<'acceptServerCertificate'>) {
+    return this.#desk(accountId).acceptServerCertificate(sha256);
+  }
+
   register({ accountId }: CheckedInput<'register'>) {
     return this.#desk(accountId).register();
   }
