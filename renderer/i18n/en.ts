@@ -262,6 +262,19 @@ export const en = {
   'trust.way.in': 'Received',
   'trust.way.out': 'Sent',
 
+  'transfer.title': 'Export',
+  'transfer.meaning': 'The file is not encrypted: whoever has it can read it.',
+  'transfer.html': 'To read (HTML)',
+  'transfer.json': 'With all proof (JSON)',
+  'transfer.saved': 'Saved: {where}',
+  'transfer.import.title': 'Import',
+  'transfer.import': 'Import an export',
+  'transfer.import.meaning':
+    'Messages of a JSON export are added and marked as imported. Nothing that is there is changed.',
+  'transfer.imported': '{taken, plural, one {# message} other {# messages}} imported, {known} known already.',
+  'transfer.leftOut': '{count} left out: {why}.',
+  'new.group': 'Several recipients: separate the addresses by commas.',
+
   'search.open': 'Search messages (Ctrl+F)',
   'search.title': 'Search messages',
   'search.label': 'Words in any message',

@@ -134,6 +134,8 @@ export const accountView = z.object({
   /** URI of the key management server; absent when the account has none, and then nothing can be end-to-end. */
   kms: z.string().optional(),
   kmsState,
+  /** Whether the network passes messages on to several. */
+  hasGroups: z.boolean(),
   /** All that there are or should be, the preferred one first. */
   flows: z.array(flowView).readonly(),
   /** Other devices of the same user, as far as the network tells. */

@@ -4,8 +4,10 @@ import type {
   ContactView,
   ConversationNotice,
   Evidence,
+  ExportOutcome,
   FileAbilities,
   FileView,
+  ImportOutcome,
   KmsState,
   MessageView,
   PassphraseOutcome,
@@ -73,6 +75,7 @@ export class ScriptedHost implements BridgeHost {
       kms: 'sip:kms.lab.test',
       retention: 'for-ever',
       flows: [],
+      hasGroups: false,
       ownDevices: [],
       tickets: { kept: 'sealed', explanation: 'Key tickets are kept on this device, encrypted.' },
       kmsState: { state: 'ready', since: now(), explanation: 'The key management server answers.' },
@@ -293,6 +296,23 @@ export class ScriptedHost implements BridgeHost {
     this.#notices.remove(key.peer, noticeId);
     this.book.touch(key);
     return {};
+  }
+
+  exported: ExportOutcome = { outcome: 'saved', where: '/home/alice/bob.html' };
+  exportHistory({ peer, format }: CheckedInput<'exportHistory'>) {
+    this.messageCalls.push(`export ${peer ?? 'all'} ${format}`);
+    return this.exported;
+  }
+
+  imported: ImportOutcome = { outcome: 'done', taken: 2, known: 1, leftOut: { 'It had not been sent yet': 1 } };
+  importHistory({ token }: CheckedInput<'importHistory'>) {
+    this.messageCalls.push(`import ${token}`);
+    return this.imported;
+  }
+
+  startGroup({ accountId, members }: CheckedInput<'startGroup'>) {
+    this.groups.set('group:1', [...members, this.account.identity]);
+    return this.book.start({ accountId, peer: 'group:1' });
   }
 
   contacts: ContactView[] = [];

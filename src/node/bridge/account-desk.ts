@@ -4,9 +4,11 @@ import { randomId, type Random } from '../../base/random.ts';
 import type {
   AccountView,
   CheckedInput,
+  ConversationView,
   FlowView,
   KmsState,
   MessageView,
+  Policy,
   Refusal,
   RegistrationState,
   SendOutcome,
@@ -17,6 +19,7 @@ import type { Account } from '../../engine/account.ts';
 import type { ChatMessage, SessionView as EngineSession } from '../../engine/chat-message.ts';
 import type { AccountConfig } from '../../engine/account-config.ts';
 import type { FlowStatus, RegistrationState as EngineRegistration } from '../../engine/sip/index.ts';
+import { RefusalError } from '../../engine/refusal.ts';
 import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
 import type { ConversationBook } from './conversation-book.ts';
 import { FileDesk, type AccountWithFiles, type FileShell } from './file-desk.ts';
@@ -43,6 +46,8 @@ export type HostedAccount = Pick<
   | 'contactPolicies'
   | 'setContactPolicy'
   | 'setContactReceipts'
+  | 'sendToGroup'
+  | 'startGroup'
 > &
   AccountWithFiles &
   AccountWithHistory;
@@ -102,6 +107,11 @@ export class AccountDesk {
     return this.#parts.account.config.id;
   }
 
+  get identity(): { readonly id: string; readonly identity: string } {
+    const { id, identity } = this.#parts.account.config;
+    return { id, identity };
+  }
+
   view(): AccountView {
     const { config } = this.#parts.account;
     const { registration, kms, tickets, flows, ownDevices } = this.#parts.account.status();
@@ -119,6 +129,7 @@ export class AccountDesk {
       presence: this.#presence(),
       flows: flows.map((flow) => shownFlow(flow, config)),
       ownDevices,
+      hasGroups: config.messages?.listService !== undefined,
       tickets,
     };
   }
@@ -173,13 +184,13 @@ export class AccountDesk {
       if (book.findMessage(key, replaces)?.state === 'queued') this.cancelWaiting(replaces);
       else book.removeMessage(key, replaces);
     }
-    const outcome = await account.sendMessage({
-      to: input.to,
-      text,
-      way,
-      ...(policy === undefined ? {} : { policy }),
-      ...(consent === undefined ? {} : { consent }),
-    });
+    const members = account.groupMembers(peer);
+    const self = account.status().identity;
+    const what = { text, ...given(policy, consent) };
+    const outcome =
+      members === undefined
+        ? await account.sendMessage({ to: input.to, way, ...what })
+        : await account.sendToGroup({ recipients: members.filter((one) => one !== self), ...what });
     switch (outcome.outcome) {
       case 'offered':
         return { outcome: 'offered', fileId: outcome.file.id };
@@ -191,6 +202,17 @@ export class AccountDesk {
       case 'sent':
       case 'waiting':
         return { outcome: outcome.outcome, message: this.#shown(outcome.message) };
+    }
+  }
+
+  /** @throws BridgeFault for those who are no group, or where the network has none */
+  startGroup(members: readonly string[]): ConversationView {
+    try {
+      const peer = this.#parts.account.startGroup(members);
+      return this.#parts.book.start({ accountId: this.id, peer });
+    } catch (error) {
+      if (error instanceof RefusalError) throw new BridgeFault('invalid-input', `${error.happened}.`);
+      throw error;
     }
   }
 
@@ -262,6 +284,10 @@ export class AccountDesk {
   #shown(message: ChatMessage): MessageView {
     return { ...message, accountId: this.id };
   }
+}
+
+function given(policy: Policy | undefined, consent: boolean | undefined) {
+  return { ...(policy === undefined ? {} : { policy }), ...(consent === undefined ? {} : { consent }) };
 }
 
 function shownSession({ id, level, evidence }: EngineSession): SessionView {

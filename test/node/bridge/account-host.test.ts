@@ -149,6 +149,12 @@ class FakeAccount implements HostedAccount {
     return 'asked' as const;
   }
   setContactReceipts() {}
+  sendToGroup(): never {
+    throw new Error('no groups here');
+  }
+  startGroup(): never {
+    throw new Error('no groups here');
+  }
   groupMembers() {
     return undefined;
   }
