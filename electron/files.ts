@@ -22,6 +22,14 @@ export function desktopFiles(): FileShell {
       const [path] = chosen.canceled ? [] : chosen.filePaths;
       return path === undefined ? undefined : picked.add(path);
     },
+    async chooseSave(name) {
+      const [window] = BrowserWindow.getAllWindows();
+      const options = { defaultPath: name };
+      const chosen = await (window === undefined
+        ? dialog.showSaveDialog(options)
+        : dialog.showSaveDialog(window, options));
+      return chosen.canceled || chosen.filePath === '' ? undefined : chosen.filePath;
+    },
     showFile: (path) => shell.showItemInFolder(path),
   };
 }

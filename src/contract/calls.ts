@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { fileView, maxIconCharacters, pickedFile, sendFileOutcome } from './files.ts';
+import { exportOutcome, importOutcome } from './history.ts';
 import { cardReport, contactDraft, maxCardCharacters, putContactOutcome, trustRecord } from './people.ts';
 import { maxSearchLength, searchPage } from './search.ts';
 import { snapshot } from './snapshot.ts';
@@ -87,6 +88,18 @@ export const calls = {
   removeConversation: { input: z.strictObject(conversationKey), output: nothing },
   /** The user has read what a conversation was told. */
   dismissNotice: { input: z.strictObject({ ...conversationKey, noticeId: id }), output: nothing },
+  /** Everything that was said in an account or in one conversation, where the shell saves it. Not encrypted. */
+  exportHistory: {
+    input: z.strictObject({ accountId, peer: uri.optional(), format: z.enum(['html', 'json']) }),
+    output: exportOutcome,
+  },
+  /** Takes the messages of an export that was chosen; they are marked as imported. */
+  importHistory: { input: z.strictObject({ token: id }), output: importOutcome },
+  /** Begins a conversation with several, where the account has a list service. */
+  startGroup: {
+    input: z.strictObject({ accountId, members: z.array(uri).min(2).max(100) }),
+    output: views.conversationView,
+  },
   putContact: { input: z.strictObject({ contact: contactDraft }), output: putContactOutcome },
   removeContact: { input: z.strictObject({ contactId: id }), output: nothing },
   /** The text of a vCard file. What the user wrote is not replaced. */
@@ -156,6 +169,11 @@ export const calls = {
   },
   /** Asks a key server that is away at once, instead of at the next attempt. */
   retryKms: { input: z.strictObject({ accountId }), output: views.kmsState },
+  /** The user takes the certificate of this SHA-256, that the server shows now, for the right one. The next registration uses it. */
+  acceptServerCertificate: {
+    input: z.strictObject({ accountId, sha256: z.string().regex(/^([0-9A-F]{2}:){31}[0-9A-F]{2}$/) }),
+    output: views.registrationState,
+  },
   register: { input: z.strictObject({ accountId }), output: views.registrationState },
   unregister: { input: z.strictObject({ accountId }), output: views.registrationState },
 } as const;

@@ -2,6 +2,7 @@ export * from './calls.ts';
 export * from './envelope.ts';
 export * from './events.ts';
 export * from './evidence.ts';
+export * from './history.ts';
 export * from './people.ts';
 export * from './search.ts';
 export * from './storage.ts';

@@ -71,6 +71,8 @@ export const registrationState = z.discriminatedUnion('state', [
     explanation: z.string(),
     /** True when another attempt follows by itself. */
     willRetry: z.boolean().optional(),
+    /** The server shows another certificate than the remembered one. SHA-256 of both; `pinned` may be `authority`. */
+    changedCertificate: z.object({ serverName: z.string(), pinned: z.string(), shown: z.string() }).optional(),
   }),
 ]);
 export type RegistrationState = z.infer<typeof registrationState>;
@@ -87,6 +89,33 @@ export const kmsState = z.object({
   clockOffsetSeconds: z.number().optional(),
 });
 export type KmsState = z.infer<typeof kmsState>;
+
+/** One of the connections over which an account is reached. */
+export const flowView = z.object({
+  /** 1 for the server of the account, 2 for the other one. */
+  number: z.int(),
+  registration: registrationState,
+  server: z.string().optional(),
+  /** Absent while there is no connection. */
+  connection: z
+    .object({
+      transport: z.enum(['udp', 'tcp', 'tls', 'ws', 'wss']),
+      tls: z
+        .object({
+          version: z.string(),
+          suite: z.string(),
+          /** Why the certificate of the server was accepted. */
+          proof: z.enum(['authority', 'pin', 'first-use']).optional(),
+          /** SHA-256 of it. */
+          certificate: z.string().optional(),
+        })
+        .optional(),
+      /** Of the security agreement, as it was stated. */
+      agreed: z.array(z.string()).readonly(),
+    })
+    .optional(),
+});
+export type FlowView = z.infer<typeof flowView>;
 
 /** How long messages are kept: days, or for ever. */
 export const retention = z.union([z.int().min(1), z.literal('for-ever')]);
@@ -105,6 +134,12 @@ export const accountView = z.object({
   /** URI of the key management server; absent when the account has none, and then nothing can be end-to-end. */
   kms: z.string().optional(),
   kmsState,
+  /** Whether the network passes messages on to several. */
+  hasGroups: z.boolean(),
+  /** All that there are or should be, the preferred one first. */
+  flows: z.array(flowView).readonly(),
+  /** Other devices of the same user, as far as the network tells. */
+  ownDevices: z.array(z.object({ name: z.string() })).readonly(),
   /** Whether contacts are watched (presence); absent where that cannot be had. */
   presence: z.object({ watches: z.boolean() }).optional(),
   /** How long messages are kept where a conversation has no rule of its own. */

@@ -4,8 +4,10 @@ import type {
   ContactView,
   ConversationNotice,
   Evidence,
+  ExportOutcome,
   FileAbilities,
   FileView,
+  ImportOutcome,
   KmsState,
   MessageView,
   PassphraseOutcome,
@@ -72,6 +74,9 @@ export class ScriptedHost implements BridgeHost {
       transport: 'tls',
       kms: 'sip:kms.lab.test',
       retention: 'for-ever',
+      flows: [],
+      hasGroups: false,
+      ownDevices: [],
       tickets: { kept: 'sealed', explanation: 'Key tickets are kept on this device, encrypted.' },
       kmsState: { state: 'ready', since: now(), explanation: 'The key management server answers.' },
       ...account,
@@ -293,6 +298,23 @@ export class ScriptedHost implements BridgeHost {
     return {};
   }
 
+  exported: ExportOutcome = { outcome: 'saved', where: '/home/alice/bob.html' };
+  exportHistory({ peer, format }: CheckedInput<'exportHistory'>) {
+    this.messageCalls.push(`export ${peer ?? 'all'} ${format}`);
+    return this.exported;
+  }
+
+  imported: ImportOutcome = { outcome: 'done', taken: 2, known: 1, leftOut: { 'It had not been sent yet': 1 } };
+  importHistory({ token }: CheckedInput<'importHistory'>) {
+    this.messageCalls.push(`import ${token}`);
+    return this.imported;
+  }
+
+  startGroup({ accountId, members }: CheckedInput<'startGroup'>) {
+    this.groups.set('group:1', [...members, this.account.identity]);
+    return this.book.start({ accountId, peer: 'group:1' });
+  }
+
   contacts: ContactView[] = [];
   presence: PresenceViewOfPeer[] = [];
   trust: TrustRecordView[] = [];
@@ -417,6 +439,12 @@ export class ScriptedHost implements BridgeHost {
     this.#checkAccount(accountId);
     await wait(this.script.delay);
     return this.setKmsState({ state: 'ready', since: now(), explanation: 'The key management server answers.' });
+  }
+
+  readonly accepted: string[] = [];
+  acceptServerCertificate({ sha256 }: CheckedInput<'acceptServerCertificate'>) {
+    this.accepted.push(sha256);
+    return this.setRegistration({ state: 'registered', expires: 600 });
   }
 
   async register({ accountId }: CheckedInput<'register'>) {

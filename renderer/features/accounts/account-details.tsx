@@ -8,7 +8,7 @@ import { RegistrationMark } from './registration-mark.tsx';
 import { useRegistration } from './use-registration.ts';
 
 /** What is opened beside the details. */
-export type AccountSheet = 'storage';
+export type AccountSheet = 'storage' | 'connection';
 
 interface Props {
   readonly account: AccountView;
@@ -55,6 +55,9 @@ export function AccountDetails({ account, onSheet }: Props) {
         )}
       </div>
       <div className={styles.sheets}>
+        <Button size="small" look="quiet" onPress={() => onSheet('connection')}>
+          {text('connection.open')}
+        </Button>
         <Button size="small" look="quiet" onPress={() => onSheet('storage')}>
           {text('storage.open')}
         </Button>

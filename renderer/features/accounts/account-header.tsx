@@ -8,6 +8,7 @@ import { Spoken } from '../../ui/spoken.tsx';
 import { Tile } from '../../ui/tile.tsx';
 import { StorageSheet } from '../storage/storage-sheet.tsx';
 import { AccountDetails, type AccountSheet } from './account-details.tsx';
+import { ConnectionSheet } from './connection-sheet.tsx';
 import styles from './account-header.module.css';
 import { RegistrationMark } from './registration-mark.tsx';
 
@@ -22,6 +23,7 @@ export function AccountHeader() {
   const identity = plainAddress(account.identity);
   return (
     <header className={styles.header}>
+      <ConnectionSheet account={account} isOpen={sheet === 'connection'} onClose={() => setSheet(undefined)} />
       <StorageSheet account={account} isOpen={sheet === 'storage'} onClose={() => setSheet(undefined)} />
       <DialogTrigger isOpen={isOpen} onOpenChange={setOpen}>
         <AriaButton className={styles.account ?? ''}>

@@ -3,6 +3,7 @@ import { useAccount } from '../../app-context.tsx';
 import { useTexts } from '../../i18n/text.tsx';
 import { Button } from '../../ui/button.tsx';
 import styles from './registration-notice.module.css';
+import { ChangedCertificate } from './changed-certificate.tsx';
 import { RegistrationMark } from './registration-mark.tsx';
 import { useRegistration } from './use-registration.ts';
 
@@ -30,6 +31,9 @@ function Notice({ account }: { readonly account: AccountView }) {
         </p>
       ) : (
         <p>{text('registration.unregistered.meaning')}</p>
+      )}
+      {registration.state === 'failed' && registration.changedCertificate !== undefined && (
+        <ChangedCertificate account={account} changed={registration.changedCertificate} />
       )}
       <Button size="small" isDisabled={isBusy} onPress={register}>
         {text('account.register')}

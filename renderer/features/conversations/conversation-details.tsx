@@ -5,6 +5,7 @@ import { announce } from '../../ui/announcer.tsx';
 import { Confirm } from '../../ui/confirm.tsx';
 import { plainAddress, shortName } from '../../ui/names.ts';
 import { Sheet, SheetPart } from '../../ui/sheet.tsx';
+import { HistoryExport } from '../storage/history-transfer.tsx';
 import { RetentionChoice } from '../storage/retention-choice.tsx';
 
 interface Props {
@@ -52,6 +53,9 @@ export function ConversationDetails({ conversation, isOpen, onClose }: Props) {
         rule={retention}
         accountRule={account?.retention ?? 'for-ever'}
       />
+      <SheetPart title={text('transfer.title')}>
+        <HistoryExport accountId={accountId} peer={peer} />
+      </SheetPart>
       <div>
         <Confirm
           label={text('details.remove')}

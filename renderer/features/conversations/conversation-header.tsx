@@ -9,6 +9,7 @@ import { announce } from '../../ui/announcer.tsx';
 import { Button } from '../../ui/button.tsx';
 import { plainAddress, shortName } from '../../ui/names.ts';
 import { Progress } from '../../ui/progress.tsx';
+import { usePeerName } from '../contacts/use-peer-name.ts';
 import { LevelBadge } from '../security/level-mark.tsx';
 import styles from './conversation-header.module.css';
 
@@ -22,7 +23,8 @@ export function ConversationHeader({ conversation, onSessionProof, onDetails }: 
   const { text } = useTexts();
   const { screen } = useApp();
   const session = useSession(conversation);
-  const { session: open } = conversation;
+  const { session: open, members } = conversation;
+  const peerName = usePeerName();
   return (
     <header className={styles.header}>
       <div className={styles.row}>
@@ -37,8 +39,12 @@ export function ConversationHeader({ conversation, onSessionProof, onDetails }: 
           </Button>
         </span>
         <div className={styles.who}>
-          <h2 className={styles.name}>{shortName(conversation.peer)}</h2>
-          <p className={styles.address}>{plainAddress(conversation.peer)}</p>
+          <h2 className={styles.name}>
+            {members === undefined ? peerName(conversation.peer) : members.map(peerName).join(', ')}
+          </h2>
+          <p className={styles.address}>
+            {members === undefined ? plainAddress(conversation.peer) : text('details.group', { count: members.length })}
+          </p>
         </div>
         {open?.state === 'opening' && (
           <p className={styles.opening} role="status">
@@ -60,7 +66,7 @@ export function ConversationHeader({ conversation, onSessionProof, onDetails }: 
             {text('session.end')}
           </Button>
         )}
-        {open === undefined && (
+        {open === undefined && members === undefined && (
           <Button size="small" look="quiet" isDisabled={session.isBusy} onPress={() => session.open()}>
             {text('session.start')}
           </Button>

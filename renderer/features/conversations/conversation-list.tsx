@@ -5,6 +5,7 @@ import type { ConversationView } from '../../../src/contract/index.ts';
 import { useAccount, useApp, useRemote, useScreen } from '../../app-context.tsx';
 import { useTexts } from '../../i18n/text.tsx';
 import { Button } from '../../ui/button.tsx';
+import { ContactsButton } from '../contacts/contacts-button.tsx';
 import { SearchButton } from '../search/search-button.tsx';
 import styles from './conversation-list.module.css';
 import { ConversationRow } from './conversation-row.tsx';
@@ -29,6 +30,7 @@ export function ConversationList() {
         <h2 className={styles.title}>{text('conversations.title')}</h2>
         <span className={styles.tools}>
           <SearchButton />
+          <ContactsButton />
           <Button
             isIcon
             size="small"

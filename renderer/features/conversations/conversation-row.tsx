@@ -3,9 +3,9 @@ import type { ConversationView, MessageView, ProtectionLevel } from '../../../sr
 import { useScreen } from '../../app-context.tsx';
 import { keyText } from '../../bridge/state.ts';
 import { useTexts, type Texts } from '../../i18n/text.tsx';
-import { shortName } from '../../ui/names.ts';
 import { Spoken } from '../../ui/spoken.tsx';
 import { Tile } from '../../ui/tile.tsx';
+import { usePeerName } from '../contacts/use-peer-name.ts';
 import { LevelBadge } from '../security/level-mark.tsx';
 import styles from './conversation-row.module.css';
 import { startOfDay } from './grouping.ts';
@@ -21,7 +21,9 @@ interface Props {
 export function ConversationRow({ id, conversation }: Props) {
   const { text } = useTexts();
   const { lastMessage, lastFile, unread } = conversation;
-  const name = shortName(conversation.peer);
+  const peerName = usePeerName();
+  const name =
+    conversation.members === undefined ? peerName(conversation.peer) : conversation.members.map(peerName).join(', ');
   const when = useShortMoment(latestOf(lastMessage?.at, lastFile?.at));
   const preview = usePreview(conversation);
   const level = preview.level === undefined ? '' : `${text(`level.${preview.level}`)}. `;

@@ -24,13 +24,19 @@ export function NewConversation({ account, onClose }: Props) {
   useEffect(() => input.current?.focus(), []);
 
   const start = async () => {
-    const peer = completeAddress(typed, account.domain);
-    if (peer === undefined) {
+    const names = account.hasGroups ? typed.split(/[,;]/).filter((name) => name.trim() !== '') : [typed];
+    const members = names.map((name) => completeAddress(name, account.domain)).filter((one) => one !== undefined);
+    const [peer] = members;
+    if (peer === undefined || members.length < names.length) {
       setProblem(text('new.invalid'));
       return;
     }
     try {
-      const conversation = await remote.client.call('startConversation', { accountId: account.id, peer });
+      const accountId = account.id;
+      const conversation =
+        members.length === 1
+          ? await remote.client.call('startConversation', { accountId, peer })
+          : await remote.client.call('startGroup', { accountId, members });
       screen.getState().select({ accountId: account.id, peer: conversation.peer });
       onClose();
     } catch (error) {
@@ -72,7 +78,7 @@ export function NewConversation({ account, onClose }: Props) {
         />
         {problem === undefined ? (
           <Text slot="description" className={styles.hint ?? ''}>
-            {text('new.hint', { domain: account.domain })}
+            {text('new.hint', { domain: account.domain })} {account.hasGroups && text('new.group')}
           </Text>
         ) : (
           <FieldError className={styles.problem ?? ''}>{problem}</FieldError>

@@ -52,7 +52,7 @@ export function useSendFile({ accountId, peer }: ConversationKey) {
     give: (files: readonly File[]) =>
       guarded(async () => {
         for (const file of files) {
-          const picked = await hand(file);
+          const picked = await handFile(file);
           if (picked === undefined) setProblem(text('file.unreadable'));
           else await offer(picked, await makeThumbnail(file));
         }
@@ -61,7 +61,7 @@ export function useSendFile({ accountId, peer }: ConversationKey) {
 }
 
 /** The desktop shell finds a file of this machine by itself; the console gets its octets. */
-async function hand(file: File): Promise<PickedFile | undefined> {
+export async function handFile(file: File): Promise<PickedFile | undefined> {
   if (window.tessera !== undefined) return (await window.tessera.pickDropped(file)) ?? undefined;
   const answer = await fetch('/files', {
     method: 'POST',

@@ -5,6 +5,7 @@ import { useTexts } from '../../i18n/text.tsx';
 import { classes } from '../../ui/class-names.ts';
 import { plainAddress, shortName } from '../../ui/names.ts';
 import { Sheet } from '../../ui/sheet.tsx';
+import { TrustHistory } from '../contacts/trust-history.tsx';
 import { FactList, type Fact } from './fact-list.tsx';
 import { LevelBadge } from './level-mark.tsx';
 import styles from './proof-sheet.module.css';
@@ -71,6 +72,7 @@ function ProofContent({ level, evidence, subject, more }: ProofContentProps) {
           </ul>
         </section>
       )}
+      <TrustHistory addresses={[subject.peer]} name={shortName(subject.peer)} />
       <Disclosure className={styles.technical ?? ''}>
         <Heading level={3}>
           <AriaButton slot="trigger" className={styles.trigger ?? ''}>

@@ -88,7 +88,8 @@ export function useTechnicalFacts(evidence: Evidence): readonly Fact[] {
 }
 
 /** Four octets a group, as people compare them over the telephone. */
-function fingerprintFact(name: string, value: string): Fact {
+/** A fingerprint as a fact to be compared by eye. */
+export function fingerprintFact(name: string, value: string): Fact {
   const octets = value.split(':');
   const groups = Array.from({ length: Math.ceil(octets.length / 4) }, (_, index) =>
     octets.slice(index * 4, index * 4 + 4).join(' '),

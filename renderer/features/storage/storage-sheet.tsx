@@ -7,6 +7,7 @@ import { Button } from '../../ui/button.tsx';
 import { plainAddress } from '../../ui/names.ts';
 import { Sheet, SheetPart } from '../../ui/sheet.tsx';
 import { useFileTexts } from '../files/use-file-texts.ts';
+import { HistoryExport, HistoryImport } from './history-transfer.tsx';
 import { PassphraseForm } from './passphrase-form.tsx';
 import { RetentionChoice } from './retention-choice.tsx';
 import styles from './storage.module.css';
@@ -29,6 +30,12 @@ export function StorageSheet({ account, isOpen, onClose }: Props) {
         </SheetPart>
       )}
       <RetentionChoice accountId={account.id} rule={account.retention} accountRule={account.retention} />
+      <SheetPart title={text('transfer.title')}>
+        <HistoryExport accountId={account.id} />
+      </SheetPart>
+      <SheetPart title={text('transfer.import.title')}>
+        <HistoryImport />
+      </SheetPart>
     </Sheet>
   );
 }

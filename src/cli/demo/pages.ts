@@ -1,5 +1,6 @@
 import { createAccountHost } from '../../node/bridge/account-host.ts';
 import { PickedFiles } from '../../node/bridge/picked-files.ts';
+import { Downloads } from '../../lab/console/downloads.ts';
 import { startConsole } from '../../lab/console/index.ts';
 import { buildRenderer } from '../build-renderer.ts';
 import type { Party } from './parties.ts';
@@ -8,10 +9,15 @@ import type { Party } from './parties.ts';
 export async function openPages(parties: readonly Party[]): Promise<void> {
   const rendererDir = await buildRenderer();
   const consoles = await Promise.all(
-    parties.map(({ name, account }) => {
+    parties.map(({ name, account, engine }) => {
       const picked = new PickedFiles();
-      const host = createAccountHost([account], { files: { choose: 'upload', picked } });
-      return startConsole({ host, title: name, rendererDir, picked });
+      const downloads = new Downloads();
+      const offerDownload = (path: string, file: string) => downloads.offer(path, file);
+      const host = createAccountHost([account], {
+        files: { choose: 'upload', picked, offerDownload },
+        profile: engine,
+      });
+      return startConsole({ host, title: name, rendererDir, picked, downloads });
     }),
   );
   console.log('\nOpen each page once in a browser on this machine; Ctrl-C ends everything.');

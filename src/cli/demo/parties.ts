@@ -12,6 +12,7 @@ import { accountFromUeConfig, checkUeConfig } from '../ue-config.ts';
 export interface Party {
   readonly name: string;
   readonly account: Account;
+  readonly engine: Engine;
   stop(): Promise<void>;
 }
 
@@ -40,7 +41,7 @@ export async function startParty(
     await engine.stop();
     throw new Error(`${user} could not register: ${registration.state}`);
   }
-  return { name: user, account, stop: () => engine.stop() };
+  return { name: user, account, engine, stop: () => engine.stop() };
 }
 
 export interface DemoMessage {

@@ -37,6 +37,14 @@ export interface AuthenticationFailure {
   readonly explanation: string;
 }
 
+/** As in `ServerPinError`. */
+export interface ChangedCertificate {
+  readonly serverName: string;
+  /** SHA-256 of the remembered one, or `authority` where a trusted authority certified the name before. */
+  readonly pinned: string;
+  readonly shown: string;
+}
+
 export type RegistrationState =
   | { readonly state: 'unregistered' }
   | { readonly state: 'registering' }
@@ -55,6 +63,8 @@ export type RegistrationState =
       readonly explanation: string;
       /** True when another attempt follows by itself. */
       readonly willRetry: boolean;
+      /** The server shows another certificate than the remembered one: only the user can say that this is right. */
+      readonly changedCertificate?: ChangedCertificate;
     };
 
 /** What sec-agree settled (RFC 3329, profile 1); every entry as written on the wire. */

@@ -1,3 +1,4 @@
+import { ServerPinError } from '../server-pin-error.ts';
 import type { CancelTimer, Clock } from '../../base/clock.ts';
 import { describeError, ProtocolError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
@@ -278,5 +279,8 @@ function unreachable(error: unknown, willRetry: boolean): RegistrationState {
   const isTls = error instanceof ProtocolError && error.field.startsWith('sip.tls');
   const happened = isTls ? 'The server did not prove who it is' : 'The server could not be reached';
   const explanation = `${happened} (${describeError(error)}).`;
-  return { state: 'failed', code: isTls ? 'tls-failed' : 'unreachable', explanation, willRetry };
+  const code = isTls ? 'tls-failed' : 'unreachable';
+  if (!(error instanceof ServerPinError)) return { state: 'failed', code, explanation, willRetry };
+  const { serverName, pinned, shown } = error;
+  return { state: 'failed', code, explanation, willRetry, changedCertificate: { serverName, pinned, shown } };
 }

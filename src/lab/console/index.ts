@@ -10,6 +10,7 @@ import { loadPages, type Page } from '../../node/screens/pages.ts';
 import { securityHeaders } from '../../node/screens/security-headers.ts';
 import type { PickedFiles } from '../../node/bridge/picked-files.ts';
 import { Access } from './access.ts';
+import type { Downloads } from './downloads.ts';
 import { serveBridge } from './bridge-socket.ts';
 import { Uploads } from './uploads.ts';
 
@@ -24,6 +25,8 @@ export interface ConsoleOptions {
   readonly log?: Logger;
   /** Where the host looks for files that the page uploads; without it the page can upload none. */
   readonly picked?: PickedFiles;
+  /** What the page may download. */
+  readonly downloads?: Downloads;
 }
 
 export interface Console {
@@ -57,6 +60,8 @@ export async function startConsole(options: ConsoleOptions): Promise<Console> {
   server.on('request', (request, response) => {
     if (request.method === 'POST' && request.url === uploadPath && uploads !== undefined) {
       void answerUpload(request, access, uploads).then((answer) => respond(request, response, answer));
+    } else if (isDownload(request, access, options.downloads)) {
+      void options.downloads?.send(request.url ?? '', response, securityHeaders());
     } else respond(request, response, answerTo(request, access, pages));
   });
   server.on('upgrade', (request, stream: Duplex, head) => {
@@ -80,6 +85,7 @@ export async function startConsole(options: ConsoleOptions): Promise<Console> {
         server.closeAllConnections();
       });
       await uploads?.stop();
+      await options.downloads?.stop();
     },
   };
 }
@@ -107,6 +113,12 @@ function answerTo(request: IncomingMessage, access: Access, pages: ReadonlyMap<s
   const page = pages.get(url.pathname);
   if (page === undefined) return refusal(404, 'There is no such page.');
   return { status: 200, headers: { 'Content-Type': page.contentType }, body: page.body };
+}
+
+/** Only for the browser that has the session. */
+function isDownload(request: IncomingMessage, access: Access, downloads: Downloads | undefined): boolean {
+  const isWelcome = request.method === 'GET' && access.isRightHost(request) && access.hasSession(request);
+  return isWelcome && downloads?.has(request.url ?? '') === true;
 }
 
 /** Only the page itself, in the browser that has the session: the same proof as for its bridge. */

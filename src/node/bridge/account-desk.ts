@@ -4,8 +4,11 @@ import { randomId, type Random } from '../../base/random.ts';
 import type {
   AccountView,
   CheckedInput,
+  ConversationView,
+  FlowView,
   KmsState,
   MessageView,
+  Policy,
   Refusal,
   RegistrationState,
   SendOutcome,
@@ -14,7 +17,9 @@ import type {
 } from '../../contract/index.ts';
 import type { Account } from '../../engine/account.ts';
 import type { ChatMessage, SessionView as EngineSession } from '../../engine/chat-message.ts';
-import type { RegistrationState as EngineRegistration } from '../../engine/sip/index.ts';
+import type { AccountConfig } from '../../engine/account-config.ts';
+import type { FlowStatus, RegistrationState as EngineRegistration } from '../../engine/sip/index.ts';
+import { RefusalError } from '../../engine/refusal.ts';
 import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
 import type { ConversationBook } from './conversation-book.ts';
 import { FileDesk, type AccountWithFiles, type FileShell } from './file-desk.ts';
@@ -41,6 +46,8 @@ export type HostedAccount = Pick<
   | 'contactPolicies'
   | 'setContactPolicy'
   | 'setContactReceipts'
+  | 'sendToGroup'
+  | 'startGroup'
 > &
   AccountWithFiles &
   AccountWithHistory;
@@ -77,6 +84,7 @@ export class AccountDesk {
       account.events.on('messageCancelled', ({ id, conversation }) =>
         book.messageRemoved({ accountId: this.id, peer: conversation }, id),
       ),
+      account.events.on('ownDevices', onChange),
       account.events.on('kms', () => parts.emit({ event: 'account', account: this.view() })),
       account.events.on('session', ({ session }) => this.#sessionChanged(session.peer)),
       account.events.on('composing', ({ peer, isWriting }) =>
@@ -99,9 +107,14 @@ export class AccountDesk {
     return this.#parts.account.config.id;
   }
 
+  get identity(): { readonly id: string; readonly identity: string } {
+    const { id, identity } = this.#parts.account.config;
+    return { id, identity };
+  }
+
   view(): AccountView {
     const { config } = this.#parts.account;
-    const { registration, kms, tickets } = this.#parts.account.status();
+    const { registration, kms, tickets, flows, ownDevices } = this.#parts.account.status();
     return {
       id: config.id,
       identity: config.identity,
@@ -114,6 +127,9 @@ export class AccountDesk {
       kmsState: kms,
       retention: this.history.retention,
       presence: this.#presence(),
+      flows: flows.map((flow) => shownFlow(flow, config)),
+      ownDevices,
+      hasGroups: config.messages?.listService !== undefined,
       tickets,
     };
   }
@@ -136,6 +152,18 @@ export class AccountDesk {
     return shownRegistration(await this.#parts.account.unregister());
   }
 
+  /** @throws BridgeFault for another certificate than the one that the user was asked about */
+  async acceptServerCertificate(sha256: string): Promise<RegistrationState> {
+    const { account, profile } = this.#parts;
+    const { registration } = account.status();
+    const asked = registration.state === 'failed' ? registration.changedCertificate?.shown : undefined;
+    if (asked !== sha256 || profile === undefined) {
+      throw new BridgeFault('invalid-input', 'The server does not show this certificate.');
+    }
+    await profile.acceptServerCertificate(this.id, sha256);
+    return this.register();
+  }
+
   retryKms(): Promise<KmsState> {
     return this.#parts.account.retryKms();
   }
@@ -156,13 +184,13 @@ export class AccountDesk {
       if (book.findMessage(key, replaces)?.state === 'queued') this.cancelWaiting(replaces);
       else book.removeMessage(key, replaces);
     }
-    const outcome = await account.sendMessage({
-      to: input.to,
-      text,
-      way,
-      ...(policy === undefined ? {} : { policy }),
-      ...(consent === undefined ? {} : { consent }),
-    });
+    const members = account.groupMembers(peer);
+    const self = account.status().identity;
+    const what = { text, ...given(policy, consent) };
+    const outcome =
+      members === undefined
+        ? await account.sendMessage({ to: input.to, way, ...what })
+        : await account.sendToGroup({ recipients: members.filter((one) => one !== self), ...what });
     switch (outcome.outcome) {
       case 'offered':
         return { outcome: 'offered', fileId: outcome.file.id };
@@ -174,6 +202,17 @@ export class AccountDesk {
       case 'sent':
       case 'waiting':
         return { outcome: outcome.outcome, message: this.#shown(outcome.message) };
+    }
+  }
+
+  /** @throws BridgeFault for those who are no group, or where the network has none */
+  startGroup(members: readonly string[]): ConversationView {
+    try {
+      const peer = this.#parts.account.startGroup(members);
+      return this.#parts.book.start({ accountId: this.id, peer });
+    } catch (error) {
+      if (error instanceof RefusalError) throw new BridgeFault('invalid-input', `${error.happened}.`);
+      throw error;
     }
   }
 
@@ -247,8 +286,31 @@ export class AccountDesk {
   }
 }
 
+function given(policy: Policy | undefined, consent: boolean | undefined) {
+  return { ...(policy === undefined ? {} : { policy }), ...(consent === undefined ? {} : { consent }) };
+}
+
 function shownSession({ id, level, evidence }: EngineSession): SessionView {
   return { id, state: 'open', level, evidence };
+}
+
+function shownFlow({ regId, registration, flow }: FlowStatus, { server, secondServer }: AccountConfig): FlowView {
+  const { tls } = flow ?? {};
+  return {
+    number: regId,
+    registration: shownRegistration(registration),
+    server: (regId === 1 ? server : (secondServer ?? server)).host,
+    connection: flow && {
+      transport: flow.protocol,
+      tls: tls && {
+        version: tls.version,
+        suite: tls.suite,
+        proof: tls.serverProof,
+        certificate: tls.peerCertificate?.sha256,
+      },
+      agreed: flow.securityAgreement?.server ?? [],
+    },
+  };
 }
 
 function shownRegistration(registration: EngineRegistration): RegistrationState {

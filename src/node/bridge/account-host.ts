@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { Events, type Unsubscribe } from '../../base/events.ts';
 import type { Random } from '../../base/random.ts';
-import type { CheckedInput, SearchPage, StorageView } from '../../contract/index.ts';
+import type { CheckedInput, ImportOutcome, SearchPage, StorageView } from '../../contract/index.ts';
 import { secureRandom } from '../../crypto/random.ts';
 import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
 import { systemClock } from '../system-clock.ts';
@@ -9,6 +9,7 @@ import { AccountDesk, type HostedAccount } from './account-desk.ts';
 import { ConversationBook } from './conversation-book.ts';
 import type { FileShell } from './file-desk.ts';
 import type { HostProfile } from './host-profile.ts';
+import { exportHistory, importHistory, type HistoryTransferParts } from './history-transfer.ts';
 import { PeopleDesk } from './people-desk.ts';
 import { BridgeFault, type BridgeHost, type HostEvent } from './host.ts';
 
@@ -32,6 +33,7 @@ export class AccountHost implements BridgeHost {
   readonly #events = new Events<{ readonly host: HostEvent }>();
   readonly #book: ConversationBook;
   readonly #desks: readonly AccountDesk[];
+  readonly #clock: Clock;
   readonly #shell: FileShell | undefined;
   readonly #profile: HostProfile | undefined;
   readonly #people: PeopleDesk | undefined;
@@ -41,6 +43,7 @@ export class AccountHost implements BridgeHost {
     accounts: readonly HostedAccount[],
     { clock = systemClock, random = secureRandom, files: shell, profile, storage }: AccountHostOptions,
   ) {
+    this.#clock = clock;
     this.#shell = shell;
     this.#profile = profile;
     this.#storage = storage;
@@ -129,6 +132,28 @@ export class AccountHost implements BridgeHost {
   dismissNotice({ accountId, peer, noticeId }: CheckedInput<'dismissNotice'>) {
     this.#desk(accountId).history.dismissNotice(peer, noticeId);
     return {};
+  }
+
+  async exportHistory(input: CheckedInput<'exportHistory'>) {
+    return exportHistory(this.#transfer(), this.#desk(input.accountId).identity, input);
+  }
+
+  async importHistory({ token }: CheckedInput<'importHistory'>): Promise<ImportOutcome> {
+    const transfer = this.#transfer();
+    const path = this.#shell?.picked.take(token);
+    if (path === undefined) throw new BridgeFault('no-such-file', 'This file has to be chosen again.');
+    const outcome = await importHistory(
+      transfer,
+      this.#desks.map((desk) => desk.identity),
+      path,
+    );
+    // Also of a file that was cut off something may have been taken.
+    for (const desk of this.#desks) desk.history.resetAll();
+    return outcome;
+  }
+
+  startGroup({ accountId, members }: CheckedInput<'startGroup'>) {
+    return this.#desk(accountId).startGroup(members);
   }
 
   putContact(input: CheckedInput<'putContact'>) {
@@ -259,12 +284,23 @@ export class AccountHost implements BridgeHost {
     return this.#desk(accountId).retryKms();
   }
 
+  acceptServerCertificate({ accountId, sha256 }: CheckedInput<'acceptServerCertificate'>) {
+    return this.#desk(accountId).acceptServerCertificate(sha256);
+  }
+
   register({ accountId }: CheckedInput<'register'>) {
     return this.#desk(accountId).register();
   }
 
   unregister({ accountId }: CheckedInput<'unregister'>) {
     return this.#desk(accountId).unregister();
+  }
+
+  #transfer(): HistoryTransferParts {
+    if (this.#profile === undefined || this.#shell === undefined) {
+      throw new BridgeFault('unavailable', 'Messages can neither be saved nor taken here.');
+    }
+    return { store: this.#profile.store, shell: this.#shell, now: () => this.#clock.now() };
   }
 
   #requirePeople(): PeopleDesk {

@@ -13,6 +13,10 @@ export interface FileShell {
   readonly picked: PickedFiles;
   /** Opens the dialog; undefined when the user chose none. */
   readonly chooseFile?: () => Promise<PickedFile | undefined>;
+  /** Where a new file of this name is to be saved; undefined when the user wants none. */
+  readonly chooseSave?: (name: string) => Promise<string | undefined>;
+  /** The path at which the page gets a file once, which goes with it; absent where files are saved by `chooseSave`. */
+  readonly offerDownload?: (path: string, name: string) => string;
   /** Shows a file in its folder. */
   readonly showFile?: (path: string) => void;
 }

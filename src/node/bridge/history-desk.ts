@@ -96,6 +96,12 @@ export class HistoryDesk {
     return removed;
   }
 
+  /** Messages came from elsewhere. */
+  resetAll(): void {
+    const { account, book } = this.#parts;
+    for (const { peer } of [...account.history.conversations()].reverse()) book.reset({ accountId: this.#id, peer });
+  }
+
   removeConversation(peer: string): void {
     const { account, book } = this.#parts;
     account.history.removeConversation(peer);

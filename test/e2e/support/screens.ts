@@ -46,7 +46,9 @@ export class Screens {
 
   /** Until the first state has arrived. */
   async ready(): Promise<void> {
-    await this.page.getByRole('button', { name: /Account .*, details$/ }).waitFor();
+    const account = this.page.getByRole('button', { name: /Account .*, details$/ });
+    // Or the question that stands before everything while the messages are locked.
+    await account.or(this.page.locator('#storage-title')).first().waitFor();
   }
 
   async close(): Promise<void> {

@@ -13,6 +13,10 @@ import type { HostedAccount } from '../../../src/node/bridge/account-desk.ts';
 import { createAccountHost } from '../../../src/node/bridge/account-host.ts';
 import { createBridge } from '../../../src/node/bridge/bridge.ts';
 import { BridgeFault } from '../../../src/node/bridge/host.ts';
+import { People } from '../../../src/engine/people.ts';
+import type { EnginePorts } from '../../../src/engine/ports.ts';
+import { silentLogger } from '../../../src/base/log.ts';
+import { seededRandom } from '../../support/seeded-random.ts';
 import { PickedFiles } from '../../../src/node/bridge/picked-files.ts';
 import { evidenceFor } from '../../support/evidence.ts';
 
@@ -67,11 +71,11 @@ class FakeAccount implements HostedAccount {
   readonly cancelled: string[] = [];
   sessions: SessionView[] = [];
   policies: unknown[] = [];
-  readonly #store = createMemoryStore({ reason: 'test' });
+  readonly store = createMemoryStore({ reason: 'test' });
   readonly history = new AccountHistory({
     accountId: 'alice',
-    store: this.#store,
-    account: this.#store.account('alice'),
+    store: this.store,
+    account: this.store.account('alice'),
     giveUp: () => undefined,
   });
 
@@ -96,7 +100,7 @@ class FakeAccount implements HostedAccount {
     this.events.emit(event, message);
   }
   keep(message: ChatMessage) {
-    const { messages } = this.#store.account('alice');
+    const { messages } = this.store.account('alice');
     if (messages.get(message.id) === undefined) messages.add(message);
     else messages.change(message.id, { ...message, problem: message.problem });
   }
@@ -149,6 +153,12 @@ class FakeAccount implements HostedAccount {
     return 'asked' as const;
   }
   setContactReceipts() {}
+  sendToGroup(): never {
+    throw new Error('no groups here');
+  }
+  startGroup(): never {
+    throw new Error('no groups here');
+  }
   groupMembers() {
     return undefined;
   }
@@ -460,5 +470,90 @@ describe('files on the screens', () => {
     const sending = call('sendMessage', { to: bob, text: 'long', way: 'msrp' });
     expect(await sending).toEqual({ outcome: 'offered', fileId: 'f1' });
     expect(events).toEqual([]);
+  });
+});
+
+describe('what is kept', () => {
+  function setUpKept() {
+    const account = new FakeAccount();
+    const clock = new FakeClock();
+    account.keep(
+      chatMessage({ id: 'old', direction: 'in', text: 'Ünder the harbour', at: clock.now(), state: 'received' }),
+    );
+    const ports = { clock, random: seededRandom(), log: silentLogger } as unknown as EnginePorts;
+    const people = new People(ports, account.store);
+    const accepted: string[] = [];
+    const profile = {
+      store: account.store,
+      people,
+      acceptServerCertificate: (_: string, sha256: string) => Promise.resolve(void accepted.push(sha256)),
+    };
+    const host = createAccountHost([account], { clock, profile });
+    const bridge = createBridge({ host });
+    const call = async (name: string, input: object) => {
+      const reply = await bridge.handle({ id: 1, call: name, input });
+      return reply.ok ? reply.output : reply;
+    };
+    return { account, call, host, clock, people, accepted };
+  }
+
+  it('is found by words without regard to case and accents', async () => {
+    const { call } = setUpKept();
+    expect(await call('search', { text: 'under HARB' })).toMatchObject({
+      hits: [{ message: { id: 'old', accountId: 'alice', conversation: bob }, matches: [{ start: 0, end: 5 }, {}] }],
+    });
+    expect(await call('search', { text: 'x'.repeat(201) })).toMatchObject({ error: { code: 'invalid-input' } });
+  });
+
+  it('goes by the rules of the user, at once', async () => {
+    const { call, clock, host, account } = setUpKept();
+    clock.advance(3 * 24 * 3_600_000);
+    expect(await call('setRetention', { accountId: 'alice', peer: bob, keep: 7 })).toEqual({ removed: 0 });
+    expect(host.snapshot().conversations.find(({ peer }) => peer === bob)).toMatchObject({ retention: 7 });
+    expect(await call('setRetention', { accountId: 'alice', peer: bob, keep: null })).toEqual({ removed: 0 });
+    expect(await call('setRetention', { accountId: 'alice', keep: 1 })).toEqual({ removed: 1 });
+    expect(account.history.get('old')).toBeUndefined();
+    expect(host.snapshot().accounts[0]?.retention).toBe(1);
+    expect(await call('setRetention', { accountId: 'alice', keep: 0 })).toMatchObject({
+      error: { code: 'invalid-input' },
+    });
+  });
+
+  it('is tried, asked for again and removed only where it is', async () => {
+    const { account, call, host } = setUpKept();
+    const key = { accountId: 'alice', peer: bob };
+    expect(await call('retryMessage', { ...key, messageId: 'gone' })).toMatchObject({
+      error: { code: 'no-such-message' },
+    });
+    await call('retryMessage', { ...key, messageId: 'old' });
+    expect(await call('askResend', { ...key, messageId: 'old' })).toEqual({ outcome: 'asked' });
+    expect(account.asked).toEqual(['retry old', 'resend old']);
+    await call('removeConversation', key);
+    expect(host.snapshot().conversations.some(({ peer }) => peer === bob)).toBe(false);
+  });
+
+  it('has an address book that says what is wrong with an entry', async () => {
+    const { call, host } = setUpKept();
+    expect(await call('putContact', { contact: { name: 'Bob', addresses: ['nobody here'] } })).toMatchObject({
+      outcome: 'refused',
+      field: 'addresses',
+    });
+    expect(await call('putContact', { contact: { name: 'Bob', addresses: [bob], key: 'x' } })).toMatchObject({
+      error: { code: 'invalid-input' },
+    });
+    await call('putContact', { contact: { name: 'Bob', addresses: [bob] } });
+    expect(host.snapshot().contacts).toMatchObject([{ name: 'Bob', addresses: [bob] }]);
+    const { cards } = (await call('exportContacts', {})) as { cards: string };
+    expect(await call('importContacts', { cards })).toEqual({ added: 0, updated: 0, unchanged: 1, refused: [] });
+    expect(await call('importContacts', { cards: 'nonsense' })).toMatchObject({ error: { code: 'invalid-input' } });
+  });
+
+  it('trusts no certificate that the user was not asked about', async () => {
+    const { call, accepted } = setUpKept();
+    const sha256 = Array.from({ length: 32 }, () => 'AB').join(':');
+    expect(await call('acceptServerCertificate', { accountId: 'alice', sha256 })).toMatchObject({
+      error: { code: 'invalid-input' },
+    });
+    expect(accepted).toEqual([]);
   });
 });

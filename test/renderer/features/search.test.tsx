@@ -10,6 +10,7 @@ const carol = 'sip:carol@lab.test';
 beforeEach(() => {
   // The document of the tests cannot scroll.
   Element.prototype.scrollIntoView = vi.fn();
+  Element.prototype.scrollTo = vi.fn();
 });
 
 describe('search', () => {
