@@ -110,6 +110,13 @@ function fromBob(text: string, sequence: number): string {
   return `${lines.join('\n')}\n\n${text}`;
 }
 
+/** Our tags in the answers to a MESSAGE of bob. */
+function tagsOfAnswers({ messages }: Sipp, sequence: number): string[] {
+  const branch = `branch=z9hG4bK-bob-${sequence}`;
+  const answers = messages.split(/^-{20,}/m).filter((text) => / 200 OK/.test(text) && text.includes(branch));
+  return answers.flatMap((text) => /^To: .*;tag=(\S+)/m.exec(text)?.slice(1) ?? []);
+}
+
 describe.skipIf(missing !== undefined)('our messages and SIPp', { timeout: 120_000 }, () => {
   describe.each(['udp', 'tcp'] as const)('over %s', (transport) => {
     it('answers 407 for a MESSAGE, and a stale nonce once more', async () => {
@@ -216,6 +223,9 @@ describe.skipIf(missing !== undefined)('our messages and SIPp', { timeout: 120_0
       await receives(alice, 'the end');
       expect(alice.received.map(({ text: shown }) => shown)).toEqual(['only once', 'the end']);
       await expectSuccess(server, alice, 1);
+      // Over UDP the copies belong to one transaction: all are given the same answer.
+      if (transport === 'udp') expect(new Set(tagsOfAnswers(server, 1)).size).toBe(1);
+      expect(tagsOfAnswers(server, 1)).toHaveLength(3);
     });
   });
 

@@ -1,5 +1,6 @@
 import type { Message } from 'sip.js';
-import { describeError } from '../../base/errors.ts';
+import { assertProtocolError, describeError, ProtocolError } from '../../base/errors.ts';
+import { inflate } from '../../base/inflate.ts';
 import { parseNameAddress, splitHeaderList } from '../../protocol/sip/headers.ts';
 import { assertedIdentity } from '../../protocol/sip/identities.ts';
 import type { SipHeaders } from '../../protocol/sip/message.ts';
@@ -33,9 +34,33 @@ export function readParties(headers: SipHeaders, isTrusted: boolean): Parties {
   };
 }
 
-/** RFC 3261 clause 20.12: a body that was compressed, which we cannot undo. */
+/** RFC 3261 clause 20.12: the body was compressed. */
 export function isEncoded(headers: SipHeaders): boolean {
-  return headers.getAll('Content-Encoding').some((value) => value !== '' && value.toLowerCase() !== 'identity');
+  return encodings(headers).length > 0;
+}
+
+function encodings(headers: SipHeaders): string[] {
+  const all = headers.getAll('Content-Encoding').flatMap(splitHeaderList);
+  return all.map((value) => value.toLowerCase()).filter((value) => value !== '' && value !== 'identity');
+}
+
+/** As it was before it was compressed with `deflate`, as linphone does with receipts; or why it cannot be had. */
+function openBody(headers: SipHeaders, body: Uint8Array): Uint8Array | ProtocolError {
+  const [encoding, ...more] = encodings(headers);
+  if ((encoding !== undefined && encoding !== 'deflate') || more.length > 0) {
+    const detail = { field: 'sip.Content-Encoding', expected: 'deflate or identity', hint: { sip: 415 } };
+    return new ProtocolError('unsupported', 'a compression that cannot be undone', detail);
+  }
+  if (body.length > maxMessageOctets) {
+    const detail = { field: 'sip.body', offset: maxMessageOctets, hint: { sip: 413 } };
+    return new ProtocolError('malformed', 'too large', detail);
+  }
+  try {
+    return encoding === undefined ? body : inflate(body, maxMessageOctets, 'sip.body');
+  } catch (error) {
+    assertProtocolError(error);
+    return error;
+  }
 }
 
 interface ReceivedRequest {
@@ -59,15 +84,20 @@ export class IncomingMessages {
   /** @param onRegisteredFlow it came over `flow`, on which we are registered. */
   receive(message: Message, onRegisteredFlow: boolean, flow: FlowFacts | undefined): void {
     const { headers, body } = readReceived(message.request);
-    const incoming = this.#wrap(message, { headers, body, onRegisteredFlow, flow });
+    const opened = openBody(headers, body);
+    const content = opened instanceof Uint8Array ? opened : body;
+    const incoming = this.#wrap(message, { headers, body: content, onRegisteredFlow, flow });
     if (this.#pending.size >= maxPending) {
       incoming.respond(503, { headers: { 'Retry-After': '10' } });
-    } else if (isEncoded(headers)) {
-      this.#ports.log.log('warn', 'sip.message-refused', { status: 415, field: 'sip.Content-Encoding' });
-      incoming.respond(415, { headers: { 'Accept-Encoding': 'identity' } });
-    } else if (body.length > maxMessageOctets) {
-      this.#ports.log.log('warn', 'sip.message-refused', { status: 413, field: 'sip.body', offset: maxMessageOctets });
-      incoming.respond(413);
+    } else if (opened instanceof ProtocolError) {
+      const status = opened.hint.sip ?? 400;
+      const { field, offset } = opened;
+      this.#ports.log.log('warn', 'sip.message-refused', {
+        status,
+        field,
+        ...(offset === undefined ? {} : { offset }),
+      });
+      incoming.respond(status, status === 415 ? { headers: { 'Accept-Encoding': 'deflate, identity' } } : {});
     } else {
       this.#pending.add(incoming);
       this.#deliver(incoming);

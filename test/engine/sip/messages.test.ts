@@ -1,3 +1,4 @@
+import { deflateSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { concatBytes, utf8 } from '../../../src/base/bytes.ts';
 import type { IncomingMessage, SipUserAgent } from '../../../src/engine/sip/index.ts';
@@ -177,6 +178,25 @@ describe('incoming MESSAGE', () => {
     await settled();
     expect(incoming).toHaveLength(64);
     expect(server.responses.filter(({ status }) => status === 503)).toHaveLength(6);
+  });
+
+  it.each([
+    ['what was compressed', 'deflate', deflateSync(binary), undefined],
+    ['the same in capitals', 'DEFLATE', deflateSync(binary), undefined],
+    ['what was not', 'identity', binary, undefined],
+    ['what is damaged', 'deflate', deflateSync(binary).subarray(1), 400],
+    ['what is not compressed after all', 'deflate', binary, 400],
+    ['what grows too large', 'deflate', deflateSync(new Uint8Array(64 * 1024 + 1)), 413],
+    ['another compression', 'gzip', gzipSync(binary), 415],
+    ['two, one over the other', 'deflate, deflate', deflateSync(deflateSync(binary)), 415],
+  ] as const)('judges a body by how it was compressed: %s', async (_name, encoding, body, refused) => {
+    const { server, incoming } = await registered();
+    const coded = { ...headers, 'Content-Encoding': encoding };
+    server.send(server.createRequest('MESSAGE', server.contactUri(), coded, new Uint8Array(body)));
+    await settled();
+    expect(incoming.map((message) => message.body)).toEqual(refused === undefined ? [binary] : []);
+    expect(server.responses.map(({ status }) => status)).toEqual(refused === undefined ? [] : [refused]);
+    if (refused === 415) expect(server.responses[0]!.headers.get('Accept-Encoding')).toBe('deflate, identity');
   });
 
   it('is refused with 420 when it requires what we do not know', async () => {

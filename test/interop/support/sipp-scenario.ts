@@ -58,7 +58,6 @@ export function send(text: string, { lost, ...step }: StepOptions & { readonly l
 }
 
 export const label = (name: string): string => `<label id="${name}"/>`;
-export const goTo = (next: string): string => `<nop next="${next}"/>`;
 export const act = (actions: readonly string[], step: StepOptions = {}): string =>
   `<nop${goOn(step)}>${acting(actions)}</nop>`;
 

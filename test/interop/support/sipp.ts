@@ -59,7 +59,9 @@ export class Sipp {
     const file = (name: string): string => join(folder, name);
     writeFileSync(file('scenario.xml'), scenario);
     const parameters = ['-sf', file('scenario.xml'), '-m', `${calls}`, '-i', '127.0.0.1', '-ci', '127.0.0.2'];
-    parameters.push('-t', transport === 'udp' ? 'u1' : 't1', '-nostdin', '-timeout', '100s', '-timeout_error');
+    // Without its watchdog, which ends SIPp on a machine that is slow.
+    parameters.push('-t', transport === 'udp' ? 'u1' : 't1', '-nostdin', '-watchdog_interval', '0');
+    parameters.push('-timeout', '100s', '-timeout_error');
     parameters.push('-trace_msg', '-message_file', file('messages'), '-trace_logs', '-log_file', file('log'));
     parameters.push('-trace_err', '-error_file', file('errors'));
     if (seesCopies) parameters.push('-nr');

@@ -481,7 +481,7 @@ describe('what is kept', () => {
       chatMessage({ id: 'old', direction: 'in', text: 'Ünder the harbour', at: clock.now(), state: 'received' }),
     );
     const ports = { clock, random: seededRandom(), log: silentLogger } as unknown as EnginePorts;
-    const people = new People(ports, account.store);
+    const people = People.of(ports, account.store);
     const accepted: string[] = [];
     const profile = {
       store: account.store,
