@@ -12,7 +12,7 @@ import type { MessageFigures, OneCoreFigures, StartFigures } from './figures.ts'
 const account = 'sip:alice@ims.example.org';
 const core = 1;
 /** Of the outbox one message of a conversation is on its way at a time: so many are, together. */
-const conversations = 16;
+const conversations = 32;
 const bareTimes = 10;
 const targetPerSecond = 500;
 const startTargetMilliseconds = 1_000;
