@@ -19,8 +19,10 @@ await build({
   entryPoints: ['electron/main.ts'],
   outfile: 'dist/electron/main.js',
   format: 'esm',
-  // Packages in CommonJS ask for Node's modules by require.
-  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+  // Packages in CommonJS ask for Node's modules by require. Another name than the modules use: a file declares each once.
+  banner: {
+    js: "import { createRequire as bannerRequire } from 'node:module'; const require = bannerRequire(import.meta.url);",
+  },
 });
 
 // A sandboxed preload script can be neither a module nor in parts.

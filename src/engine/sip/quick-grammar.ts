@@ -25,7 +25,9 @@ const octet = '(?:[1-9]?[0-9]|1[0-9]{2})';
 const host = `(?:(?:${label}\\.){0,8}${label}|${octet}(?:\\.${octet}){3})`;
 const port = '[1-5]?[0-9]{1,4}';
 const parameter = ';[A-Za-z][A-Za-z0-9-]{0,31}(?:=[A-Za-z0-9._-]{1,128})?';
-const uri = `(sips?):(?:([A-Za-z0-9._+-]{1,128})@)?(${host})(?::(${port}))?((?:${parameter}){0,8})`;
+/** Those of a URI may hold a colon, as a GRUU has it. */
+const uriParameter = ';[A-Za-z][A-Za-z0-9-]{0,31}(?:=[A-Za-z0-9._:-]{1,128})?';
+const uri = `(sips?):(?:([A-Za-z0-9._+-]{1,128})@)?(${host})(?::(${port}))?((?:${uriParameter}){0,8})`;
 const uriPattern = new RegExp(`^${uri}$`);
 const requestPattern = new RegExp(`^([A-Z]{3,16}) (\\S{5,512}) SIP/2\\.0$`);
 const statusPattern = /^SIP\/2\.0 ([1-6][0-9]{2}) ([A-Za-z0-9 -]{0,128})$/;

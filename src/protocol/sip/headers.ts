@@ -32,6 +32,13 @@ export interface SipUri {
 
 /** Splits at `separator` outside quoted strings and angle brackets; empty elements are dropped. */
 export function splitOutsideQuotes(value: string, separator: string): string[] {
+  // Most values have neither.
+  return trimmed(/["<]/.test(value) ? splitCarefully(value, separator) : value.split(separator));
+}
+
+const trimmed = (parts: readonly string[]): string[] => parts.map((text) => text.trim()).filter((text) => text !== '');
+
+function splitCarefully(value: string, separator: string): string[] {
   const parts: string[] = [];
   let part = '';
   let quoted = false;
@@ -53,7 +60,7 @@ export function splitOutsideQuotes(value: string, separator: string): string[] {
     }
   }
   parts.push(part);
-  return parts.map((text) => text.trim()).filter((text) => text !== '');
+  return parts;
 }
 
 /** The elements of a comma-separated header value. */

@@ -42,7 +42,7 @@ const parameter = fc
         'method',
       ),
     ),
-    fc.option(fc.oneof(token, fc.constantFrom('TLS', 'udp', 'z9hG4bK77', '127.0.0.1', '5060', '65536', '0', '255'))),
+    fc.option(fc.oneof(token, fc.constantFrom('TLS', 'udp', 'urn:uuid:6f1b2c3d-0a1b', 'a:', ':', 'z9hG4bK77', '127.0.0.1', '5060', '65536', '0', '255'))),
   )
   .map(([name, value]) => (value === null ? `;${name}` : `;${name}=${value}`));
 const parameters = fc.array(parameter, { maxLength: 4 }).map((list) => list.join(''));
@@ -114,6 +114,8 @@ describe('the quick grammar', () => {
     ['Request_Response', 'MESSAGE sip:d34db33f@tessera.invalid;transport=tls SIP/2.0'],
     ['Request_Response', 'MESSAGE sip:0b518cfb7bfca623@127.0.0.1:32994;transport=tls SIP/2.0'],
     ['SIP_URI', 'sip:alice@lab.test'],
+    ['SIP_URI', 'sip:alice@lab.test;gr=urn:uuid:5d4f3c2b-1a09-4f8e-9d7c-6b5a49382716'],
+    ['Request_Response', 'MESSAGE sip:alice@lab.test;gr=urn:uuid:5d4f3c2b-1a09-4f8e-9d7c-6b5a49382716 SIP/2.0'],
     ['From', '<sip:alice@lab.test>;tag=k3j2'],
     ['From', '"Alice" <sip:alice@lab.test>;tag=k3j2'],
     ['To', '<sip:bob@lab.test>'],
