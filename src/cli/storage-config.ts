@@ -47,7 +47,8 @@ export function withStoragePaths(storage: StorageConfig, beside: (path: string) 
 export async function openConfiguredStore(storage: StorageConfig | undefined, log: Logger): Promise<Store> {
   if (storage === undefined) return createMemoryStore({ reason: 'The configuration names no storage' });
   const { store, notice } = await openStore({ folder: storage.folder, log, ...(await keySource(storage)) });
-  if (notice !== undefined) log.log('warn', 'store.damaged', { setAside: notice.path });
+  if (notice?.kind === 'missing') log.log('warn', 'store.missing', { path: notice.path });
+  else if (notice !== undefined) log.log('warn', 'store.damaged', { setAside: notice.path });
   if (store.keeping.kept === 'memory') log.log('warn', 'store.memory-only', { reason: store.keeping.reason });
   return store;
 }

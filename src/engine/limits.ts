@@ -84,6 +84,8 @@ export const limits = {
   receiptRecipients: 20,
   /** Receipts that wait to be sent, how long each may wait, and how many are sent at a time. */
   owedReceipts: 2_000,
+  /** Of these, to one peer, once half of the room is taken. */
+  owedReceiptsToOne: 100,
   owedReceiptMilliseconds: 7 * 24 * 3_600_000,
   receiptsAtOnce: 4,
   /** Receipts of messages that are not known here, kept for when they are. */

@@ -62,6 +62,8 @@ export interface ArrivalsOptions {
 /** Puts what comes in into the store, each message once, whichever way and however often it comes. */
 export class Arrivals {
   readonly #options: ArrivalsOptions;
+  /** The storage failed at them, and may have them after all. */
+  readonly #untold = new Set<string>();
 
   constructor(options: ArrivalsOptions) {
     this.#options = options;
@@ -74,7 +76,13 @@ export class Arrivals {
   async keep(way: MessageWay, arrival: Arrival, together: KeptWith = {}): Promise<Kept> {
     const { store, onReceived, onChanged } = this.#options;
     const kept = store.transaction(() => this.#keep(way, arrival, together));
-    await store.durable();
+    try {
+      await store.durable();
+    } catch (error) {
+      if (kept.outcome === 'kept') this.#untold.add(kept.message.id);
+      throw error;
+    }
+    this.#tellUntold();
     if (kept.outcome === 'kept') onReceived(kept.message);
     if (kept.outcome !== 'raised') return kept;
     onChanged(kept.message);
@@ -108,6 +116,16 @@ export class Arrivals {
     await store.durable();
     if (kept.outcome === 'kept') onChanged(kept.message);
     return kept;
+  }
+
+  /** What was not durable when it was to be told, and is by now. */
+  #tellUntold(): void {
+    const { store, onReceived } = this.#options;
+    for (const id of [...this.#untold]) {
+      this.#untold.delete(id);
+      const message = store.messages.get(id);
+      if (message !== undefined) onReceived(message);
+    }
   }
 
   /** What cannot be read stays so, for this reason. */

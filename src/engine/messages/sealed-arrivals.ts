@@ -210,6 +210,8 @@ export class SealedArrivals {
   async #settle(sealed: Sealed, decrypted: Decrypted): Promise<void> {
     const { store, taker, tickets, onRefused } = this.#options;
     const { id, received, key } = sealed;
+    // The user has removed it meanwhile.
+    if (store.sealed.get(id) === undefined) return;
     if (decrypted.content === undefined) return this.#settleUnread(sealed, decrypted);
     const row = store.messages.get(id);
     // Kept under the network's word: it stays unread when its ticket proves another sender.

@@ -190,7 +190,7 @@ export class OutboxLane {
     const latest = this.#queue.find(({ id }) => id === entry.id) ?? entry;
     const waiting = { ...withoutDelay(latest), uncertain, ...(notBefore === undefined ? {} : { notBefore }) };
     this.#replace(waiting);
-    this.#options.onWaits(waiting, problem);
+    this.#tell(() => this.#options.onWaits(waiting, problem));
     this.#holdFor(waiting, problem, { waitsFor: meaning.waitsFor, ...(notBefore === undefined ? {} : { notBefore }) });
   }
 
@@ -212,10 +212,8 @@ export class OutboxLane {
     });
     this.#hold = { waitsFor, problem, notBefore, cancel };
     this.#lastProblem = problem;
-    onHeld(
-      this.#queue.filter(({ id }) => !this.isUnderWay(id)),
-      problem,
-    );
+    const behind = this.#queue.filter(({ id }) => !this.isUnderWay(id));
+    this.#tell(() => onHeld(behind, problem));
   }
 
   #endsHold({ waitsFor, notBefore }: Hold, what: 'registration' | 'keys' | 'policy' | 'user'): boolean {
@@ -227,7 +225,16 @@ export class OutboxLane {
 
   #end(entry: OutboxEntry, why: 'answered' | 'expired', problem: RefusalError): void {
     this.#remove(entry.id);
-    this.#options.onEnded(entry, why, problem);
+    this.#tell(() => this.#options.onEnded(entry, why, problem));
+  }
+
+  /** A storage that fails at what it is told must not keep the lane from its pause: it would try again without one. */
+  #tell(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#options.onFault(error);
+    }
   }
 
   #remove(id: string): void {

@@ -230,9 +230,12 @@ export class Outbox {
 
   #waits(entry: OutboxEntry, problem: RefusalError): void {
     const meaning = entry.uncertain ? 'again' : 'waiting';
-    this.#record.waits(entry, problem.refusal(meaning));
-    this.#options.log.log('info', 'outbox.waits', { id: entry.id, code: problem.code, attempts: entry.attempts });
-    this.#settled(entry.id, 'waits');
+    try {
+      this.#record.waits(entry, problem.refusal(meaning));
+      this.#options.log.log('info', 'outbox.waits', { id: entry.id, code: problem.code, attempts: entry.attempts });
+    } finally {
+      this.#settled(entry.id, 'waits');
+    }
   }
 
   /** Those who still wait for an outcome are told why it will take longer; the others know. */
@@ -248,9 +251,12 @@ export class Outbox {
 
   #ended({ id, attempts, uncertain }: OutboxEntry, why: 'answered' | 'expired', problem: RefusalError): void {
     const event = attempts === 0 && why === 'answered' ? 'refused' : 'failed';
-    this.#record.ended(id, event, problem.refusal(uncertain ? 'uncertain' : 'message'));
-    this.#options.log.log('info', 'outbox.ended', { id, state: event, code: problem.code, attempts });
-    this.#settled(id);
+    try {
+      this.#record.ended(id, event, problem.refusal(uncertain ? 'uncertain' : 'message'));
+      this.#options.log.log('info', 'outbox.ended', { id, state: event, code: problem.code, attempts });
+    } finally {
+      this.#settled(id);
+    }
   }
 
   /** What it waits for is about to be settled: the outcome is worth waiting for. */

@@ -60,7 +60,7 @@ export class OwedReceipts {
   owe(receipt: OwedReceipt): void {
     const key = receiptKey(receipt);
     const isKnown = this.#waiting.has(key) || this.#options.notes.get(noteKind, key) !== undefined;
-    if (isKnown || this.#waiting.size + this.#fresh.length >= limits.owedReceipts) return;
+    if (isKnown || !this.#hasRoomFor(receipt.peer)) return;
     this.#options.notes.set(noteKind, key, receiptNote(receipt));
     this.#fresh.push(key);
   }
@@ -80,6 +80,14 @@ export class OwedReceipts {
 
   #add(key: string, receipt: OwedReceipt | undefined): void {
     if (receipt !== undefined) this.#waiting.set(key, { receipt, attempts: 0, notBefore: 0 });
+  }
+
+  /** Who cannot be reached, or does not want to be, takes no room from the others. */
+  #hasRoomFor(peer: string): boolean {
+    const taken = this.#waiting.size + this.#fresh.length;
+    if (taken < limits.owedReceipts / 2) return true;
+    const own = [...this.#waiting.values()].filter(({ receipt }) => receipt.peer === peer).length;
+    return taken < limits.owedReceipts && own < limits.owedReceiptsToOne;
   }
 
   #pump(): void {

@@ -21,8 +21,9 @@ export interface StoreOptions extends StoreKeySources {
 
 /** What the user has to be told once. */
 export interface StoreNotice {
-  readonly kind: 'damaged-set-aside';
-  /** Where the damaged file is now. A new one was begun, under the same key. */
+  /** `missing`: the file had been begun and is empty or gone. In both cases a new one was begun, under the same key. */
+  readonly kind: 'damaged-set-aside' | 'missing';
+  /** Where the damaged file is now, or where the missing one should be. */
   readonly path: string;
 }
 
@@ -49,6 +50,8 @@ export async function openStore(options: StoreOptions): Promise<OpenedStore> {
   }
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
+    // The key file is written before the database: where it stands alone something is missing.
+    const isMissing = !hasMessages && hasStoreKeyFile(folder);
     const key = await findStoreKey(folder, options, hasMessages);
     if (key.found === 'none') return { store: createMemoryStore({ reason: key.reason }) };
     const isKnownKey = hasStoreKeyFile(folder);
@@ -58,13 +61,19 @@ export async function openStore(options: StoreOptions): Promise<OpenedStore> {
       now: () => clock.now(),
     });
     if (!isKnownKey) await writeStoreKeyFile(folder, key);
+    const notice = noticeOf(path, opened.aside, isMissing);
     return {
       store: withRetention(createSqliteStore(opened.database, path, options.log), clock, options.log),
-      ...(opened.aside === undefined ? {} : { notice: { kind: 'damaged-set-aside', path: opened.aside } }),
+      ...(notice === undefined ? {} : { notice }),
     };
   } catch (cause) {
     throw storeErrorOf(cause);
   }
+}
+
+function noticeOf(path: string, aside: string | undefined, isMissing: boolean): StoreNotice | undefined {
+  if (aside !== undefined) return { kind: 'damaged-set-aside', path: aside };
+  return isMissing ? { kind: 'missing', path } : undefined;
 }
 
 /** Old messages go, by the user's settings, at the start and every day until the store is closed. */

@@ -3,7 +3,7 @@ import { utf8 } from '../../../src/base/bytes.ts';
 import { groupId } from '../../../src/engine/groups/group.ts';
 import { limits } from '../../../src/engine/limits.ts';
 import type { IncomingMessage } from '../../../src/engine/sip/index.ts';
-import { createMemoryStore } from '../../../src/engine/store/index.ts';
+import { createMemoryStore, StoreError } from '../../../src/engine/store/index.ts';
 import { cpimText } from '../../../src/engine/text-content.ts';
 import { foreignMessage } from '../support/foreign-message.ts';
 import { listService } from '../support/memory-list-service.ts';
@@ -164,6 +164,19 @@ describe('a message that cannot be read', () => {
     expect(store.account(bobUri).sealed.list()).toEqual([]);
   });
 
+  test('does not come back when the user has removed it', async () => {
+    const bob = await user('bob');
+    world.kms.pskOf(aliceUri);
+    const message = await foreignMessage(world, { holder: aliceUri, name: aliceUri, to: bobUri, text: 'hello' });
+    world.kms.fault = 'down';
+    await bob.userAgent.receiveMessage(aliceUri, message);
+    await settled();
+    bob.account.history.remove(shown(bob)[0]?.id ?? '');
+    await world.kmsReturns();
+    await settled();
+    expect(shown(bob)).toEqual([]);
+  });
+
   test('of strangers takes a bounded place on the disk, and the newest stay', async () => {
     const store = createMemoryStore({ reason: 'test' });
     const bob = await user('bob', { store });
@@ -216,6 +229,24 @@ describe('a bare text, which names no Message-ID', () => {
     expect(shown(again)).toHaveLength(1);
     expect(await request('2 MESSAGE')).toBe(200);
     expect(shown(again)).toHaveLength(2);
+  });
+});
+
+describe('a storage that fails for a moment', () => {
+  test('keeps no message from being told when it comes again', async () => {
+    const store = createMemoryStore({ reason: 'test' });
+    const bob = await user('bob', { store });
+    const account = store.account(bobUri);
+    const durable = account.durable.bind(account);
+    account.durable = () => Promise.reject(new StoreError('full', 'there is no room'));
+    const body = utf8(cpim(aliceUri, [bobUri], 'm1', 'hello'));
+    const request = { to: bobUri, contentType: 'message/cpim', body };
+    expect(await bob.userAgent.receiveMessage(aliceUri, request)).toMatchObject({ status: 503 });
+    expect(bob.received).toEqual([]);
+    account.durable = durable;
+    expect(await bob.userAgent.receiveMessage(aliceUri, request)).toMatchObject({ status: 200 });
+    expect(bob.received).toMatchObject([{ text: 'hello' }]);
+    expect(shown(bob)).toHaveLength(1);
   });
 });
 

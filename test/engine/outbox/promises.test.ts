@@ -124,6 +124,31 @@ describe('a storage that fails', () => {
     });
   });
 
+  test('and cannot even note that a message waits does not try it without a pause', async () => {
+    const alice = await user('alice', { store });
+    const bob = await user('bob');
+    const account = store.account(uri('alice'));
+    const put = account.outbox.put.bind(account.outbox);
+    let writes = 0;
+    account.outbox.put = (entry) => {
+      writes += 1;
+      if (writes > 1) throw new StoreError('full', 'there is no room');
+      put(entry);
+    };
+    const sending = alice.account.sendMessage({
+      to: uri('bob'),
+      text: 'hello',
+      way: 'message',
+      policy: 'require-e2ae',
+    });
+    for (let turn = 0; turn < 20; turn++) await settle();
+    expect(writes).toBeLessThan(8);
+    expect(await Promise.race([sending, settled().then(() => 'nothing')])).toMatchObject({ outcome: 'waiting' });
+    account.outbox.put = put;
+    await world.pass(10_000);
+    expect(bob.received).toMatchObject([{ text: 'hello' }]);
+  });
+
   test('when a message is tried again leaves it where it was', async () => {
     const alice = await user('alice', { store });
     world.sip.answers = () => reply(603, 'Decline');

@@ -3,6 +3,7 @@ import {
   existsSync,
   openSync,
   readFileSync,
+  rmSync,
   statSync,
   truncateSync,
   writeFileSync,
@@ -77,6 +78,22 @@ describe('A damaged store', () => {
     expect(notice).toEqual({ kind: 'damaged-set-aside', path: join(folder, asideName) });
     expect(readFileSync(join(folder, asideName)).equals(damaged)).toBe(true);
     expect(store.account('a').messages.count()).toBe(0);
+    fill(store);
+    await store.close();
+    const again = await openStore({ folder, key: testKey(), clock });
+    expect(again.notice).toBeUndefined();
+    expect(again.store.account('a').messages.count()).toBe(60);
+    await again.store.close();
+  });
+
+  it.each([
+    ['empty', (path: string) => truncateSync(path, 0)],
+    ['gone', (path: string) => rmSync(path)],
+  ])('that is %s is not taken for a new one in silence', async (_name, damage) => {
+    const folder = await filled();
+    damage(join(folder, 'messages.db'));
+    const { store, notice } = await openStore({ folder, key: testKey(), clock });
+    expect(notice).toEqual({ kind: 'missing', path: join(folder, 'messages.db') });
     fill(store);
     await store.close();
     const again = await openStore({ folder, key: testKey(), clock });
