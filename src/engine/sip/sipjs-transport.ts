@@ -24,8 +24,8 @@ export interface ConnectedHop {
 
 export interface SipJsTransportOptions {
   readonly ports: Pick<EnginePorts, 'clock' | 'log' | 'random' | 'sip'>;
-  /** Connects to the best place of the server that answers, within a bounded time. */
-  readonly connect: () => Promise<ConnectedHop>;
+  /** Connects to the best place of the server that answers, within a bounded time; tries no other one once it is not wanted any more. */
+  readonly connect: (isWanted: () => boolean) => Promise<ConnectedHop>;
   /** Of the Via while there is no connection. */
   readonly usualProtocol: SipProtocol;
   readonly translation: WireTranslation;
@@ -62,6 +62,8 @@ export class SipJsTransport implements Transport {
   #isInCallback = false;
   #link: SipLink | undefined;
   #connecting: Promise<void> | undefined;
+  /** Counts the attempts to connect: of two that overlap, as after `disconnect`, the last one counts. */
+  #attempts = 0;
   #endedUndecided = false;
 
   constructor(logger: Core.Logger, options: SipJsTransportOptions) {
@@ -156,14 +158,16 @@ export class SipJsTransport implements Transport {
   }
 
   async #open(): Promise<void> {
+    const attempt = ++this.#attempts;
+    const isWanted = (): boolean => this.#attempts === attempt && this.#state === TransportState.Connecting;
     let connected: ConnectedHop;
     try {
-      connected = await this.#options.connect();
+      connected = await this.#options.connect(isWanted);
     } catch (error) {
-      if (this.#state === TransportState.Connecting) this.#changeState(TransportState.Disconnected);
+      if (isWanted()) this.#changeState(TransportState.Disconnected);
       throw error;
     }
-    if (this.#state !== TransportState.Connecting) {
+    if (!isWanted()) {
       connected.connection.close();
       throw new Error('disconnected while connecting');
     }

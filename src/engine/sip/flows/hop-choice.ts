@@ -29,8 +29,8 @@ export class HopChoice {
     return this.#current;
   }
 
-  /** Connects to the best that is left and answers. Rejects with the reason of the best one. */
-  async connect(): Promise<ConnectedHop> {
+  /** Connects to the best that is left and answers, for as long as that is wanted. Rejects with the reason of the best one. */
+  async connect(isWanted: () => boolean): Promise<ConnectedHop> {
     const { ports } = this.#options;
     const hops = await this.#locate();
     if (hops.length === 0) throw new Error('there is no other place of the server');
@@ -38,6 +38,7 @@ export class HopChoice {
     if (fresh.length === 0) this.#failed.clear();
     let failure: unknown;
     for (const hop of fresh.length === 0 ? hops : fresh) {
+      if (!isWanted()) break;
       try {
         const connection = await this.#connectTo(hop);
         this.#current = hop;
@@ -49,7 +50,7 @@ export class HopChoice {
       }
     }
     this.#failed.clear();
-    throw failure;
+    throw failure ?? new Error('not wanted any more');
   }
 
   /** A place that says nothing must not keep us from the next. */
