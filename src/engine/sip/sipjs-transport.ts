@@ -31,6 +31,8 @@ export interface SipJsTransportOptions {
   readonly translation: WireTranslation;
   /** Last change to a request before it leaves (security agreement). */
   readonly secure: (request: SipMessage) => void;
+  /** There is no room for another request whose end is up to its sender. */
+  readonly isFull: () => boolean;
   /** From here on some of the request may have left. */
   readonly onLeaving: (request: SipMessage) => void;
   /**
@@ -201,6 +203,8 @@ export class SipJsTransport implements Transport {
       log.log('debug', 'sip.received', summary(message));
       checkMandatoryHeaders(message);
       checkRequest(message);
+      // An INVITE is remembered until its ACK, and nothing makes a sender send that. Of a 503 nothing is remembered here.
+      if (message.method === 'INVITE' && this.#options.isFull()) throw tooMany();
       const translated = this.#options.translation.incoming(message);
       this.#options.inspect(translated, this.#outstanding.awaits(translated));
       const text = fromUtf8(serialiseSipMessage(translated));
@@ -274,6 +278,10 @@ export class SipJsTransport implements Transport {
       this.#isInCallback = outer;
     }
   }
+}
+
+function tooMany(): ProtocolError {
+  return new ProtocolError('local', 'too many requests at a time', { field: 'sip.message', hint: { sip: 503 } });
 }
 
 /** Of a request other than ACK, when it says whom to answer. */

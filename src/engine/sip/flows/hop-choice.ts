@@ -50,7 +50,8 @@ export class HopChoice {
       }
     }
     this.#failed.clear();
-    throw failure ?? new Error('not wanted any more');
+    if (failure === undefined) throw new Error('not wanted any more');
+    throw failure;
   }
 
   /** A place that says nothing must not keep us from the next. */
