@@ -36,7 +36,7 @@ export class HopChoice {
     if (hops.length === 0) throw new Error('there is no other place of the server');
     const fresh = hops.filter((hop) => !this.#failed.has(keyOf(hop)));
     if (fresh.length === 0) this.#failed.clear();
-    let failure: unknown;
+    const failures: unknown[] = [];
     for (const hop of fresh.length === 0 ? hops : fresh) {
       if (!isWanted()) break;
       try {
@@ -46,11 +46,11 @@ export class HopChoice {
       } catch (error) {
         ports.log.log('info', 'sip.hop-failed', { hop: keyOf(hop), reason: describeError(error) });
         this.#failed.add(keyOf(hop));
-        failure ??= error;
+        failures.push(error);
       }
     }
     this.#failed.clear();
-    if (failure === undefined) throw new Error('not wanted any more');
+    const [failure = new Error('not wanted any more')] = failures;
     throw failure;
   }
 
