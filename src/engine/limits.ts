@@ -14,6 +14,8 @@ export const limits = {
   sipT4Milliseconds: 5_000,
   sipClientTransactions: 10_000,
   sipServerTransactions: 20_000,
+  /** Requests of others that may be under way before an INVITE is refused: each is held until its ACK, or 32 s. */
+  sipOpenRequests: 256,
   sipServerOctets: 8 * 1024 * 1024,
   /** A longer request leaves over a stream (RFC 3261 clause 18.1.1, where the MTU of the path is not known). */
   sipDatagramOctets: 1_300,

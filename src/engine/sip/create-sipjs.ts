@@ -1,6 +1,7 @@
 import { UserAgent, type Core, type Session, type URI, type UserAgentDelegate } from 'sip.js';
 import { ProtocolError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
+import { limits } from '../limits.ts';
 import type { MsrpSessionDescriptionHandler } from './msrp-session-description-handler.ts';
 import { installParseOnce } from './parse-once.ts';
 import { installQuickGrammar } from './quick-grammar.ts';
@@ -14,7 +15,7 @@ export interface SipJsOptions {
   readonly random: Random;
   /** User part of our Contact. */
   readonly contactUser: string;
-  readonly transport: SipJsTransportOptions;
+  readonly transport: Omit<SipJsTransportOptions, 'isFull'>;
   readonly handlers: WeakMap<Session, MsrpSessionDescriptionHandler>;
   readonly createAuthentication: (loggerFactory: Core.LoggerFactory) => Core.DigestAuthentication;
   readonly delegate: UserAgentDelegate;
@@ -31,7 +32,8 @@ export function createSipJs(options: SipJsOptions): SipJs {
   const { account, contactUser, handlers } = options;
   installQuickGrammar();
   installParseOnce();
-  const userAgent = new UserAgent({
+  const isFull = (): boolean => userAgent.userAgentCore.userAgentServers.size >= limits.sipOpenRequests;
+  const userAgent: UserAgent = new UserAgent({
     uri: toUri(account.identity, 'sip.identity'),
     // It writes the name between quotes without escaping.
     displayName: (account.displayName ?? '').replace(/["\\\p{Cc}]/gu, ''),
@@ -45,7 +47,7 @@ export function createSipJs(options: SipJsOptions): SipJs {
     logConfiguration: false,
     userAgentString: 'Tessera',
     transportConstructor: SipJsTransport,
-    transportOptions: options.transport,
+    transportOptions: { ...options.transport, isFull } satisfies SipJsTransportOptions,
     sessionDescriptionHandlerFactory: (session) => {
       const handler = handlers.get(session);
       if (handler === undefined) throw new Error('a session without description handler');

@@ -1,6 +1,8 @@
 import { Inviter, SessionState, type Core, type URI, type UserAgent } from 'sip.js';
 import { describeError, ProtocolError } from '../../base/errors.ts';
+import { randomId } from '../../base/random.ts';
 import { warningText } from './answer-options.ts';
+import { toUri } from './create-sipjs.ts';
 import { encodeInviteBody } from './invite-body.ts';
 import type { EstablishedSession } from './established-session.ts';
 import { establish, type InviteContext } from './invite-context.ts';
@@ -11,7 +13,7 @@ import { originalContentType } from './wire-translation.ts';
 
 const defaultTimeoutMilliseconds = 60_000;
 
-export interface InviteTarget {
+interface InviteTarget {
   readonly userAgent: UserAgent;
   readonly uri: URI;
   readonly callId: string;
@@ -19,6 +21,19 @@ export interface InviteTarget {
 
 /** Sends one INVITE and follows it to its end; never rejects. */
 export async function sendInvite(
+  context: InviteContext,
+  userAgent: UserAgent,
+  invite: OutgoingInvite,
+): Promise<InviteOutcome> {
+  try {
+    const target = { userAgent, uri: toUri(invite.to, 'sip.to'), callId: randomId(context.ports.random, 16) };
+    return await offerAndFollow(context, target, invite);
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+async function offerAndFollow(
   context: InviteContext,
   target: InviteTarget,
   invite: OutgoingInvite,

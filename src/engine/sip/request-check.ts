@@ -51,6 +51,7 @@ export function refusalOf(request: SipHeaders, error: ProtocolError): SipMessage
     for (const value of name === 'Via' ? values : values.slice(0, 1)) answer.headers.add(name, value);
   }
   if (status === 420) answer.headers.add('Unsupported', notUnderstood(request).join(', '));
+  if (status === 503) answer.headers.add('Retry-After', '10');
   if (status === 501) answer.headers.add('Allow', allowedMethods);
   return answer;
 }
@@ -61,6 +62,7 @@ const reasons: Readonly<Record<number, string>> = {
   416: 'Unsupported URI Scheme',
   420: 'Bad Extension',
   501: 'Not Implemented',
+  503: 'Service Unavailable',
   505: 'Version Not Supported',
 };
 

@@ -25,13 +25,15 @@ export interface ConnectedHop {
 
 export interface SipJsTransportOptions {
   readonly ports: Pick<EnginePorts, 'clock' | 'log' | 'random' | 'sip'>;
-  /** Connects to the best place of the server that answers, within a bounded time. */
-  readonly connect: () => Promise<ConnectedHop>;
+  /** Connects to the best place of the server that answers, within a bounded time; tries no other one once it is not wanted any more. */
+  readonly connect: (isWanted: () => boolean) => Promise<ConnectedHop>;
   /** Of the Via while there is no connection. */
   readonly usualProtocol: SipProtocol;
   readonly translation: WireTranslation;
   /** Last change to a request before it leaves (security agreement). */
   readonly secure: (request: SipMessage) => void;
+  /** There is no room for another request whose end is up to its sender. */
+  readonly isFull: () => boolean;
   /** From here on some of the request may have left. */
   readonly onLeaving: (request: SipMessage) => void;
   /**
@@ -63,6 +65,8 @@ export class SipJsTransport implements Transport {
   #isInCallback = false;
   #link: SipLink | undefined;
   #connecting: Promise<void> | undefined;
+  /** Counts the attempts to connect: of two that overlap, as after `disconnect`, the last one counts. */
+  #attempts = 0;
   #endedUndecided = false;
 
   constructor(logger: Core.Logger, options: SipJsTransportOptions) {
@@ -157,14 +161,16 @@ export class SipJsTransport implements Transport {
   }
 
   async #open(): Promise<void> {
+    const attempt = ++this.#attempts;
+    const isWanted = (): boolean => this.#attempts === attempt && this.#state === TransportState.Connecting;
     let connected: ConnectedHop;
     try {
-      connected = await this.#options.connect();
+      connected = await this.#options.connect(isWanted);
     } catch (error) {
-      if (this.#state === TransportState.Connecting) this.#changeState(TransportState.Disconnected);
+      if (isWanted()) this.#changeState(TransportState.Disconnected);
       throw error;
     }
-    if (this.#state !== TransportState.Connecting) {
+    if (!isWanted()) {
       connected.connection.close();
       throw new Error('disconnected while connecting');
     }
@@ -198,6 +204,8 @@ export class SipJsTransport implements Transport {
       log.log('debug', 'sip.received', summary(message));
       checkMandatoryHeaders(message);
       checkRequest(message);
+      // An INVITE is remembered until its ACK, and nothing makes a sender send that. Of a 503 nothing is remembered here.
+      if (message.method === 'INVITE' && this.#options.isFull()) throw tooMany();
       const translated = this.#options.translation.incoming(message);
       this.#options.inspect(translated, this.#outstanding.awaits(translated));
       const text = fromUtf8(serialiseSipMessage(translated));
@@ -270,6 +278,10 @@ export class SipJsTransport implements Transport {
       this.#isInCallback = outer;
     }
   }
+}
+
+function tooMany(): ProtocolError {
+  return new ProtocolError('local', 'too many requests at a time', { field: 'sip.message', hint: { sip: 503 } });
 }
 
 /** Of a request other than ACK, when it says whom to answer. */

@@ -77,6 +77,8 @@ class WebSocketConnection implements SipConnection {
   readonly tls: TlsFacts | undefined;
   readonly #webSocket: WebSocket;
   readonly #report = new CloseReport();
+  /** One for all questions that wait: a server that never answers would gather them otherwise. */
+  #pong: Promise<void> | undefined;
 
   constructor(webSocket: WebSocket, { socket, tls }: OpenedStream, hop: SipHop) {
     this.#webSocket = webSocket;
@@ -103,11 +105,21 @@ class WebSocketConnection implements SipConnection {
 
   ping(): Promise<void> {
     if (this.#report.isOver) return Promise.reject(closedError());
+    const pong = (this.#pong ??= this.#nextPong());
     return new Promise((resolve, reject) => {
-      this.#webSocket.once('pong', () => resolve());
+      void pong.then(resolve);
       this.#webSocket.ping(undefined, undefined, (error) => {
         // On success there is none, whatever the type says.
         if (error instanceof Error) reject(error);
+      });
+    });
+  }
+
+  #nextPong(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#webSocket.once('pong', () => {
+        this.#pong = undefined;
+        resolve();
       });
     });
   }

@@ -391,3 +391,61 @@ describe('when the network of the machine changes', () => {
     expect(first.requests).toHaveLength(length);
   });
 });
+
+describe('while a connection is made', () => {
+  /** The network answers when the test says so, place by place. */
+  function slow(): EdgeClient & { readonly next: (succeeds: boolean) => void; readonly asked: string[] } {
+    const created = client();
+    const { network } = created;
+    const connect = network.connect.bind(network);
+    const waiting: ((succeeds: boolean) => void)[] = [];
+    const asked: string[] = [];
+    network.connect = async (hop) => {
+      asked.push(hop.address);
+      const succeeds = await new Promise<boolean>((resolve) => waiting.push(resolve));
+      if (!succeeds) throw new Error('connection refused');
+      return connect(hop);
+    };
+    return { ...created, asked, next: (succeeds) => waiting.shift()?.(succeeds) };
+  }
+
+  it('and the account stops, no other place is tried', async () => {
+    const { userAgent, asked, next, pass } = slow();
+    const state = userAgent.register();
+    await settled();
+    await Promise.all([userAgent.stop(), pass(5_000)]);
+    next(false);
+    await state;
+    expect(asked).toEqual(['198.51.100.1']);
+  });
+
+  it('and the account stops and starts again, the connection of before is closed and not used', async () => {
+    const { userAgent, first, next, pass } = slow();
+    first.onRequest = accepting();
+    const before = userAgent.register();
+    await settled();
+    await Promise.all([userAgent.stop(), pass(5_000)]);
+    const started = userAgent.start();
+    await settled();
+    next(true);
+    await settled();
+    expect(first.open.size).toBe(0);
+    next(true);
+    await expect(started).resolves.toBeUndefined();
+    expect(first.open.size).toBe(1);
+    await before;
+  });
+});
+
+it('a second stop waits for what the first one waits for', async () => {
+  const { userAgent, first, second } = await onBoth();
+  const waiting: (() => void)[] = [];
+  for (const edge of [first, second]) edge.onRequest = ({ reply }) => void waiting.push(() => reply(200));
+  const order: string[] = [];
+  const stops = [1, 2].map((turn) => userAgent.stop().then(() => order.push(`stop ${turn}`)));
+  await settled();
+  expect(order).toEqual([]);
+  for (const go of waiting) go();
+  await Promise.all(stops);
+  expect([first.open.size, second.open.size]).toEqual([0, 0]);
+});

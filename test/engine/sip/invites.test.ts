@@ -10,6 +10,7 @@ import type {
   SipSession,
   SipUserAgent,
 } from '../../../src/engine/sip/index.ts';
+import { limits } from '../../../src/engine/limits.ts';
 import type { SipMessage } from '../../../src/protocol/sip/message.ts';
 import { branchOf, type Received } from '../../support/scripted-sip-server.ts';
 import { createRegisteredClient, securityServer, serve, settled, type SipClient } from '../../support/sip-client.ts';
@@ -441,4 +442,17 @@ describe('incoming INVITE', () => {
     expect(client.invites).toHaveLength(16);
     expect(client.server.responses.filter(({ status }) => status === 486)).toHaveLength(2);
   });
+});
+
+it('a flood of invitations that nobody acknowledges fills no memory', async () => {
+  const { server, invites } = await registered();
+  const flood = limits.sipOpenRequests + 50;
+  for (let count = 0; count < flood; count++) {
+    server.send(server.createRequest('INVITE', server.contactUri(), described, utf8(offer)));
+  }
+  await settled();
+  expect(invites.length).toBeGreaterThan(0);
+  const refused = server.responses.filter(({ status }) => status === 503);
+  expect(refused).toHaveLength(50);
+  expect(refused.every(({ headers }) => headers.get('Retry-After') === '10')).toBe(true);
 });

@@ -1,5 +1,6 @@
 import { createServer as createHttpServer } from 'node:http';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { WebSocketServer } from 'ws';
 import { utf8 } from '../../../src/base/bytes.ts';
 import { createCertificateAuthority, type CertificateAuthority } from '../../../src/crypto/certificate-authority.ts';
 import { readOwnCertificate } from '../../../src/crypto/key-files.ts';
@@ -112,6 +113,28 @@ describe('SIP over WebSocket (RFC 7118)', () => {
     const closed = whenClosed(connection);
     connection.onData(() => undefined);
     expect(await closed).toMatchObject({ kind: 'malformed', field: 'sip.webSocket' });
+  });
+
+  it('gathers no listeners for a server that answers no ping', async () => {
+    const server = createHttpServer();
+    const sockets = new WebSocketServer({ server, autoPong: false, handleProtocols: () => 'sip' });
+    const warnings: string[] = [];
+    const warned = (warning: Error): void => void warnings.push(warning.name);
+    process.on('warning', warned);
+    onTestFinished(() => void process.off('warning', warned));
+    let pings = 0;
+    const all = new Promise<void>((resolve) => {
+      sockets.on('connection', (socket) => socket.on('ping', () => ++pings === 12 && resolve()));
+    });
+    const connection = await open(transport, plain(await listen(server)));
+    connection.onData(() => undefined);
+    for (let turn = 0; turn < 12; turn++) void connection.ping?.();
+    await all;
+    const answered = connection.ping?.();
+    for (const socket of sockets.clients) socket.pong();
+    await answered;
+    expect(warnings).toEqual([]);
+    sockets.close();
   });
 
   it('loses nothing that the server says before anybody listens', async () => {

@@ -1,4 +1,5 @@
 import type { NetworkChange } from '../../ports.ts';
+import type { SipJsTransport } from '../sipjs-transport.ts';
 
 /** RFC 7118 clause 5.2: there is no `wss` in a URI. */
 export function contactTransport(protocol: string): string {
@@ -14,4 +15,14 @@ export function isGone(address: string, change: NetworkChange): boolean {
       .replace(/^::ffff:/i, '')
       .toLowerCase();
   return !change.present.some((each) => plain(each) === plain(address));
+}
+
+/** A connection from an address that is gone is given up; another one is asked at once whether it still leads anywhere. */
+export function doubtConnection(transport: SipJsTransport, change: NetworkChange): void {
+  const { connection, link } = transport;
+  if (connection !== undefined && isGone(connection.localAddress, change)) {
+    transport.abandon(new Error('our address is gone'));
+  } else {
+    link?.check();
+  }
 }

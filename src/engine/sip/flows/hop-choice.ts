@@ -29,15 +29,16 @@ export class HopChoice {
     return this.#current;
   }
 
-  /** Connects to the best that is left and answers. Rejects with the reason of the best one. */
-  async connect(): Promise<ConnectedHop> {
+  /** Connects to the best that is left and answers, for as long as that is wanted. Rejects with the reason of the best one. */
+  async connect(isWanted: () => boolean): Promise<ConnectedHop> {
     const { ports } = this.#options;
     const hops = await this.#locate();
     if (hops.length === 0) throw new Error('there is no other place of the server');
     const fresh = hops.filter((hop) => !this.#failed.has(keyOf(hop)));
     if (fresh.length === 0) this.#failed.clear();
-    let failure: unknown;
+    const failures: unknown[] = [];
     for (const hop of fresh.length === 0 ? hops : fresh) {
+      if (!isWanted()) break;
       try {
         const connection = await this.#connectTo(hop);
         this.#current = hop;
@@ -45,10 +46,11 @@ export class HopChoice {
       } catch (error) {
         ports.log.log('info', 'sip.hop-failed', { hop: keyOf(hop), reason: describeError(error) });
         this.#failed.add(keyOf(hop));
-        failure ??= error;
+        failures.push(error);
       }
     }
     this.#failed.clear();
+    const [failure = new Error('not wanted any more')] = failures;
     throw failure;
   }
 

@@ -29,7 +29,7 @@ import type {
   SipReply,
 } from '../types.ts';
 import { WireTranslation } from '../wire-translation.ts';
-import { contactTransport, isGone } from './addresses.ts';
+import { contactTransport, doubtConnection } from './addresses.ts';
 import { inspectAnswer } from './answer-inspection.ts';
 import { endFlow } from './end-flow.ts';
 import { flowFacts } from './flow-facts.ts';
@@ -58,7 +58,7 @@ export class SipFlow {
   readonly #contactUser: string;
   readonly #grant: FlowGrant;
   #connecting: Promise<void> | undefined;
-  #isStopping = false;
+  #stopping: Promise<void> | undefined;
 
   constructor(options: SipFlowOptions<SipFlow>) {
     const { ports, account, regId } = options;
@@ -143,21 +143,25 @@ export class SipFlow {
   connect(): Promise<void> {
     const { transport, userAgent } = this.#sipJs;
     if (transport.isConnected()) return Promise.resolve();
+    if (this.#connecting !== undefined) return this.#connecting;
     const isStopped = userAgent.state === UserAgentState.Stopped;
-    this.#connecting ??= (isStopped ? userAgent.start() : userAgent.reconnect()).finally(() => {
-      this.#connecting = undefined;
+    const connecting = (isStopped ? userAgent.start() : userAgent.reconnect()).finally(() => {
+      if (this.#connecting === connecting) this.#connecting = undefined;
     });
-    return this.#connecting;
+    return (this.#connecting = connecting);
   }
 
   /** As `SipUserAgent.stop`. */
-  async stop(): Promise<void> {
-    if (this.#isStopping) return;
-    this.#isStopping = true;
+  stop(): Promise<void> {
+    if (this.#stopping !== undefined) return this.#stopping;
     this.#registration.stop();
     this.#incoming.stop();
-    await endFlow(this.#options.ports, this.#sipJs, this.#inviteContext, () => this.#registration.unregister());
-    this.#isStopping = false;
+    const end = endFlow(this.#options.ports, this.#sipJs, this.#inviteContext, () => this.#registration.unregister());
+    this.#stopping = end.finally(() => {
+      this.#stopping = undefined;
+      this.#connecting = undefined;
+    });
+    return this.#stopping;
   }
 
   register(): Promise<RegistrationState> {
@@ -180,13 +184,7 @@ export class SipFlow {
 
   /** The connections of this machine may be worthless: finds out at once, instead of with the next keep-alive. */
   networkChanged(change: NetworkChange): void {
-    const { transport } = this.#sipJs;
-    const { connection, link } = transport;
-    if (connection !== undefined && isGone(connection.localAddress, change)) {
-      transport.abandon(new Error('our address is gone'));
-    } else {
-      link?.check();
-    }
+    doubtConnection(this.#sipJs.transport, change);
     if (change.kind === 'woke') this.#registration.renewNow();
     this.#registration.retryNow();
   }
@@ -200,14 +198,8 @@ export class SipFlow {
     return this.#outgoing.send(message);
   }
 
-  async invite(invite: OutgoingInvite): Promise<InviteOutcome> {
-    try {
-      const callId = randomId(this.#options.ports.random, 16);
-      const target = { userAgent: this.#sipJs.userAgent, uri: toUri(invite.to, 'sip.to'), callId };
-      return await sendInvite(this.#inviteContext, target, invite);
-    } catch (error) {
-      return { outcome: 'failed', error: error instanceof Error ? error : new Error(describeError(error)) };
-    }
+  invite(invite: OutgoingInvite): Promise<InviteOutcome> {
+    return sendInvite(this.#inviteContext, this.#sipJs.userAgent, invite);
   }
 
   subscribe(subscription: OutgoingSubscription): EventSubscription {
@@ -253,7 +245,7 @@ export class SipFlow {
       handlers,
       transport: {
         ports,
-        connect: () => hops.connect(),
+        connect: (isWanted) => hops.connect(isWanted),
         usualProtocol: target.protocol ?? 'tls',
         translation: new WireTranslation(ports.random.bytes(32)),
         secure: (request) => this.#secure(request),
