@@ -3,7 +3,7 @@ import { describeError } from '../../base/errors.ts';
 import type { Policy } from '../../base/protection-level.ts';
 import { readFileTransfer } from '../../protocol/sdp/index.ts';
 import { asRefusalError, refuse, type Refusal } from '../refusal.ts';
-import { warningOf } from '../sessions/session-answerer.ts';
+import { warningOf } from '../sessions/offer-rejection.ts';
 import type { RemoteStream } from '../sessions/remote-stream.ts';
 import type { IncomingInvite } from '../sip/index.ts';
 import type { FileParts } from './file-parts.ts';

@@ -1,7 +1,6 @@
 import { describeError, ProtocolError } from '../../base/errors.ts';
 import type { Policy, ProtectionLevel } from '../../base/protection-level.ts';
 import { randomId } from '../../base/random.ts';
-import { answerWithError } from '../../protocol/mikey/index.ts';
 import { limits } from '../limits.ts';
 import { acceptsIncoming } from '../policy.ts';
 import type { RelayPlace } from '../msrp/relay-client.ts';
@@ -9,13 +8,13 @@ import type { MsrpDialled, MsrpListener, SocketAddress } from '../ports.ts';
 import { asRefusalError, refusal, refuse, RefusalError, type Refusal } from '../refusal.ts';
 import type { IncomingInvite, SdpNegotiator } from '../sip/index.ts';
 import { addressOfPath, farAddresses, forOffer } from './cema.ts';
+import { rejectOffer, warningOf } from './offer-rejection.ts';
 import { networkFacts, type SessionContext } from './session-context.ts';
 import { decideStream, type StreamDecision } from './session-decision.ts';
 import type { AnsweredKey } from './session-keys.ts';
 import { establish, relaySecurity, type EstablishedStream } from './session-opener.ts';
 import {
   buildAnswer,
-  buildRefusal,
   connectingOnly,
   localStream,
   readRemoteStream,
@@ -282,40 +281,6 @@ function answering(answer: string): SdpNegotiator {
     createAnswer: () => Promise.resolve(answer),
     close: () => undefined,
   };
-}
-
-/**
- * Profile 3.2: 488 with a Warning; a failure of key management also says so as MIKEY Error in an SDP body. An offer that cannot be judged
- * now, because our KMS is away, gets 480 instead: another time it may be taken.
- */
-function rejectOffer(
-  context: SessionContext,
-  invite: IncomingInvite,
-  remote: RemoteStream,
-  problem: RefusalError,
-): void {
-  const warning = warningOf(problem.happened);
-  const received = remote.media.keyMgmt;
-  if (problem.code === 'kms-unreachable') {
-    invite.reject(480, { warning });
-    return;
-  }
-  if (received === undefined || problem.code === 'policy-not-met') {
-    invite.reject(488, { warning });
-    return;
-  }
-  const { clock, random } = context.ports;
-  const mikeyError = answerWithError(received, problem.cause, clock.now());
-  if (mikeyError === undefined) invite.reject(488, { warning });
-  else invite.reject(488, { warning, contentType: 'application/sdp', body: buildRefusal(remote, mikeyError, random) });
-}
-
-/** Text for a Warning header: the peer learns the kind of the problem, not the state of our account. */
-export function warningOf(text: string): string {
-  return text
-    .replace(/[^\x20-\x7e]/g, "'")
-    .replace(/["\\]/g, "'")
-    .slice(0, 200);
 }
 
 /** For the log and the user: an invitation that was refused before it was looked at. */
