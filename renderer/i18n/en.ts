@@ -100,7 +100,6 @@ export const en = {
   'conversation.empty.meaning': 'Your first message to {peer} will be sent like this: {policy}.',
   'conversation.earlier': 'Show earlier messages',
   'conversation.newest': 'Newest messages',
-  'conversation.loading': 'Loading earlier messages…',
   'conversation.today': 'Today',
   'conversation.yesterday': 'Yesterday',
 
@@ -133,8 +132,6 @@ export const en = {
   'message.ask.without-id': 'It names nothing by which it could be asked for. Write to {peer} about it.',
   'message.ask.not-unreadable': 'It can be read by now.',
   'message.recipients': 'Each recipient',
-  'message.recipients.count':
-    '{done} of {all} {state, select, displayed {displayed} delivered {delivered} other {sent}}',
   'message.refused.in': 'Not taken',
   'message.undecryptable.text': 'This message could not be decrypted.',
   'message.refused.message': 'A message came in and was not taken.',
@@ -364,7 +361,6 @@ export const en = {
   'announce.refused': 'A message from {from} was not taken.',
   'announce.sent': 'Sent to {to}, {level}.',
   'announce.waiting': '{title}: the message to {to}.',
-  'announce.notice': '{title}. {explanation}',
   'announce.failed': 'Not sent to {to}. {explanation}',
 
   'proof.title.e2e': 'Why is this end-to-end?',

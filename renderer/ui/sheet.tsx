@@ -39,7 +39,10 @@ export function Sheet({ isOpen, onClose, title, about, children }: Props) {
               <X size={18} aria-hidden="true" />
             </Button>
           </header>
-          <div className={styles.body}>{children}</div>
+          {/* Long ones are scrolled by keyboard too, whatever is in them. */}
+          <div className={styles.body} role="region" aria-label={title} tabIndex={0}>
+            {children}
+          </div>
         </Dialog>
       </Modal>
     </ModalOverlay>

@@ -102,7 +102,13 @@ describe('MESSAGE', () => {
       400,
       /mime\.\S* at offset \d+/,
     ],
-    ['multipart of other parts', 'multipart/mixed;boundary=b', '--b\r\n\r\nx\r\n--b--', 415, /sip\.Content-Type.*several contents/],
+    [
+      'multipart of other parts',
+      'multipart/mixed;boundary=b',
+      '--b\r\n\r\nx\r\n--b--',
+      415,
+      /sip\.Content-Type.*several contents/,
+    ],
     ['CPIM without headers', 'message/cpim', 'x', 400, /cpim\S* at offset \d+/],
     ['CPIM of octets', 'message/cpim', Uint8Array.of(0xff, 0xfe, 0, 1), 400, /cpim\S* at offset \d+/],
     [

@@ -41,7 +41,7 @@ export function NoticeLine({ notice, conversation }: Props) {
   );
 }
 
-export function noticeTitle(
+function noticeTitle(
   { kind, policy }: ConversationNotice,
   peer: string,
   accountPolicy: NonNullable<ConversationNotice['policy']>,

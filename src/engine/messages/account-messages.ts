@@ -218,7 +218,7 @@ export class AccountMessages {
     const { self, config } = this.#options;
     if (config.messages?.listService === undefined) throw noListService();
     return this.immediate.groups.remember([...groupRecipients(recipients, self), self]);
-}
+  }
 
   /** A policy for a contact was set: what waits for it, or for a group that it is in, promises no less from now on. */
   raise(peer: string): void {

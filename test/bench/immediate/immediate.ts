@@ -11,6 +11,9 @@ import { bundleProgram } from './bundle.ts';
 import type { MessageFigures, OneCoreFigures, StartFigures } from './figures.ts';
 
 const account = 'sip:alice@ims.example.org';
+const oneCoreProgram = new URL('one-core.ts', import.meta.url).pathname;
+const bareProgram = new URL('bare-relay.ts', import.meta.url).pathname;
+const startProgram = new URL('engine-start.ts', import.meta.url).pathname;
 const core = 1;
 /** Of the outbox one message of a conversation is on its way at a time: so many are, together. */
 const conversations = 32;
@@ -31,7 +34,7 @@ async function* measureMessages({ messages, rounds, profile }: BenchOptions): As
   const flags = profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profile];
   const runs: OneCoreFigures[] = [];
   for (let round = 0; round < rounds; round++) {
-    runs.push(await figuresOf<OneCoreFigures>([...flags, program('one-core'), String(conversations), String(count)]));
+    runs.push(await figuresOf<OneCoreFigures>([...flags, oneCoreProgram, String(conversations), String(count)]));
   }
   for (const level of ['e2e', 'e2ae'] as const) {
     const best = bestOf(runs.map((run) => run[level]));
@@ -39,7 +42,7 @@ async function* measureMessages({ messages, rounds, profile }: BenchOptions): As
     const bare: MessageFigures[] = [];
     for (let round = 0; round < rounds; round++) {
       const sizes = [octets, conversations, count * bareTimes].map(String);
-      bare.push(await figuresOf<MessageFigures>([program('bare-relay'), ...sizes]));
+      bare.push(await figuresOf<MessageFigures>([bareProgram, ...sizes]));
     }
     const reference = bestOf(bare);
     const note = `${conversations} conversations, ${octets} octets each; reference: as many octets and a small answer over node:tls`;
@@ -68,12 +71,12 @@ async function* measureStart({ stored, rounds }: BenchOptions): AsyncIterable<Be
   try {
     await fill(folder, count);
     const start = async (path: string): Promise<StartFigures> => figuresOf<StartFigures>([path, folder, account]);
-    const bundled = await bundleProgram(program('engine-start'), 'engine-start');
+    const bundled = await bundleProgram(startProgram, 'engine-start');
     const runs: StartFigures[] = [];
     const unbundled: number[] = [];
     for (let round = 0; round < rounds; round++) {
       runs.push(await start(bundled));
-      unbundled.push((await start(program('engine-start'))).process);
+      unbundled.push((await start(startProgram)).process);
     }
     const best = Math.min(...runs.map((run) => run.process));
     yield {
@@ -122,5 +125,3 @@ function bestOf<Figures extends MessageFigures>(runs: readonly Figures[]): Figur
   if (best === undefined) throw new Error('nothing was measured');
   return best;
 }
-
-const program = (name: string): string => new URL(`${name}.ts`, import.meta.url).pathname;

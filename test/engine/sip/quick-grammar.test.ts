@@ -42,7 +42,24 @@ const parameter = fc
         'method',
       ),
     ),
-    fc.option(fc.oneof(token, fc.constantFrom('TLS', 'udp', 'urn:uuid:6f1b2c3d-0a1b', 'a:', ':', 'z9hG4bK77', '127.0.0.1', '5060', '65536', '0', '255'))),
+    fc.option(
+      fc.oneof(
+        token,
+        fc.constantFrom(
+          'TLS',
+          'udp',
+          'urn:uuid:6f1b2c3d-0a1b',
+          'a:',
+          ':',
+          'z9hG4bK77',
+          '127.0.0.1',
+          '5060',
+          '65536',
+          '0',
+          '255',
+        ),
+      ),
+    ),
   )
   .map(([name, value]) => (value === null ? `;${name}` : `;${name}=${value}`));
 const parameters = fc.array(parameter, { maxLength: 4 }).map((list) => list.join(''));
