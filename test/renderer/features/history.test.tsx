@@ -21,7 +21,7 @@ describe('what was said', () => {
     });
     await openBob(user);
     const notice = await screen.findByRole('group', { name: 'Waits for the registration' });
-    expect(notice.textContent).toContain('also after a restart');
+    expect(notice.textContent).toContain('is sent by itself as soon as that can be done');
     expect(notice.textContent).toContain('Next attempt at 12:30:05');
     await user.click(within(notice).getByRole('button', { name: 'Try now' }));
     await screen.findByText('Delivered');
