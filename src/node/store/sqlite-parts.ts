@@ -20,10 +20,11 @@ import { accountMaker, ownAccount } from './sqlite-account.ts';
 export function createSqliteOutbox(database: SqliteDatabase, commit: GroupCommit, name: string): OutboxStore {
   const ensureAccount = accountMaker(database, name);
   const put = database.prepare<[string, string, string, number, string]>(
-    `INSERT OR REPLACE INTO outbox (account, id, peer, sequence, entry) VALUES (${ownAccount}, ?, ?, ?, ?)`,
+    `INSERT INTO outbox (account, id, peer, sequence, entry) VALUES (${ownAccount}, ?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET peer = excluded.peer, sequence = excluded.sequence, entry = excluded.entry`,
   );
-  const raise = database.prepare<[number, string]>(
-    'UPDATE account SET highest_sequence = max(highest_sequence, ?) WHERE name = ?',
+  const raise = database.prepare<[number, string, number]>(
+    'UPDATE account SET highest_sequence = ? WHERE name = ? AND highest_sequence < ?',
   );
   const remove = database.prepare<[string, string]>(`DELETE FROM outbox WHERE account = ${ownAccount} AND id = ?`);
   const select = `SELECT entry FROM outbox WHERE account = ${ownAccount}`;
@@ -37,7 +38,7 @@ export function createSqliteOutbox(database: SqliteDatabase, commit: GroupCommit
     put(entry) {
       commit.write(() => {
         ensureAccount();
-        raise.run(entry.sequence, name);
+        raise.run(entry.sequence, name, entry.sequence);
         put.run(name, entry.id, entry.peer, entry.sequence, JSON.stringify(entry));
       });
     },
