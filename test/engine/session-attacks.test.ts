@@ -224,7 +224,7 @@ describe('end to end', () => {
     await alice.account.sendMessage({ to: 'sip:bob@lab.test', text: 'x', way: 'msrp', policy: 'require-e2e' });
     for (const { id } of alice.account.status().sessions) await alice.account.closeSession(id);
     world.kms.fault = 'down';
-    expect(await open('require-e2e')).toMatchObject(refused('peer-incompatible'));
+    expect(await open('require-e2e')).toMatchObject(refused('peer-unreachable'));
     expect(bob.refused).toMatchObject([{ refusal: { code: 'kms-unreachable' } }]);
   });
 });
