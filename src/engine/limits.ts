@@ -185,6 +185,8 @@ export const limits = {
   refusedConversations: 200,
   /** Keys of one account that tell copies of what came in. */
   seenEntries: 100_000,
+  /** As many of them as one sender may use up: who sends more is refused alone. */
+  seenEntriesOfSender: 25_000,
   seenKeyOctets: 512,
   /** Octets of a note of the store as JSON, and of a message that waits for its key. */
   noteOctets: 256 * 1024,

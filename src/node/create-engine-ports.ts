@@ -59,7 +59,10 @@ export async function createEnginePorts({
     keyManagement: createHttpsKeyManagement(),
     ...(receivedFolder === undefined
       ? {}
-      : { files: keepFiles === 'sealed' ? sealedStorage(receivedFolder, store) : createFileStorage(receivedFolder) }),
+      : {
+          files:
+            keepFiles === 'sealed' ? await sealedStorage(receivedFolder, store) : createFileStorage(receivedFolder),
+        }),
     ...(secrets === undefined ? {} : { secrets }),
     bootstrapping: createHttpsBootstrapping(),
     ...(store === undefined ? {} : { store }),
@@ -68,8 +71,8 @@ export async function createEnginePorts({
 }
 
 /** Not sealed at all would be weaker than what the user asked for. */
-function sealedStorage(folder: string, store: Store | undefined): FileStorage {
-  const key = store && attachmentKey(store);
+async function sealedStorage(folder: string, store: Store | undefined): Promise<FileStorage> {
+  const key = store && (await attachmentKey(store));
   if (key === undefined) {
     throw new StoreError(
       'key-missing',

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { fromBase64, toBase64 } from '../../src/base/bytes.ts';
+import { fromBase64, fromUtf8, toBase64, utf8 } from '../../src/base/bytes.ts';
 import type { Policy } from '../../src/base/protection-level.ts';
 import { createDeviceCertificate } from '../../src/crypto/certificate.ts';
 import type { OpenSessionOutcome } from '../../src/engine/chat-message.ts';
@@ -264,3 +264,22 @@ test.each(['', 'v=0', 'v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\nm=audi
     expect(await open('require-e2e')).toMatchObject(opened('e2e'));
   },
 );
+
+describe('a text in a session whose envelope names another sender', () => {
+  const forge = (bytes: Uint8Array): Uint8Array =>
+    utf8(fromUtf8(bytes).replace('From: <sip:alice@lab.test>', 'From: <sip:carol@lab.test>'));
+
+  test.each<[Policy, object[], object]>([
+    ['require-e2e', [], { state: 'failed', problem: { code: 'peer-refused' } }],
+    ['any', [{ text: 'I am Carol', level: 'unverified', from: 'sip:alice@lab.test' }], { state: 'delivered' }],
+  ])('under %s', async (policy, shown, told) => {
+    await start({}, { policy });
+    world.msrp.change = forge;
+    await alice.account.sendMessage({ to: 'sip:bob@lab.test', text: 'I am Carol', way: 'msrp', policy: 'require-e2e' });
+    await settle();
+    expect(bob.received).toMatchObject(shown);
+    const doubts = { code: 'policy-not-met', reached: 'unverified', required: policy };
+    expect(bob.refused).toMatchObject(shown.length > 0 ? [] : [{ way: 'msrp', refusal: doubts }]);
+    expect(alice.account.history.page('sip:bob@lab.test').messages).toMatchObject([told]);
+  });
+});

@@ -1,10 +1,20 @@
-import type { SipConnection, SipHop, SipProtocol, SipTarget, SipTransport, TlsFacts } from '../../src/engine/ports.ts';
+import type {
+  ServerProof,
+  SipConnection,
+  SipHop,
+  SipProtocol,
+  SipTarget,
+  SipTransport,
+  TlsFacts,
+} from '../../src/engine/ports.ts';
+import { ProtocolError } from '../../src/base/errors.ts';
+import { isTlsProtocol } from '../../src/protocol/sip/sip-protocol.ts';
 import { parseNameAddress } from '../../src/protocol/sip/headers.ts';
 import { parseSipMessage, serialiseSipMessage, SipMessage } from '../../src/protocol/sip/message.ts';
 import { SipStreamFramer } from '../../src/protocol/sip/stream-framer.ts';
 import { decodeStun, encodeStun, looksLikeStun } from '../../src/protocol/stun/index.ts';
 
-const tls: TlsFacts = { version: 'TLSv1.3', suite: 'TLS_AES_128_GCM_SHA256' };
+const handshake: TlsFacts = { version: 'TLSv1.3', suite: 'TLS_AES_128_GCM_SHA256' };
 
 /** A request as an edge received it, and what answers it over the connection that it came on. */
 export interface EdgeRequest {
@@ -22,6 +32,8 @@ export class ScriptedEdge {
   readonly open = new Set<EdgeConnection>();
   protocols: readonly SipProtocol[];
   isDown = false;
+  /** Why TLS to it is accepted; undefined: its certificate proves nothing. */
+  serverProof: ServerProof | undefined = 'authority';
   pings = 0;
   /** Answers keep-alives. */
   answersPings = true;
@@ -89,7 +101,10 @@ export class EdgeConnection implements SipConnection {
     this.localAddress = localAddress;
     this.localPort = 40_000 + ++edge.connections;
     this.remote = { host: hop.address, port: hop.port };
-    this.tls = hop.protocol === 'tls' || hop.protocol === 'wss' ? tls : undefined;
+    this.tls =
+      hop.protocol === 'tls' || hop.protocol === 'wss'
+        ? { ...handshake, serverProof: edge.serverProof ?? 'authority' }
+        : undefined;
     edge.open.add(this);
   }
 
@@ -211,6 +226,10 @@ export class ScriptedEdges implements SipTransport {
     // Of a datagram socket nobody asks whether somebody is there.
     const isTaken = hop.protocol === 'udp' || (edge?.isDown === false && edge.protocols.includes(hop.protocol));
     if (edge === undefined || !isTaken) return Promise.reject(new Error('connection refused'));
+    if (edge.serverProof === undefined && isTlsProtocol(hop.protocol)) {
+      const detail = { field: 'sip.tls', expected: 'a certificate that proves edges' };
+      return Promise.reject(new ProtocolError('peer-misbehaved', 'its authority is not trusted', detail));
+    }
     return Promise.resolve(new EdgeConnection(edge, hop, this.localAddress));
   }
 }

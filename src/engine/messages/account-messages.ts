@@ -22,7 +22,7 @@ import { groupRecipients, type Groups } from '../groups/group.ts';
 import { limits } from '../limits.ts';
 import { Outbox } from '../outbox/outbox.ts';
 import type { ContactPolicies } from '../contact-policies.ts';
-import { aimOf, strictest } from '../policy.ts';
+import { acceptsIncoming, aimOf, strictest } from '../policy.ts';
 import type { EnginePorts } from '../ports.ts';
 import { asRefusalError, refusal, refuse, type Refusal } from '../refusal.ts';
 import type { SessionBook } from '../sessions/session-book.ts';
@@ -239,7 +239,7 @@ export class AccountMessages {
   /**
    * A text that came in a session: resolves when it is kept for good. It is told from others by the id in its envelope or, where it
    * has none, by that of MSRP together with what it says.
-   * @throws StoreError
+   * @throws StoreError; RefusalError for one that names another sender, where the policy of the contact takes nothing in doubt
    */
   async keepSessionText(session: SessionView, content: SessionText, source: ReceivedMessage): Promise<void> {
     const { text, from, messageId, subject, sentAt, wants } = content;
@@ -247,6 +247,16 @@ export class AccountMessages {
     // A CPIM From that names somebody else makes the sender doubtful, whatever protects the session.
     const honest = from === undefined || tryKmsUserIdentity(from) === peer;
     const level = honest || session.level === 'none' ? session.level : 'unverified';
+    const required = this.#options.policies.policyFor(peer);
+    if (!honest && !acceptsIncoming(required, level)) {
+      const problem = refuse('policy-not-met', 'received', {
+        happened: namesAnotherInSession,
+        reached: level,
+        required,
+      });
+      this.keepRefused('msrp', peer, problem.refusal());
+      throw problem;
+    }
     const until = this.#options.ports.clock.now() + limits.rememberedMessageMilliseconds;
     const kept = await this.#arrivals.keep(
       'msrp',
@@ -413,6 +423,9 @@ export class AccountMessages {
     }
   }
 }
+
+const namesAnotherInSession =
+  'A text came in a session, but it names another sender than the other side of the session';
 
 function membersOf(groups: Groups, conversation: string): Pick<ConversationView, 'members'> {
   const members = groups.membersOf(conversation);

@@ -98,7 +98,7 @@ export class Arrivals {
     const kept = store.transaction((): Kept => {
       const isReadable = arrival.problem === undefined;
       if (isReadable && this.#isCopy(arrival, together)) return { outcome: 'copy' };
-      if (isReadable && store.seen.isFull(ports.clock.now())) return { outcome: 'full' };
+      if (isReadable && store.seen.isFull(ports.clock.now(), arrival.peer)) return { outcome: 'full' };
       if (isReadable) this.#remember(arrival, together);
       const { text, level, evidence, problem, messageId } = arrival;
       const changed = store.messages.change(id, {
@@ -142,7 +142,7 @@ export class Arrivals {
     if (this.#isCopy(arrival, together)) return { outcome: 'copy' } as const;
     const weaker = this.#weakerCopyOf(arrival);
     const now = ports.clock.now();
-    if (store.seen.isFull(now)) return { outcome: 'full' } as const;
+    if (store.seen.isFull(now, arrival.peer)) return { outcome: 'full' } as const;
     this.#remember(arrival, together);
     const unreadable = this.#unreadableCopyOf(arrival);
     if (unreadable !== undefined) {
@@ -216,10 +216,10 @@ export class Arrivals {
   #remember({ peer, level, messageId, problem }: Arrival, { seen, rememberUntil }: KeptWith): void {
     const { ports, store } = this.#options;
     const now = ports.clock.now();
-    if (seen !== undefined) store.seen.add(seen.key, seen.until, now);
+    if (seen !== undefined) store.seen.add(seen.key, seen.until, now, peer);
     if (messageId === undefined || problem !== undefined) return;
     const until = rememberUntil ?? now + limits.rememberedMessageMilliseconds;
-    store.seen.add(textKey(level, peer, messageId), until, now);
+    store.seen.add(textKey(level, peer, messageId), until, now, peer);
   }
 
   #message(way: MessageWay, arrival: Arrival): ChatMessage {

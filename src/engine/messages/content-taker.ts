@@ -62,7 +62,7 @@ export class ContentTaker {
   async take(opened: OpenedContent, keeping: Keeping = {}): Promise<Taken> {
     const { content } = opened;
     if (content.kind === 'text') return this.#takeText(opened, content, keeping);
-    const isCopy = this.#noteSeen(keeping);
+    const isCopy = this.#noteSeen(opened.peer, keeping);
     if (!isCopy) this.#takeNotification(opened, content);
     return { outcome: isCopy ? 'copy' : 'taken' };
   }
@@ -162,13 +162,13 @@ export class ContentTaker {
   }
 
   /** True for what came before. Notifications have no place of their own in the store. */
-  #noteSeen({ seen, id, unreadId }: Keeping): boolean {
+  #noteSeen(peer: string, { seen, id, unreadId }: Keeping): boolean {
     const { store, clock } = this.#options;
     return store.transaction(() => {
       if (id !== undefined) store.sealed.remove(id);
       // It stood there as something that could not be read.
       if (unreadId !== undefined) this.#remove(unreadId);
-      return seen !== undefined && store.seen.add(seen.key, seen.until, seen.now ?? clock.now()) === 'replayed';
+      return seen !== undefined && store.seen.add(seen.key, seen.until, seen.now ?? clock.now(), peer) === 'replayed';
     });
   }
 }

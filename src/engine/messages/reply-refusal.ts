@@ -4,15 +4,16 @@ import type { SipReply } from '../sip/index.ts';
 
 /** Why a MESSAGE was not taken, by the final answer to it; whether it is tried again is told by `meaningOf`. */
 export function replyRefusal(reply: SipReply): RefusalError {
-  const { status, reason, local } = reply;
+  const { status, reason, local, unsent } = reply;
+  const isUncertain = unsent !== true;
   const said = `${status} ${reason}`;
   const cause = new AnswerCause(reply);
   switch (status) {
     case 408:
     case 504:
-      return refuse('timeout', 'uncertain', { cause });
+      return refuse('timeout', isUncertain ? 'uncertain' : 'message', { cause });
     case 503:
-      return refuse('connection-lost', local === undefined ? 'message' : 'uncertain', {
+      return refuse('connection-lost', local !== undefined && isUncertain ? 'uncertain' : 'message', {
         happened: `The connection or the network failed (${said})`,
         cause,
       });

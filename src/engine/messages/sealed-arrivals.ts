@@ -124,7 +124,7 @@ export class SealedArrivals {
     const { received, key, octets, peer, asserted } = arrived;
     const now = tickets.now();
     const isCopy = this.#places.has(octets) || store.seen.has(key, now);
-    if (!isCopy && (!this.#places.hasRoomFor(peer) || store.seen.isFull(now))) {
+    if (!isCopy && (!this.#places.hasRoomFor(peer) || store.seen.isFull(now, peer))) {
       message.respond(503, { headers: { 'Retry-After': '60' } });
       return;
     }

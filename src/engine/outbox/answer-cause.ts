@@ -6,13 +6,22 @@ export class AnswerCause extends Error {
   readonly status: number;
   /** No server said this: nobody answered, or the connection ended first. */
   readonly isLocal: boolean;
+  /** No octet of it left: whatever else is not known, it cannot have arrived. */
+  readonly isUnsent: boolean;
   /** How long we are asked to wait (RFC 3261 20.33), where we are. */
   readonly retryAfterSeconds: number | undefined;
 
-  constructor({ status, reason, local, headers }: Pick<SipReply, 'status' | 'reason' | 'local'> & Partial<SipReply>) {
+  constructor({
+    status,
+    reason,
+    local,
+    unsent,
+    headers,
+  }: Pick<SipReply, 'status' | 'reason' | 'local'> & Partial<SipReply>) {
     super(`${status} ${reason}`);
     this.status = status;
     this.isLocal = local !== undefined;
+    this.isUnsent = unsent === true;
     this.retryAfterSeconds = retryAfter(headers?.get('Retry-After'));
   }
 }

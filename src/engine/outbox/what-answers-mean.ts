@@ -95,7 +95,7 @@ export function meaningOf(problem: RefusalError): AnswerMeaning {
     if (row === 'registration' || row === 'keys') return { next: 'again', waitsFor: row, mayHaveArrived };
     return { next: row === 'final' ? 'ended' : 'again', waitsFor: 'time', mayHaveArrived };
   }
-  const row = cause.isLocal ? 'lost' : statusRow(cause.status);
+  const row = rowOf(cause);
   const seconds = cause.retryAfterSeconds;
   return {
     next: row === 'final' ? 'ended' : 'again',
@@ -103,6 +103,12 @@ export function meaningOf(problem: RefusalError): AnswerMeaning {
     mayHaveArrived: row === 'lost',
     ...(seconds === undefined ? {} : { notBeforeMilliseconds: Math.min(seconds, longestRetryAfterSeconds) * 1000 }),
   };
+}
+
+function rowOf({ status, isLocal, isUnsent }: AnswerCause): Row {
+  if (!isUnsent) return isLocal ? 'lost' : statusRow(status);
+  const row = statusRow(status);
+  return row === 'lost' ? 'passing' : row;
 }
 
 function statusRow(status: number): Row {

@@ -10,7 +10,7 @@ import { composingContentType, type ComposingStatus } from '../../protocol/compo
 import { imdnContentType, type ImdnKind, type ImdnPayload } from '../../protocol/imdn/index.ts';
 import { isAcceptable, type MsrpOutcome, type ReceivedMessage } from '../../protocol/msrp/index.ts';
 import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
-import { refuse, type RefusalError } from '../refusal.ts';
+import { refuse, RefusalError } from '../refusal.ts';
 import type { SipSession } from '../sip/index.ts';
 import { plainText, type TextContent, type TextToSend } from '../text-content.ts';
 import { ComposingExchange } from './composing-exchange.ts';
@@ -36,7 +36,8 @@ export interface MessageSessionOptions {
   readonly peerAcceptWrappedTypes: readonly string[];
   readonly habits: SessionHabits;
   /**
-   * Resolves when the text is kept for good, or is a copy of one that is; rejects when it could not be kept.
+   * Resolves when the text is kept for good, or is a copy of one that is; rejects when it could not be kept, with a
+   * RefusalError when it is not wanted.
    * @param source tells one message of this peer from every other where the text itself names no id
    */
   readonly onText: (text: SessionText, source: ReceivedMessage) => Promise<void>;
@@ -282,6 +283,11 @@ export class MessageSession {
     try {
       await onText(content, message);
     } catch (error) {
+      if (error instanceof RefusalError) {
+        // RFC 4975 10.4: not allowed, and no more so the next time.
+        channel.confirm(message.messageId, 403);
+        return;
+      }
       ports.log.log('error', 'session.message-not-kept', { session: this.view.id, reason: describeError(error) });
       // RFC 4975 10.2: as if it had not come in time; its sender tries again later.
       channel.confirm(message.messageId, 408);

@@ -31,20 +31,45 @@ export function createMemoryOutbox(
   };
 }
 
-/** @param entries times after which a key is forgotten, by key */
-export function createMemorySeen(entries: Map<string, number>, undo: UndoLog): SeenStore {
-  const isKnown = (key: string, now: number): boolean => (entries.get(key) ?? -Infinity) > now;
-  const isFull = (now: number): boolean => {
-    if (entries.size < limits.seenEntries) return false;
-    for (const [key, until] of [...entries]) if (until <= now) undo.put(entries, key, undefined);
-    return entries.size >= limits.seenEntries;
+/** A key of what was seen. */
+export interface SeenEntry {
+  /** The time after which it is forgotten, milliseconds since 1970. */
+  readonly until: number;
+  readonly sender: string;
+}
+
+/** @param counts how many entries each sender has */
+export function createMemorySeen(
+  entries: Map<string, SeenEntry>,
+  counts: Map<string, number>,
+  undo: UndoLog,
+): SeenStore {
+  const isKnown = (key: string, now: number): boolean => (entries.get(key)?.until ?? -Infinity) > now;
+  const put = (key: string, entry: SeenEntry | undefined): void => {
+    const before = entries.get(key);
+    undo.put(entries, key, entry);
+    for (const [of, change] of [
+      [before, -1],
+      [entry, 1],
+    ] as const) {
+      if (of === undefined) continue;
+      const count = (counts.get(of.sender) ?? 0) + change;
+      undo.put(counts, of.sender, count > 0 ? count : undefined);
+    }
+  };
+  const isFull = (now: number, sender: string): boolean => {
+    const reaches = (): boolean =>
+      entries.size >= limits.seenEntries || (counts.get(sender) ?? 0) >= limits.seenEntriesOfSender;
+    if (!reaches()) return false;
+    for (const [key, { until }] of [...entries]) if (until <= now) put(key, undefined);
+    return reaches();
   };
   return {
-    add(key, until, now) {
+    add(key, until, now, sender) {
       const text = seenKeyText(key);
       if (isKnown(text, now)) return 'replayed';
-      if (isFull(now)) return 'full';
-      undo.put(entries, text, until);
+      if (isFull(now, sender)) return 'full';
+      put(text, { until, sender });
       return 'fresh';
     },
     has: (key, now) => isKnown(seenKeyText(key), now),

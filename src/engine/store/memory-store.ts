@@ -1,5 +1,11 @@
 import { MemoryMessages } from './memory-messages.ts';
-import { createMemoryNotes, createMemoryOutbox, createMemorySealed, createMemorySeen } from './memory-parts.ts';
+import {
+  createMemoryNotes,
+  createMemoryOutbox,
+  createMemorySealed,
+  createMemorySeen,
+  type SeenEntry,
+} from './memory-parts.ts';
 import type { NoteStore } from './note-store.ts';
 import type { OutboxEntry, OutboxStore } from './outbox-store.ts';
 import type { SealedMessage, SealedStore } from './sealed-store.ts';
@@ -40,7 +46,8 @@ class MemoryAccount implements AccountStore {
   readonly #undo: UndoLog;
   readonly #outbox = new Map<string, OutboxEntry>();
   readonly #highest = new Map<string, number>();
-  readonly #seen = new Map<string, number>();
+  readonly #seen = new Map<string, SeenEntry>();
+  readonly #seenOfSender = new Map<string, number>();
   readonly #sealed = new Map<string, SealedMessage>();
   readonly #notes = new Map<string, Map<string, string>>();
 
@@ -48,7 +55,7 @@ class MemoryAccount implements AccountStore {
     this.#undo = undo;
     this.messages = new MemoryMessages(undo, nextSequence, (id) => this.#outbox.has(id));
     this.outbox = createMemoryOutbox(this.#outbox, this.#highest, undo);
-    this.seen = createMemorySeen(this.#seen, undo);
+    this.seen = createMemorySeen(this.#seen, this.#seenOfSender, undo);
     this.sealed = createMemorySealed(this.#sealed, undo);
     this.notes = createMemoryNotes(this.#notes, undo);
   }
@@ -66,6 +73,7 @@ class MemoryAccount implements AccountStore {
     this.#empty(this.#outbox);
     this.#empty(this.#highest);
     this.#empty(this.#seen);
+    this.#empty(this.#seenOfSender);
     this.#empty(this.#sealed);
     this.#empty(this.#notes);
   }

@@ -6,9 +6,11 @@ export interface SeenStore {
   /**
    * @param key at most 512 octets
    * @param until milliseconds since 1970
-   * @returns `full` when the limit of entries is reached: it cannot be told any more what is a copy
+   * @param sender of whose entries it is one
+   * @returns `full` when the limit of entries, or that of this sender, is reached: it cannot be told any more what is a copy
    */
-  add(key: Uint8Array, until: number, now: number): 'fresh' | 'replayed' | 'full';
+  add(key: Uint8Array, until: number, now: number, sender: string): 'fresh' | 'replayed' | 'full';
   has(key: Uint8Array, now: number): boolean;
-  isFull(now: number): boolean;
+  /** Whether nothing more of this sender can be told from a copy. */
+  isFull(now: number, sender: string): boolean;
 }

@@ -58,28 +58,36 @@ export function createSqliteSeen(database: SqliteDatabase, commit: GroupCommit, 
   const until = database
     .prepare<[string, Uint8Array], number>(`SELECT until FROM seen WHERE account = ${ownAccount} AND key = ?`)
     .pluck();
-  const add = database.prepare<[string, Uint8Array, number]>(
-    `INSERT INTO seen (account, key, until) VALUES (${ownAccount}, ?, ?) ON CONFLICT DO UPDATE SET until = excluded.until`,
+  const add = database.prepare<[string, Uint8Array, number, string]>(
+    `INSERT INTO seen (account, key, until, sender) VALUES (${ownAccount}, ?, ?, ?)`,
   );
+  const remove = database.prepare<[string, Uint8Array]>(`DELETE FROM seen WHERE account = ${ownAccount} AND key = ?`);
+  const countOf = database
+    .prepare<[string, string], number>(`SELECT seen FROM seen_sender WHERE account = ${ownAccount} AND sender = ?`)
+    .pluck();
   const count = database.prepare<[string], number>('SELECT seen FROM account WHERE name = ?').pluck();
   const forget = database.prepare<[string, number]>(`DELETE FROM seen WHERE account = ${ownAccount} AND until <= ?`);
   const has = (key: Uint8Array, now: number): boolean => {
     seenKeyText(key);
     return (commit.read(() => until.get(name, key)) ?? -Infinity) > now;
   };
-  const isFull = (now: number): boolean => {
-    const reaches = (): boolean => (commit.read(() => count.get(name)) ?? 0) >= limits.seenEntries;
+  const isFull = (now: number, sender: string): boolean => {
+    const reaches = (): boolean =>
+      (commit.read(() => count.get(name)) ?? 0) >= limits.seenEntries ||
+      (commit.read(() => countOf.get(name, sender)) ?? 0) >= limits.seenEntriesOfSender;
     if (!reaches()) return false;
     commit.write(() => forget.run(name, now));
     return reaches();
   };
   return {
-    add(key, validUntil, now) {
+    add(key, validUntil, now, sender) {
       if (has(key, now)) return 'replayed';
-      if (isFull(now)) return 'full';
+      if (isFull(now, sender)) return 'full';
       commit.write(() => {
         ensureAccount();
-        add.run(name, key, validUntil);
+        // One whose time is over counts for whoever sends it now.
+        remove.run(name, key);
+        add.run(name, key, validUntil, sender);
       });
       return 'fresh';
     },

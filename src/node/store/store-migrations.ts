@@ -137,6 +137,28 @@ export const storeMigrations: readonly Migration[] = [
       CREATE INDEX sealed_received ON sealed (account, received_at);
     `,
   },
+  {
+    number: 4,
+    // Of which sender a key is, so that one who sends much is refused alone. Of the earlier ones it is not known.
+    sql: `
+      ALTER TABLE seen ADD COLUMN sender TEXT NOT NULL DEFAULT '';
+      CREATE TABLE seen_sender (
+        account INTEGER NOT NULL REFERENCES account (id),
+        sender TEXT NOT NULL,
+        seen INTEGER NOT NULL,
+        PRIMARY KEY (account, sender)
+      ) STRICT, WITHOUT ROWID;
+      INSERT INTO seen_sender SELECT account, '', count(*) FROM seen GROUP BY account;
+      CREATE TRIGGER seen_sender_added AFTER INSERT ON seen BEGIN
+        INSERT INTO seen_sender (account, sender, seen) VALUES (new.account, new.sender, 1)
+          ON CONFLICT DO UPDATE SET seen = seen + 1;
+      END;
+      CREATE TRIGGER seen_sender_removed AFTER DELETE ON seen BEGIN
+        UPDATE seen_sender SET seen = seen - 1 WHERE account = old.account AND sender = old.sender;
+        DELETE FROM seen_sender WHERE account = old.account AND sender = old.sender AND seen < 1;
+      END;
+    `,
+  },
 ];
 
 /**

@@ -181,6 +181,15 @@ describe('a peer that takes only bare text', () => {
     expect(own()).toMatchObject([{ state: 'accepted' }]);
     expect(shown()).toEqual(['hello']);
   });
+
+  test('is sent another where nothing of the first left this machine', async () => {
+    world.sip.answers = (message) => bareOnly(message) ?? { ...reply(503, '', 'connection-lost'), unsent: true };
+    await send('hello', 'any');
+    world.sip.answers = bareOnly;
+    await world.pass(10_000);
+    expect(own()).toMatchObject([{ state: 'accepted' }]);
+    expect(shown()).toEqual(['hello']);
+  });
 });
 
 describe('the order of a conversation', () => {

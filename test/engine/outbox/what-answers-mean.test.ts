@@ -52,6 +52,16 @@ describe('an answer to a MESSAGE', () => {
   });
 
   test.each([
+    [408, 'timeout', again],
+    [503, 'connection-lost', again],
+    [513, 'not-sent', final],
+  ] as const)('%i of which no octet left (%s): it has not arrived', (status, local, expected) => {
+    const problem = replyRefusal({ ...reply(status), local, unsent: true });
+    expect(meaningOf(problem)).toMatchObject(expected);
+    expect(problem.meaning).not.toBe('uncertain');
+  });
+
+  test.each([
     ['30', 30_000],
     ['18000;duration=3600', 18_000_000],
     ['120 (I am in a meeting)', 120_000],

@@ -104,6 +104,28 @@ describe('what is told of the access', () => {
   });
 });
 
+describe('what is told of the access over TLS', () => {
+  it.each([
+    ['authority', true],
+    ['pin', true],
+    ['first-use', false],
+  ] as const)('to a server with the proof %s: %s', async (proof, isTold) => {
+    const client = createEdgeClient('tls', {
+      target: { host: '198.51.100.1', protocol: 'tls' },
+      accessNetworkInfo: 'IEEE-802.11',
+    });
+    started.push(client);
+    client.first.serverProof = proof;
+    client.first.onRequest = accepting();
+    await client.userAgent.register();
+    await client.userAgent.sendMessage(message);
+    for (const method of ['REGISTER', 'MESSAGE']) {
+      const values = client.first.last(method).message.headers.getAll('P-Access-Network-Info');
+      expect(values).toEqual(isTold ? ['IEEE-802.11'] : []);
+    }
+  });
+});
+
 describe('a WebSocket', () => {
   it.each([
     ['ws', 'WS', false],

@@ -1,4 +1,4 @@
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { utf8 } from '../../../src/base/bytes.ts';
 import type { FlowFacts, IncomingInvite, SdpNegotiator } from '../../../src/engine/sip/index.ts';
 import { accepting, createEdgeClient, outbound, requestTo, type EdgeClient } from '../../support/edge-client.ts';
@@ -91,4 +91,36 @@ it('an answer is judged by the flow that it came over, whatever other flows ther
   second.send(response);
   await expect(outcome).resolves.toMatchObject({ outcome: 'established' });
   expect(judgedBy.map((flow) => flow?.protocol)).toEqual(['tcp']);
+});
+
+describe('where a server may be talked to without TLS too', () => {
+  it.each([
+    ['that proves itself nowhere', [undefined, undefined], [true, true], 'tls-failed'],
+    [
+      'that proves itself nowhere, and is not there at its first place',
+      [undefined, undefined],
+      [false, true],
+      'tls-failed',
+    ],
+    ['that proves itself at its second place', [undefined, 'authority'], [true, true], 'tls'],
+    ['that takes no TLS', ['authority', 'authority'], [false, false], 'tcp'],
+  ] as const)('one %s', async (_, proofs, takesTls, expected) => {
+    const client = createEdgeClient('tls', { target: { host: 'edges', security: 'any' } });
+    started.push(client);
+    const { first, second, network, userAgent } = client;
+    network.told = ['tls', 'tcp'];
+    [first, second].forEach((edge, index) => {
+      edge.serverProof = proofs[index];
+      edge.protocols = takesTls[index] === true ? ['tls', 'tcp'] : ['tcp'];
+      edge.onRequest = accepting();
+    });
+    const state = await userAgent.register();
+    if (expected === 'tls-failed') {
+      expect(state).toMatchObject({ state: 'failed', code: 'tls-failed' });
+      expect([...first.requests, ...second.requests]).toEqual([]);
+    } else {
+      expect(state).toMatchObject({ state: 'registered' });
+      expect(userAgent.flow?.protocol).toBe(expected);
+    }
+  });
 });

@@ -297,29 +297,51 @@ export function describeStore(name: string, open: () => Store | Promise<Store>):
     describe('what was seen', () => {
       it('is known until its time is over', () => {
         const { seen } = alice();
-        expect(seen.add(utf8('key'), 100, 10)).toBe('fresh');
-        expect(seen.add(utf8('key'), 200, 20)).toBe('replayed');
+        expect(seen.add(utf8('key'), 100, 10, bob)).toBe('fresh');
+        expect(seen.add(utf8('key'), 200, 20, bob)).toBe('replayed');
         expect([seen.has(utf8('key'), 99), seen.has(utf8('key'), 100), seen.has(utf8('kex'), 10)]).toEqual([
           true,
           false,
           false,
         ]);
-        expect(seen.add(utf8('key'), 300, 150)).toBe('fresh');
+        expect(seen.add(utf8('key'), 300, 150, bob)).toBe('fresh');
         expect(seen.has(utf8('key'), 250)).toBe(true);
         expect(store.account('sip:other@example.org').seen.has(utf8('key'), 160)).toBe(false);
-        expect(() => seen.add(new Uint8Array(limits.seenKeyOctets + 1), 100, 10)).toThrow(RangeError);
+        expect(() => seen.add(new Uint8Array(limits.seenKeyOctets + 1), 100, 10, bob)).toThrow(RangeError);
       });
+
+      const key = (index: number) => Uint8Array.of(index >> 16, index >> 8, index);
 
       it('is forgotten after its time only, never to make room', () => {
         const { seen } = alice();
-        const key = (index: number) => Uint8Array.of(index >> 16, index >> 8, index);
+        const one = (index: number) => `sip:${index % 5}@example.org`;
+        const next = limits.seenEntries;
         store.transaction(() => {
-          for (let index = 0; index < limits.seenEntries; index++) seen.add(key(index), index === 0 ? 50 : 100, 10);
+          for (let index = 0; index < next; index++) seen.add(key(index), index === 0 ? 50 : 100, 10, one(index));
         });
-        expect([seen.isFull(49), seen.add(key(limits.seenEntries), 100, 49)]).toEqual([true, 'full']);
-        expect(seen.add(key(1), 100, 49)).toBe('replayed');
-        expect([seen.isFull(50), seen.add(key(limits.seenEntries), 100, 50)]).toEqual([false, 'fresh']);
-        expect(seen.add(key(limits.seenEntries + 1), 100, 50)).toBe('full');
+        expect([seen.isFull(49, bob), seen.add(key(next), 100, 49, bob)]).toEqual([true, 'full']);
+        expect(seen.add(key(1), 100, 49, bob)).toBe('replayed');
+        expect([seen.isFull(50, bob), seen.add(key(next), 100, 50, bob)]).toEqual([false, 'fresh']);
+        expect(seen.add(key(next + 1), 100, 50, bob)).toBe('full');
+      }, 120_000);
+
+      it('of one sender uses up what one may, and the others nothing', () => {
+        const { seen } = alice();
+        const most = limits.seenEntriesOfSender;
+        store.transaction(() => {
+          for (let index = 0; index < most; index++) seen.add(key(index), index === 0 ? 50 : 100, 10, bob);
+        });
+        expect([seen.isFull(49, bob), seen.add(key(most), 100, 49, bob)]).toEqual([true, 'full']);
+        expect([seen.isFull(49, carol), seen.add(key(most), 100, 49, carol)]).toEqual([false, 'fresh']);
+        expect(seen.add(key(0), 100, 50, carol)).toBe('fresh');
+        expect([seen.add(key(most + 1), 100, 50, bob), seen.isFull(50, bob)]).toEqual(['fresh', true]);
+        expect(() =>
+          store.transaction(() => {
+            seen.add(key(1), 300, 200, carol);
+            throw new Error('taken back');
+          }),
+        ).toThrow('taken back');
+        expect([seen.isFull(50, bob), seen.has(key(1), 50)]).toEqual([true, true]);
       }, 120_000);
     });
 
@@ -381,7 +403,7 @@ export function describeStore(name: string, open: () => Store | Promise<Store>):
           account.messages.change('before', { state: 'refused', text: '' });
           account.messages.markRead(bob);
           account.outbox.put(owed('in-it', 7));
-          account.seen.add(utf8('key'), 100, 10);
+          account.seen.add(utf8('key'), 100, 10, bob);
           account.notes.set('kind', 'key', 2);
           store.account('sip:new@example.org').notes.set('kind', 'key', 3);
           account.messages.remove('before');
@@ -437,7 +459,7 @@ export function describeStore(name: string, open: () => Store | Promise<Store>):
         const account = store.account(id);
         account.messages.add(chatMessage('m1'));
         account.outbox.put(owed('m1', 4));
-        account.seen.add(utf8('key'), 100, 10);
+        account.seen.add(utf8('key'), 100, 10, bob);
         account.notes.set('kind', 'key', 1);
         account.sealed.put({ id: 'm1', contentType: 'a/b', body: Uint8Array.of(1), asserted: bob, receivedAt: 1 });
       }

@@ -31,6 +31,8 @@ export class MemoryMsrpNetwork {
    * makes it swallow everything from now on, both ways, without either end being told.
    */
   fault: (() => 'cut' | 'lost' | undefined) | undefined;
+  /** Changes what arrives. */
+  change: ((bytes: Uint8Array) => Uint8Array) | undefined;
   readonly #live = new Set<MemoryConnection>();
 
   sockets(host: string, canDoPskTls = true): MsrpSockets {
@@ -201,7 +203,7 @@ class MemoryConnection implements MsrpConnection {
         this.other?.deliver(half);
         this.break();
       });
-    } else queueMicrotask(() => this.other?.deliver(copy));
+    } else queueMicrotask(() => this.other?.deliver(this.#network.change?.(copy) ?? copy));
     return true;
   }
 

@@ -23,10 +23,11 @@ const written: Readonly<Record<number, string>> = {
     UPDATE conversation SET read_through = newest, unread = 0 WHERE id = 2;
     INSERT INTO outbox VALUES (1, 'm2', 'sip:bob@example.org', 3, '{"id":"m2","peer":"sip:bob@example.org","sequence":3}');
     UPDATE account SET highest_sequence = 5;
-    INSERT INTO seen VALUES (1, x'6b6579', 1000);
+    INSERT INTO seen (account, key, until) VALUES (1, x'6b6579', 1000);
     INSERT INTO note VALUES (1, 'policy', 'sip:bob@example.org', '"require-e2e"'), (0, 'setting', 'theme', '{"dark":true}');`,
   2: '',
   3: `INSERT INTO sealed VALUES (1, 'm1', 'multipart/mixed', x'00ff', 'sip:bob@example.org', 10, 99);`,
+  4: '',
 };
 
 function make(path: string, version: number, more?: (database: SqliteDatabase) => void): void {

@@ -17,7 +17,7 @@ async function fill(folder: string) {
   account.messages.add(chatMessage('m1', { text: 'zebrafish and more', subject: 'quagga' }));
   account.messages.add(chatMessage('m2', { text: 'something else', conversation: 'sip:okapi@example.org' }));
   account.notes.set('kind', 'axolotl', 'pangolin');
-  account.seen.add(new TextEncoder().encode('numbat'), 10, 1);
+  account.seen.add(new TextEncoder().encode('numbat'), 10, 1, 'sip:numbat@example.org');
   await store.durable();
   return { store, account };
 }

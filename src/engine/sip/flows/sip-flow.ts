@@ -268,7 +268,7 @@ export class SipFlow {
   }
 
   #secure(request: SipMessage): void {
-    addRequestHeaders(request, this.#options.account, this.#sipJs.transport.connection?.tls !== undefined);
+    addRequestHeaders(request, this.#options.account, this.#sipJs.transport.connection?.tls);
     this.#security.secure(request);
     this.#authenticator.authorize(request);
   }
