@@ -94,8 +94,8 @@ async function replayedMessage({ lab, alice, bob }: Stage): Promise<AttackRow> {
   const replays = lab.replays().length;
   return {
     attack: 'a MESSAGE delivered a second time',
-    outcome: `shown ${arrivals.seen.length}x; ${replays} copy came, the UE said: ${refusals.seen.join(', ')}`,
-    ok: arrivals.seen.length === 1 && replays === 1 && refusals.seen.join() === 'replayed',
+    outcome: `shown ${arrivals.seen.length}x; copies of it and of its receipts came (${replays}), the UE said: ${refusals.seen.join(', ')}`,
+    ok: arrivals.seen.length === 1 && replays >= 1 && refusals.seen.join() === 'replayed',
   };
 }
 
