@@ -54,10 +54,19 @@ export class ContactPolicies {
   setPolicy(contact: string, policy: Policy | undefined): void {
     if (policy === undefined) this.#policies.delete(contact);
     else this.#policies.set(contact, policy);
-    this.#agreed.delete(contact);
-    this.#offered.delete(contact);
     const configured = this.#configured.get(contact);
     this.#notes?.set(kinds.policy, contact, { policy: policy ?? null, configured: configured ?? null });
+    this.endConsent(contact);
+  }
+
+  /** Contacts and groups for which something weaker was agreed to, or offered. */
+  withConsent(): readonly string[] {
+    return [...new Set([...this.#agreed.keys(), ...this.#offered.keys()])];
+  }
+
+  endConsent(contact: string): void {
+    this.#agreed.delete(contact);
+    this.#offered.delete(contact);
     this.#notes?.delete(kinds.consent, contact);
   }
 

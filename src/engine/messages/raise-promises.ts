@@ -3,7 +3,10 @@ import type { Groups } from '../groups/group.ts';
 import type { Outbox } from '../outbox/outbox.ts';
 import { strictest } from '../policy.ts';
 
-/** What waits for a contact, alone or as one of a group, leaves from now on at what its policy promises or not at all. */
+/**
+ * A policy for a contact was set: what was agreed for a group that it is in ends, and what waits for it, alone or as one of a group,
+ * leaves from now on at what its policy promises or not at all.
+ */
 export function raisePromises(
   peer: string,
   {
@@ -18,6 +21,9 @@ export function raisePromises(
     readonly self: string;
   },
 ): void {
+  for (const conversation of policies.withConsent()) {
+    if (groups.membersOf(conversation)?.includes(peer) === true) policies.endConsent(conversation);
+  }
   outbox.raise(peer, policies.policyFor(peer), policies.agreedLevel(peer));
   const waiting = new Set(outbox.list().map(({ message }) => message.conversation));
   for (const conversation of waiting) {

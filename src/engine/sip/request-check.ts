@@ -69,3 +69,7 @@ const reasons: Readonly<Record<number, string>> = {
 function refuse(kind: 'malformed' | 'unsupported', field: string, expected: string, sip: number): never {
   throw new ProtocolError(kind, 'a request that cannot be processed', { field, expected, hint: { sip } });
 }
+
+export function tooManyRequests(): ProtocolError {
+  return new ProtocolError('local', 'too many requests at a time', { field: 'sip.message', hint: { sip: 503 } });
+}

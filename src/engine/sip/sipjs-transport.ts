@@ -10,11 +10,12 @@ import {
   type SipHeaders,
 } from '../../protocol/sip/message.ts';
 import type { EnginePorts, SipConnection, SipHop, SipProtocol } from '../ports.ts';
+import { AnswerableRequests } from './answerable-requests.ts';
 import { openLink } from './links/open-link.ts';
 import type { SipLink } from './links/sip-link.ts';
 import { OutstandingRequests } from './outstanding-requests.ts';
 import { parseForSipJs } from './parse-once.ts';
-import { checkRequest, refusalOf } from './request-check.ts';
+import { checkRequest, refusalOf, tooManyRequests } from './request-check.ts';
 import type { WireTranslation } from './wire-translation.ts';
 
 /** A connection with the place that it leads to. */
@@ -61,6 +62,8 @@ export class SipJsTransport implements Transport {
   readonly #parserLog: Core.Logger;
   readonly #stateChange = new EmitterImpl<TransportState>();
   readonly #outstanding: OutstandingRequests;
+  /** Of the current connection. */
+  #answerable = new AnswerableRequests();
   #state = TransportState.Disconnected;
   #isInCallback = false;
   #link: SipLink | undefined;
@@ -147,6 +150,7 @@ export class SipJsTransport implements Transport {
     const original = parseSipMessage(utf8(text));
     const message = translation.outgoing(original, { host: localAddress, port: localPort });
     const isRequest = message.start.kind === 'request';
+    if (!isRequest && !this.#answerable.takes(original)) throw new Error('it was asked over another connection');
     if (isRequest) secure(message);
     this.#outstanding.sent(original);
     ports.log.log('debug', 'sip.sent', summary(message));
@@ -192,6 +196,7 @@ export class SipJsTransport implements Transport {
       },
     });
     this.#link = link;
+    this.#answerable = new AnswerableRequests();
     this.#changeState(TransportState.Connected);
     this.#callBack(() => this.onConnect?.());
   }
@@ -205,7 +210,7 @@ export class SipJsTransport implements Transport {
       checkMandatoryHeaders(message);
       checkRequest(message);
       // An INVITE is remembered until its ACK, and nothing makes a sender send that. Of a 503 nothing is remembered here.
-      if (message.method === 'INVITE' && this.#options.isFull()) throw tooMany();
+      if (message.method === 'INVITE' && this.#options.isFull()) throw tooManyRequests();
       const translated = this.#options.translation.incoming(message);
       this.#options.inspect(translated, this.#outstanding.awaits(translated));
       const text = fromUtf8(serialiseSipMessage(translated));
@@ -213,6 +218,7 @@ export class SipJsTransport implements Transport {
         throw new ProtocolError('malformed', 'not understood', { field: 'sip.message', hint: { sip: 400 } });
       }
       this.#outstanding.received(translated);
+      this.#answerable.received(translated);
       this.onMessage?.(text);
     } catch (error) {
       log.log('warn', 'sip.message-refused', { reason: describeError(error) });
@@ -278,10 +284,6 @@ export class SipJsTransport implements Transport {
       this.#isInCallback = outer;
     }
   }
-}
-
-function tooMany(): ProtocolError {
-  return new ProtocolError('local', 'too many requests at a time', { field: 'sip.message', hint: { sip: 503 } });
 }
 
 /** Of a request other than ACK, when it says whom to answer. */

@@ -52,6 +52,28 @@ describe('a promise that becomes stricter while a message waits', () => {
     ]);
   });
 
+  test('for one member of a group ends what was agreed for the group, for later messages too', async () => {
+    world.sip.listService = listService;
+    const options = { messages: { listService }, policy: 'prefer-e2e', noKms: true, store } as const;
+    const alice = await user('alice', options);
+    for (const name of ['bob', 'carol']) await user(name, { messages: { listService }, policy: 'any' });
+    const toAll = (text: string, consent?: boolean) =>
+      alice.account.sendToGroup({
+        recipients: [uri('bob'), uri('carol')],
+        text,
+        ...(consent === undefined ? {} : { consent }),
+      });
+    await expect(toAll('agreed', true)).resolves.toMatchObject({ outcome: 'sent' });
+    await expect(toAll('agreed still')).resolves.toMatchObject({ outcome: 'sent' });
+    alice.account.setContactPolicy(uri('bob'), 'prefer-e2e');
+    const asked = { outcome: 'refused', refusal: { code: 'consent-required' } };
+    await expect(toAll('not agreed any more')).resolves.toMatchObject(asked);
+    await alice.account.stop();
+    const again = await user('alice', options);
+    const request = { recipients: [uri('bob'), uri('carol')], text: 'nor after a restart' };
+    await expect(again.account.sendToGroup(request)).resolves.toMatchObject(asked);
+  });
+
   test('keeps a message back that is already being written to the disk', async () => {
     let free: () => void = () => undefined;
     let isHeld = false;

@@ -180,6 +180,40 @@ describe('when a flow breaks', () => {
   });
 });
 
+describe('the answer to a message', () => {
+  /** Registered over one flow, which broke after a message came and is there again. */
+  async function reconnected() {
+    const created = client('tcp', { target: { host: '198.51.100.1', protocol: 'tcp' } });
+    const { first, incoming, userAgent, pass } = created;
+    first.onRequest = accepting();
+    await userAgent.register();
+    const request = requestTo(first, 'MESSAGE', { 'Call-ID': 'late', From: '<sip:bob@lab.test>;tag=late' });
+    first.send(request);
+    expect(incoming).toHaveLength(1);
+    first.kill();
+    first.isDown = false;
+    await pass(5_000);
+    expect([userAgent.registration.state, first.connections]).toEqual(['registered', 2]);
+    return { ...created, request };
+  }
+
+  it('that came over a connection which is gone leaves over no other one', async () => {
+    const { first, incoming } = await reconnected();
+    incoming[0]!.respond(200);
+    await settled();
+    expect(first.responses).toEqual([]);
+  });
+
+  it('leaves over the new one where the message comes over it again', async () => {
+    const { first, incoming, request } = await reconnected();
+    first.send(request);
+    incoming[0]!.respond(200);
+    await settled();
+    expect(incoming).toHaveLength(1);
+    expect(first.responses.map(({ status }) => status)).toEqual([200]);
+  });
+});
+
 describe('a message over both flows', () => {
   it('is told once, and both get the answer', async () => {
     const { first, second, incoming } = await onBoth();

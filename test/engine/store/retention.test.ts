@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FakeClock } from '../../../src/base/clock.ts';
+import { FakeClock, type Clock } from '../../../src/base/clock.ts';
 import {
   createMemoryStore,
   keepRetention,
@@ -68,6 +68,52 @@ describe('Messages', () => {
     clock.advance(20 * day);
     expect(left()).toEqual(['a-b-5', 'b-b-100', 'b-b-20', 'b-b-5']);
     stop();
+  });
+
+  describe('after the clock jumped forward by a year', () => {
+    /** The clock is set while the program does not run. */
+    function jumped() {
+      const { store, clock, left } = filled();
+      setRetention(store.account('a'), 30);
+      keepRetention(store, { clock })();
+      let offset = 365 * day;
+      const set: Clock = { now: () => clock.now() + offset, after: (...args) => clock.after(...args) };
+      const correct = () => (offset = 0);
+      return { store, clock, left, set, correct, before: left() };
+    }
+
+    it('do not go, and stay when it is corrected', () => {
+      const { store, clock, left, set, correct, before } = jumped();
+      expect(before).toHaveLength(7);
+      keepRetention(store, { clock: set })();
+      clock.advance(day / 2);
+      const stop = keepRetention(store, { clock: set });
+      expect(left()).toEqual(before);
+      correct();
+      clock.advance(day);
+      expect(left()).toEqual(before);
+      clock.advance(30 * day);
+      expect(left()).toEqual(['b-b-100', 'b-b-20', 'b-b-5']);
+      stop();
+    });
+
+    it('go a day later when it was right', () => {
+      const { store, clock, left, set, before } = jumped();
+      const stop = keepRetention(store, { clock: set });
+      clock.advance(day - 1);
+      expect(left()).toEqual(before);
+      clock.advance(1);
+      expect(left()).toEqual(['b-b-100', 'b-b-20', 'b-b-5']);
+      stop();
+    });
+
+    it('go with a later start of the program when it was right', () => {
+      const { store, clock, left, set } = jumped();
+      keepRetention(store, { clock: set })();
+      clock.advance(20 * day);
+      keepRetention(store, { clock: set })();
+      expect(left()).toEqual(['b-b-100', 'b-b-20', 'b-b-5']);
+    });
   });
 
   it('that cannot be removed today are removed tomorrow', () => {

@@ -48,7 +48,7 @@ async function idsAfterReopening(): Promise<readonly string[]> {
 
 describe('A store without room', () => {
   it('says so, keeps what it reported durable, and goes on when there is room', async () => {
-    database.pragma('max_page_count = 60');
+    database.pragma('max_page_count = 80');
     const { durable, error } = await addUntilRefused();
     expect(error).toMatchObject({ name: 'StoreError', code: 'full' });
     expect(logged).toContainEqual(['store.failed', 'full']);
