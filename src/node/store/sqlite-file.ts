@@ -11,11 +11,6 @@ import { migrateStore } from './store-migrations.ts';
 const busyMilliseconds = 1_000;
 /** Memory for pages of the file, in KiB. */
 const cacheKibibytes = 16 * 1024;
-/**
- * Pages in the log (16 MiB) before what is in it goes into the file: most messages change the same few pages, and each is enciphered
- * once more on its way there.
- */
-const loggedPages = 4_000;
 /** Octets of a file that is read whole at each start to find damage. */
 const checkedOctets = 64 * 1024 ** 2;
 
@@ -54,7 +49,6 @@ function decipher(database: SqliteDatabase, key: SecretBytes): void {
     throw new StoreError('failed', 'the file of the messages cannot be written safely where it is');
   }
   database.pragma('synchronous = FULL');
-  database.pragma(`wal_autocheckpoint = ${loggedPages}`);
   database.pragma('secure_delete = ON');
   database.pragma('foreign_keys = ON');
   database.pragma(`cache_size = -${cacheKibibytes}`);

@@ -23,5 +23,5 @@ const compactForms = new Map([
 /** The name under which headers are compared: lower case, compact forms in full. */
 export function comparableHeaderName(name: string): string {
   const lower = name.toLowerCase();
-  return compactForms.get(lower) ?? lower;
+  return lower.length === 1 ? (compactForms.get(lower) ?? lower) : lower;
 }

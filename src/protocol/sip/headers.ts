@@ -40,26 +40,24 @@ const trimmed = (parts: readonly string[]): string[] => parts.map((text) => text
 
 function splitCarefully(value: string, separator: string): string[] {
   const parts: string[] = [];
-  let part = '';
+  let start = 0;
   let quoted = false;
   let bracketed = false;
   for (let at = 0; at < value.length; at++) {
-    const character = value[at] ?? '';
+    const character = value[at];
     if (quoted && character === '\\') {
-      part += character + (value[++at] ?? '');
+      at++;
       continue;
     }
     if (character === '"') quoted = !quoted;
     else if (!quoted && character === '<') bracketed = true;
     else if (!quoted && character === '>') bracketed = false;
-    if (character === separator && !quoted && !bracketed) {
-      parts.push(part);
-      part = '';
-    } else {
-      part += character;
+    else if (character === separator && !quoted && !bracketed) {
+      parts.push(value.slice(start, at));
+      start = at + 1;
     }
   }
-  parts.push(part);
+  parts.push(value.slice(start));
   return parts;
 }
 
