@@ -349,6 +349,7 @@ export const en = {
   'composer.way.message': 'Message',
   'composer.way.msrp': 'Session',
   'composer.way.message.hint': 'A single message. The network may hold it until {peer} is online.',
+  'composer.way.message.group': 'A single message to each of them. The network may hold it until they are online.',
   'composer.way.msrp.hint': 'A session opens when you send. {peer} must be online.',
   'composer.way.msrp.open': 'Goes through the open session.',
   'composer.uncertain': 'The connection to Tessera broke. It is not known whether this was sent.',

@@ -6,8 +6,8 @@ import { useApp, useRemote, useScreen } from '../../app-context.tsx';
 import { keyText } from '../../bridge/state.ts';
 import { useTexts } from '../../i18n/text.tsx';
 import { Button } from '../../ui/button.tsx';
-import { shortName } from '../../ui/names.ts';
 import { emptyDraft } from '../../screen-state.ts';
+import { useConversationName } from '../contacts/use-peer-name.ts';
 import { AttachButton } from '../files/attach-button.tsx';
 import type { useSendFile } from '../files/use-send-file.ts';
 import { PolicySelect } from '../security/policy-select.tsx';
@@ -30,7 +30,7 @@ export function Composer({ conversation, inputRef, sending }: Props) {
   const { send } = useSend(conversation);
   const { noteTyping, noteSent } = useComposing(conversation);
   const [problem, setProblem] = useState<string>();
-  const peer = shortName(conversation.peer);
+  const peer = useConversationName(conversation.peer);
   const { changeDraft } = screen.getState();
   const canSend = isUp && draft.text.trim() !== '';
 
@@ -128,8 +128,11 @@ export function Composer({ conversation, inputRef, sending }: Props) {
 
 function WayHint({ conversation, way }: { readonly conversation: ConversationView; readonly way: 'message' | 'msrp' }) {
   const { text } = useTexts();
-  const peer = shortName(conversation.peer);
-  if (way === 'message') return <span>{text('composer.way.message.hint', { peer })}</span>;
+  const peer = useConversationName(conversation.peer);
+  if (way === 'message') {
+    const isGroup = conversation.members !== undefined;
+    return <span>{isGroup ? text('composer.way.message.group') : text('composer.way.message.hint', { peer })}</span>;
+  }
   const isOpen = conversation.session?.state === 'open';
   return <span>{isOpen ? text('composer.way.msrp.open') : text('composer.way.msrp.hint', { peer })}</span>;
 }

@@ -3,8 +3,9 @@ import { useAccount, useApp } from '../../app-context.tsx';
 import { useTexts } from '../../i18n/text.tsx';
 import { announce } from '../../ui/announcer.tsx';
 import { Confirm } from '../../ui/confirm.tsx';
-import { plainAddress, shortName } from '../../ui/names.ts';
+import { plainAddress } from '../../ui/names.ts';
 import { Sheet, SheetPart } from '../../ui/sheet.tsx';
+import { useConversationName } from '../contacts/use-peer-name.ts';
 import { HistoryExport } from '../storage/history-transfer.tsx';
 import { RetentionChoice } from '../storage/retention-choice.tsx';
 
@@ -19,6 +20,7 @@ export function ConversationDetails({ conversation, isOpen, onClose }: Props) {
   const { text } = useTexts();
   const { remote, screen } = useApp();
   const account = useAccount();
+  const name = useConversationName(conversation.peer);
   const { accountId, peer, retention, members } = conversation;
   const remove = async () => {
     try {
@@ -35,8 +37,8 @@ export function ConversationDetails({ conversation, isOpen, onClose }: Props) {
     <Sheet
       isOpen={isOpen}
       onClose={onClose}
-      title={text('details.title', { peer: shortName(peer) })}
-      about={plainAddress(peer)}
+      title={text('details.title', { peer: name })}
+      about={members === undefined ? plainAddress(peer) : text('details.group', { count: members.length })}
     >
       {members !== undefined && (
         <SheetPart title={text('details.members')}>

@@ -66,7 +66,7 @@ describe('conversation', () => {
     const { host, user } = await renderApp({ send: () => ({ waits: refusal('kms-unreachable', 'waiting') }) });
     await user.type(await startConversation(user, 'bob'), 'hello{Enter}');
     const notice = await screen.findByRole('group', { name: 'Waits for the key server' });
-    expect(notice.textContent).toContain('also after a restart');
+    expect(notice.textContent).toContain('is sent by itself as soon as that can be done');
     expect(within(notice).queryByRole('button', { name: /instead/ })).toBeNull();
     expect(document.querySelector('[data-announcer]')?.textContent).toContain('Waits for the key server');
     await user.click(within(notice).getByRole('button', { name: 'Take back' }));
