@@ -327,6 +327,7 @@ export const en = {
   'retention.cancel': 'Leave it',
   'details.open': 'Details of {peer}',
   'details.title': 'Conversation with {peer}',
+  'details.title.group': 'Group conversation',
   'details.remove': 'Remove this conversation',
   'details.remove.meaning':
     'All messages of this conversation go from this device, and what waits to be sent is taken back. They cannot be brought back. Files that you received stay where they are, and the other side keeps what it has.',
@@ -342,6 +343,7 @@ export const en = {
 
   'composer.label': 'Message to {peer}',
   'composer.placeholder': 'Write to {peer}',
+  'composer.placeholder.group': 'Write to the group',
   'composer.send': 'Send',
   'composing.peer': '{peer} is writing…',
   'composer.hint': 'Enter sends, Shift+Enter starts a new line',

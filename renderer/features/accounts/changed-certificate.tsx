@@ -52,8 +52,8 @@ export function ChangedCertificate({ account, changed }: Props) {
 function Print({ value }: { readonly value: string }) {
   return (
     <span className={styles.print}>
-      {value.split(':').map((octet, index) => (
-        <span key={index}>{index === 0 ? octet : `:${octet}`}</span>
+      {value.split(/(?<=:)/).map((octet, index) => (
+        <span key={index}>{octet}</span>
       ))}
     </span>
   );

@@ -37,7 +37,7 @@ export function ConversationDetails({ conversation, isOpen, onClose }: Props) {
     <Sheet
       isOpen={isOpen}
       onClose={onClose}
-      title={text('details.title', { peer: name })}
+      title={members === undefined ? text('details.title', { peer: name }) : text('details.title.group')}
       about={members === undefined ? plainAddress(peer) : text('details.group', { count: members.length })}
     >
       {members !== undefined && (
