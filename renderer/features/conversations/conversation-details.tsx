@@ -8,6 +8,7 @@ import { Sheet, SheetPart } from '../../ui/sheet.tsx';
 import { useConversationName } from '../contacts/use-peer-name.ts';
 import { HistoryExport } from '../storage/history-transfer.tsx';
 import { RetentionChoice } from '../storage/retention-choice.tsx';
+import styles from './conversation-details.module.css';
 
 interface Props {
   readonly conversation: ConversationView;
@@ -42,7 +43,7 @@ export function ConversationDetails({ conversation, isOpen, onClose }: Props) {
     >
       {members !== undefined && (
         <SheetPart title={text('details.members')}>
-          <ul>
+          <ul className={styles.members}>
             {members.map((member) => (
               <li key={member}>{plainAddress(member)}</li>
             ))}
