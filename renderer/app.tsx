@@ -8,6 +8,7 @@ import { RegistrationNotice } from './features/accounts/registration-notice.tsx'
 import { ConversationList } from './features/conversations/conversation-list.tsx';
 import { ConversationPane } from './features/conversations/conversation-pane.tsx';
 import { useAnnouncements } from './features/conversations/use-announcements.ts';
+import { useNoticeAnnouncements } from './features/conversations/use-notice-announcements.ts';
 import { useFileAnnouncements } from './features/files/use-file-announcements.ts';
 import { StorageScreen } from './features/storage/storage-screen.tsx';
 import { DamagedNotice } from './features/storage/storage-sheet.tsx';
@@ -24,13 +25,14 @@ export function App() {
   const storage = useRemote((state) => state.storage);
   const isShut = storage !== undefined && storage.state !== 'encrypted' && storage.state !== 'memory';
   useAnnouncements();
+  useNoticeAnnouncements();
   useFileAnnouncements();
   useTitle();
   return (
     <main className={classes(styles.app, selected !== undefined && styles.hasSelected)}>
       <h1 className={styles.name}>{text('app.name')}</h1>
       <LinkBanner />
-      {isShut && storage !== undefined && <StorageScreen storage={storage} />}
+      {isShut && <StorageScreen storage={storage} />}
       <div className={styles.side} hidden={isShut}>
         <AccountHeader />
         <DamagedNotice />

@@ -327,6 +327,7 @@ export const en = {
   'retention.cancel': 'Leave it',
   'details.open': 'Details of {peer}',
   'details.title': 'Conversation with {peer}',
+  'details.title.group': 'Group conversation',
   'details.remove': 'Remove this conversation',
   'details.remove.meaning':
     'All messages of this conversation go from this device, and what waits to be sent is taken back. They cannot be brought back. Files that you received stay where they are, and the other side keeps what it has.',
@@ -342,6 +343,7 @@ export const en = {
 
   'composer.label': 'Message to {peer}',
   'composer.placeholder': 'Write to {peer}',
+  'composer.placeholder.group': 'Write to the group',
   'composer.send': 'Send',
   'composing.peer': '{peer} is writing…',
   'composer.hint': 'Enter sends, Shift+Enter starts a new line',
@@ -349,6 +351,7 @@ export const en = {
   'composer.way.message': 'Message',
   'composer.way.msrp': 'Session',
   'composer.way.message.hint': 'A single message. The network may hold it until {peer} is online.',
+  'composer.way.message.group': 'A single message to each of them. The network may hold it until they are online.',
   'composer.way.msrp.hint': 'A session opens when you send. {peer} must be online.',
   'composer.way.msrp.open': 'Goes through the open session.',
   'composer.uncertain': 'The connection to Tessera broke. It is not known whether this was sent.',

@@ -12,7 +12,8 @@ interface Props {
   readonly type?: 'text' | 'password';
   readonly autoComplete?: string;
   readonly inputRef?: Ref<HTMLInputElement>;
-  readonly isDisabled?: boolean;
+  /** While what was typed is looked at: the field keeps the focus. */
+  readonly isReadOnly?: boolean;
   readonly placeholder?: string;
   readonly isLong?: boolean;
 }
@@ -30,14 +31,14 @@ export function Field(props: Props) {
     inputRef,
     isLong = false,
   } = props;
-  const { isDisabled = false, placeholder } = props;
+  const { isReadOnly = false, placeholder } = props;
   return (
     <TextField
       className={styles.field ?? ''}
       value={value}
       onChange={onChange}
       isInvalid={problem !== undefined}
-      isDisabled={isDisabled}
+      isReadOnly={isReadOnly}
       type={type}
       autoComplete={autoComplete}
     >

@@ -153,6 +153,10 @@ describe.skipIf(chromiumPath === undefined)('screens', () => {
     const { screens, host } = await start({ prepare: (scripted) => void scripted.receive(bob, 'old', 'e2e') });
     host.receive(bob, 'the meeting is at nine', 'e2ae');
     await expect.poll(() => screens.announced()).toBe('Message from bob, To network edge: the meeting is at nine');
+    host.tell(bob, { kind: 'trust-changed', at: Date.now(), explanation: 'Another key server vouches.' });
+    await expect
+      .poll(() => screens.announced())
+      .toContain('Who vouches for bob has changed. Another key server vouches.');
     await screens.conversation('bob, 2 unread').waitFor();
     await expect.poll(() => screens.page.title()).toBe('(2) Alice · Tessera');
     await screens.openConversation('bob');

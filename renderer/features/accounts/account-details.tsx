@@ -45,11 +45,11 @@ export function AccountDetails({ account, onSheet }: Props) {
       <div className={styles.registration}>
         <RegistrationMark registration={account.registration} />
         {registration.isRegistered ? (
-          <Button size="small" isDisabled={registration.isBusy} onPress={() => registration.unregister()}>
+          <Button size="small" isBusy={registration.isBusy} onPress={() => registration.unregister()}>
             {text('account.unregister')}
           </Button>
         ) : (
-          <Button size="small" look="primary" isDisabled={registration.isBusy} onPress={() => registration.register()}>
+          <Button size="small" look="primary" isBusy={registration.isBusy} onPress={() => registration.register()}>
             {text('account.register')}
           </Button>
         )}

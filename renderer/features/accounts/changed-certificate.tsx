@@ -30,18 +30,31 @@ export function ChangedCertificate({ account, changed }: Props) {
       <dl className={styles.prints}>
         <div>
           <dt>{text('certificate.before')}</dt>
-          <dd className={styles.print}>{pinned === 'authority' ? text('certificate.before.authority') : pinned}</dd>
+          <dd>{pinned === 'authority' ? text('certificate.before.authority') : <Print value={pinned} />}</dd>
         </div>
         <div>
           <dt>{text('certificate.now')}</dt>
-          <dd className={styles.print}>{shown}</dd>
+          <dd>
+            <Print value={shown} />
+          </dd>
         </div>
       </dl>
       <div>
-        <Button size="small" isDisabled={isBusy} onPress={() => void accept()}>
+        <Button size="small" isBusy={isBusy} onPress={() => void accept()}>
           {text('certificate.accept')}
         </Button>
       </div>
     </div>
+  );
+}
+
+/** Lines end between octets, in both at the same ones, so that the eye can compare. */
+function Print({ value }: { readonly value: string }) {
+  return (
+    <span className={styles.print}>
+      {value.split(/(?<=:)/).map((octet, index) => (
+        <span key={index}>{octet}</span>
+      ))}
+    </span>
   );
 }

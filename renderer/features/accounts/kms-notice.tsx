@@ -39,7 +39,7 @@ function Notice({ account }: { readonly account: AccountView }) {
       </p>
       {clockOffsetSeconds !== undefined && <p>{clockWords(clockOffsetSeconds, text)}</p>}
       {state !== 'bootstrapping' && (
-        <Button size="small" isDisabled={isBusy} onPress={retry}>
+        <Button size="small" isBusy={isBusy} onPress={retry}>
           {text('kms.retry')}
         </Button>
       )}

@@ -35,7 +35,7 @@ function Notice({ account }: { readonly account: AccountView }) {
       {registration.state === 'failed' && registration.changedCertificate !== undefined && (
         <ChangedCertificate account={account} changed={registration.changedCertificate} />
       )}
-      <Button size="small" isDisabled={isBusy} onPress={register}>
+      <Button size="small" isBusy={isBusy} onPress={register}>
         {text('account.register')}
       </Button>
     </section>

@@ -11,7 +11,8 @@ import styles from './contacts.module.css';
 
 interface Props {
   readonly account: AccountView;
-  readonly onEdit: (id: string | 'new') => void;
+  /** Of a contact by its id, or `new`. */
+  readonly onEdit: (id: string) => void;
 }
 
 export function ContactList({ account, onEdit }: Props) {
@@ -34,7 +35,9 @@ export function ContactList({ account, onEdit }: Props) {
         </Button>
         {cards.input}
       </div>
-      <div role="status">{cards.report}</div>
+      <div role="status" className={styles.status}>
+        {cards.report}
+      </div>
       {contacts.length === 0 ? (
         <p className={styles.empty}>{text('contacts.empty')}</p>
       ) : (

@@ -17,7 +17,7 @@ export function ContactsSheet({ account, isOpen, onClose }: Props) {
   const { text } = useTexts();
   const { remote, screen } = useApp();
   const contacts = useRemote((state) => state.contacts);
-  const [edited, setEdited] = useState<string | 'new'>();
+  const [edited, setEdited] = useState<string>();
   const contact = contacts.find(({ id }) => id === edited);
   const isEditing = edited === 'new' || contact !== undefined;
   const close = () => {

@@ -6,8 +6,6 @@ import { plainAddress } from '../../ui/names.ts';
 import { SheetPart } from '../../ui/sheet.tsx';
 import styles from './contacts.module.css';
 
-const none: readonly TrustRecordView[] = [];
-
 /** What vouched for somebody until now: which key servers and keys, first and last seen. Only what was verified is in it. */
 export function TrustHistory({ addresses, name }: { readonly addresses: readonly string[]; readonly name: string }) {
   const { text, intl } = useTexts();
@@ -71,8 +69,8 @@ function useTrust(addresses: readonly string[]): readonly TrustRecordView[] | un
     const calls = asked.split(' ').map((address) => remote.client.call('listTrust', { address }));
     void Promise.all(calls)
       .then((answers) => answers.flatMap((answer) => answer.records))
-      // A shell without an address book has nothing to tell.
-      .catch(() => none)
+      // Where nothing is kept of it, nothing is told: that nothing was verified would not be true.
+      .catch(() => undefined)
       .then((found) => {
         if (isWanted) setRecords(found);
       });

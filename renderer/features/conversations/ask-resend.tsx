@@ -3,18 +3,19 @@ import type { MessageView } from '../../../src/contract/index.ts';
 import { useApp } from '../../app-context.tsx';
 import { useTexts } from '../../i18n/text.tsx';
 import { Button } from '../../ui/button.tsx';
-import { shortName } from '../../ui/names.ts';
+import { usePeerName } from '../contacts/use-peer-name.ts';
 import styles from './message-item.module.css';
 
 /** The way to a message that could not be read: its sender is asked for it again. */
 export function AskResend({ message }: { readonly message: MessageView }) {
   const { text } = useTexts();
   const { remote } = useApp();
+  const peerName = usePeerName();
   const [isBusy, setBusy] = useState(false);
   const [said, setSaid] = useState<string>();
   const { accountId, conversation: peer, id: messageId, messageId: isNamed } = message;
   const words = (outcome: 'asked' | 'asked-enough' | 'without-id' | 'not-unreadable') =>
-    text(`message.ask.${outcome}`, { peer: shortName(peer) });
+    text(`message.ask.${outcome}`, { peer: peerName(message.from) });
   const ask = async () => {
     setBusy(true);
     try {
@@ -32,7 +33,7 @@ export function AskResend({ message }: { readonly message: MessageView }) {
         <p>{words('without-id')}</p>
       ) : (
         said === undefined && (
-          <Button size="small" isDisabled={isBusy} onPress={() => void ask()}>
+          <Button size="small" isBusy={isBusy} onPress={() => void ask()}>
             {text('message.ask')}
           </Button>
         )

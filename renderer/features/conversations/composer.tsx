@@ -1,13 +1,13 @@
 import { ArrowUp } from 'lucide-react';
 import { useState, type KeyboardEvent, type RefObject } from 'react';
 import { ToggleButton, ToggleButtonGroup } from 'react-aria-components';
-import { maxTextLength, messageWay, type ConversationView } from '../../../src/contract/index.ts';
+import { maxTextLength, messageWay, type ConversationView, type MessageWay } from '../../../src/contract/index.ts';
 import { useApp, useRemote, useScreen } from '../../app-context.tsx';
 import { keyText } from '../../bridge/state.ts';
 import { useTexts } from '../../i18n/text.tsx';
 import { Button } from '../../ui/button.tsx';
-import { shortName } from '../../ui/names.ts';
 import { emptyDraft } from '../../screen-state.ts';
+import { useConversationName } from '../contacts/use-peer-name.ts';
 import { AttachButton } from '../files/attach-button.tsx';
 import type { useSendFile } from '../files/use-send-file.ts';
 import { PolicySelect } from '../security/policy-select.tsx';
@@ -30,8 +30,11 @@ export function Composer({ conversation, inputRef, sending }: Props) {
   const { send } = useSend(conversation);
   const { noteTyping, noteSent } = useComposing(conversation);
   const [problem, setProblem] = useState<string>();
-  const peer = shortName(conversation.peer);
+  const peer = useConversationName(conversation.peer);
   const { changeDraft } = screen.getState();
+  // To several there are no sessions and no files.
+  const isGroup = conversation.members !== undefined;
+  const way = isGroup ? 'message' : draft.way;
   const canSend = isUp && draft.text.trim() !== '';
 
   const submit = async () => {
@@ -39,7 +42,7 @@ export function Composer({ conversation, inputRef, sending }: Props) {
     setProblem(undefined);
     changeDraft(conversation, { text: '' });
     noteSent();
-    const error = await send({ text: draft.text, way: draft.way });
+    const error = await send({ text: draft.text, way });
     if (error === undefined) return;
     // Nothing written is lost, and nothing is sent twice without the user's doing.
     const { drafts } = screen.getState();
@@ -79,7 +82,7 @@ export function Composer({ conversation, inputRef, sending }: Props) {
           maxLength={maxTextLength}
           aria-label={text('composer.label', { peer })}
           aria-keyshortcuts="Enter"
-          placeholder={text('composer.placeholder', { peer })}
+          placeholder={isGroup ? text('composer.placeholder.group') : text('composer.placeholder', { peer })}
           value={draft.text}
           onChange={(event) => {
             changeDraft(conversation, { text: event.target.value });
@@ -88,31 +91,17 @@ export function Composer({ conversation, inputRef, sending }: Props) {
           onKeyDown={onKeyDown}
         />
         <div className={styles.tools}>
-          <ToggleButtonGroup
-            className={styles.ways ?? ''}
-            aria-label={text('composer.way')}
-            selectionMode="single"
-            disallowEmptySelection
-            selectedKeys={[draft.way]}
-            onSelectionChange={(keys) => {
-              const chosen = messageWay.safeParse([...keys][0]);
-              if (chosen.success) changeDraft(conversation, { way: chosen.data });
-            }}
-          >
-            {messageWay.options.map((way) => (
-              <ToggleButton key={way} id={way} className={styles.way ?? ''}>
-                {text(`composer.way.${way}`)}
-              </ToggleButton>
-            ))}
-          </ToggleButtonGroup>
+          {!isGroup && <Ways conversation={conversation} way={way} />}
           <PolicySelect conversation={conversation} />
           <span className={styles.send}>
-            <AttachButton
-              choose={sending.abilities.choose}
-              isDisabled={!isUp || sending.isBusy}
-              onChoose={() => void sending.choose()}
-              onFiles={(files) => void sending.give(files)}
-            />
+            {!isGroup && (
+              <AttachButton
+                choose={sending.abilities.choose}
+                isDisabled={!isUp || sending.isBusy}
+                onChoose={() => void sending.choose()}
+                onFiles={(files) => void sending.give(files)}
+              />
+            )}
             <Button isIcon look="primary" type="submit" aria-label={text('composer.send')} isDisabled={!canSend}>
               <ArrowUp size={18} aria-hidden="true" />
             </Button>
@@ -120,16 +109,48 @@ export function Composer({ conversation, inputRef, sending }: Props) {
         </div>
       </div>
       <p className={styles.hint}>
-        <WayHint conversation={conversation} way={draft.way} /> <span>{text('composer.hint')}</span>
+        <WayHint conversation={conversation} way={way} /> <span>{text('composer.hint')}</span>
       </p>
     </form>
   );
 }
 
-function WayHint({ conversation, way }: { readonly conversation: ConversationView; readonly way: 'message' | 'msrp' }) {
+interface WayProps {
+  readonly conversation: ConversationView;
+  readonly way: MessageWay;
+}
+
+function Ways({ conversation, way }: WayProps) {
   const { text } = useTexts();
-  const peer = shortName(conversation.peer);
-  if (way === 'message') return <span>{text('composer.way.message.hint', { peer })}</span>;
+  const { screen } = useApp();
+  return (
+    <ToggleButtonGroup
+      className={styles.ways ?? ''}
+      aria-label={text('composer.way')}
+      selectionMode="single"
+      disallowEmptySelection
+      selectedKeys={[way]}
+      onSelectionChange={(keys) => {
+        const chosen = messageWay.safeParse([...keys][0]);
+        if (chosen.success) screen.getState().changeDraft(conversation, { way: chosen.data });
+      }}
+    >
+      {messageWay.options.map((one) => (
+        <ToggleButton key={one} id={one} className={styles.way ?? ''}>
+          {text(`composer.way.${one}`)}
+        </ToggleButton>
+      ))}
+    </ToggleButtonGroup>
+  );
+}
+
+function WayHint({ conversation, way }: WayProps) {
+  const { text } = useTexts();
+  const peer = useConversationName(conversation.peer);
+  if (way === 'message') {
+    const isGroup = conversation.members !== undefined;
+    return <span>{isGroup ? text('composer.way.message.group') : text('composer.way.message.hint', { peer })}</span>;
+  }
   const isOpen = conversation.session?.state === 'open';
   return <span>{isOpen ? text('composer.way.msrp.open') : text('composer.way.msrp.hint', { peer })}</span>;
 }

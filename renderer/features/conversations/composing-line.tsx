@@ -1,6 +1,6 @@
 import type { ConversationView } from '../../../src/contract/index.ts';
 import { useTexts } from '../../i18n/text.tsx';
-import { shortName } from '../../ui/names.ts';
+import { useConversationName } from '../contacts/use-peer-name.ts';
 import styles from './composing-line.module.css';
 
 /**
@@ -9,11 +9,10 @@ import styles from './composing-line.module.css';
  */
 export function ComposingLine({ conversation }: { readonly conversation: ConversationView }) {
   const { text } = useTexts();
+  const name = useConversationName(conversation.peer);
   return (
     <p className={styles.line} role="status" aria-live="polite" aria-relevant="additions">
-      {conversation.isPeerWriting === true && (
-        <span>{text('composing.peer', { peer: shortName(conversation.peer) })}</span>
-      )}
+      {conversation.isPeerWriting === true && <span>{text('composing.peer', { peer: name })}</span>}
     </p>
   );
 }

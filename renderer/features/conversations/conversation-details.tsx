@@ -3,10 +3,12 @@ import { useAccount, useApp } from '../../app-context.tsx';
 import { useTexts } from '../../i18n/text.tsx';
 import { announce } from '../../ui/announcer.tsx';
 import { Confirm } from '../../ui/confirm.tsx';
-import { plainAddress, shortName } from '../../ui/names.ts';
+import { plainAddress } from '../../ui/names.ts';
 import { Sheet, SheetPart } from '../../ui/sheet.tsx';
+import { useConversationName } from '../contacts/use-peer-name.ts';
 import { HistoryExport } from '../storage/history-transfer.tsx';
 import { RetentionChoice } from '../storage/retention-choice.tsx';
+import styles from './conversation-details.module.css';
 
 interface Props {
   readonly conversation: ConversationView;
@@ -19,6 +21,7 @@ export function ConversationDetails({ conversation, isOpen, onClose }: Props) {
   const { text } = useTexts();
   const { remote, screen } = useApp();
   const account = useAccount();
+  const name = useConversationName(conversation.peer);
   const { accountId, peer, retention, members } = conversation;
   const remove = async () => {
     try {
@@ -35,12 +38,12 @@ export function ConversationDetails({ conversation, isOpen, onClose }: Props) {
     <Sheet
       isOpen={isOpen}
       onClose={onClose}
-      title={text('details.title', { peer: shortName(peer) })}
-      about={plainAddress(peer)}
+      title={members === undefined ? text('details.title', { peer: name }) : text('details.title.group')}
+      about={members === undefined ? plainAddress(peer) : text('details.group', { count: members.length })}
     >
       {members !== undefined && (
         <SheetPart title={text('details.members')}>
-          <ul>
+          <ul className={styles.members}>
             {members.map((member) => (
               <li key={member}>{plainAddress(member)}</li>
             ))}

@@ -7,9 +7,9 @@ import { BridgeCallError } from '../../bridge/client.ts';
 import { useTexts } from '../../i18n/text.tsx';
 import { announce } from '../../ui/announcer.tsx';
 import { Button } from '../../ui/button.tsx';
-import { plainAddress, shortName } from '../../ui/names.ts';
+import { plainAddress } from '../../ui/names.ts';
 import { Progress } from '../../ui/progress.tsx';
-import { usePeerName } from '../contacts/use-peer-name.ts';
+import { useConversationName } from '../contacts/use-peer-name.ts';
 import { LevelBadge } from '../security/level-mark.tsx';
 import styles from './conversation-header.module.css';
 
@@ -24,7 +24,7 @@ export function ConversationHeader({ conversation, onSessionProof, onDetails }: 
   const { screen } = useApp();
   const session = useSession(conversation);
   const { session: open, members } = conversation;
-  const peerName = usePeerName();
+  const name = useConversationName(conversation.peer);
   return (
     <header className={styles.header}>
       <div className={styles.row}>
@@ -39,9 +39,7 @@ export function ConversationHeader({ conversation, onSessionProof, onDetails }: 
           </Button>
         </span>
         <div className={styles.who}>
-          <h2 className={styles.name}>
-            {members === undefined ? peerName(conversation.peer) : members.map(peerName).join(', ')}
-          </h2>
+          <h2 className={styles.name}>{name}</h2>
           <p className={styles.address}>
             {members === undefined ? plainAddress(conversation.peer) : text('details.group', { count: members.length })}
           </p>
@@ -67,17 +65,11 @@ export function ConversationHeader({ conversation, onSessionProof, onDetails }: 
           </Button>
         )}
         {open === undefined && members === undefined && (
-          <Button size="small" look="quiet" isDisabled={session.isBusy} onPress={() => session.open()}>
+          <Button size="small" look="quiet" isBusy={session.isBusy} onPress={() => session.open()}>
             {text('session.start')}
           </Button>
         )}
-        <Button
-          isIcon
-          size="small"
-          look="quiet"
-          aria-label={text('details.open', { peer: shortName(conversation.peer) })}
-          onPress={onDetails}
-        >
+        <Button isIcon size="small" look="quiet" aria-label={text('details.open', { peer: name })} onPress={onDetails}>
           <Ellipsis size={17} aria-hidden="true" />
         </Button>
       </div>

@@ -3,7 +3,7 @@ import type { ConversationView, FileView, MessageView } from '../../../src/contr
 import { useApp, useRemote, useScreen } from '../../app-context.tsx';
 import { keyText, type ConversationKey, type MessageList } from '../../bridge/state.ts';
 import { useTexts } from '../../i18n/text.tsx';
-import { shortName } from '../../ui/names.ts';
+import { useConversationName } from '../contacts/use-peer-name.ts';
 import { FileProof } from '../files/file-proof.tsx';
 import { useFileDrop } from '../files/use-file-drop.ts';
 import { useSendFile } from '../files/use-send-file.ts';
@@ -64,13 +64,10 @@ export function ConversationPane({ conversationKey }: { readonly conversationKey
   const showProof = useCallback((message: MessageView) => setProof({ of: 'message', id: message.id }), []);
   const showFileProof = useCallback((file: FileView) => setProof({ of: 'file', id: file.id }), []);
   const pages = usePages(conversationKey);
+  const name = useConversationName(conversation.peer);
 
   return (
-    <section
-      className={styles.pane}
-      aria-label={text('conversation.title', { peer: shortName(conversation.peer) })}
-      {...drop.handlers}
-    >
+    <section className={styles.pane} aria-label={text('conversation.title', { peer: name })} {...drop.handlers}>
       <ConversationHeader
         conversation={conversation}
         onSessionProof={() => setProof({ of: 'session' })}
@@ -93,7 +90,7 @@ export function ConversationPane({ conversationKey }: { readonly conversationKey
       <Composer conversation={conversation} inputRef={composer} sending={sending} />
       {drop.isOver && (
         <p className={styles.drop} aria-hidden="true">
-          {text('file.drop', { peer: shortName(conversation.peer) })}
+          {text('file.drop', { peer: name })}
         </p>
       )}
       <MessageProof message={proven} onClose={() => setProof(undefined)} />

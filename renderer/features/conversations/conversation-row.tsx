@@ -5,7 +5,7 @@ import { keyText } from '../../bridge/state.ts';
 import { useTexts, type Texts } from '../../i18n/text.tsx';
 import { Spoken } from '../../ui/spoken.tsx';
 import { Tile } from '../../ui/tile.tsx';
-import { usePeerName } from '../contacts/use-peer-name.ts';
+import { useConversationName } from '../contacts/use-peer-name.ts';
 import { LevelBadge } from '../security/level-mark.tsx';
 import styles from './conversation-row.module.css';
 import { startOfDay } from './grouping.ts';
@@ -21,9 +21,7 @@ interface Props {
 export function ConversationRow({ id, conversation }: Props) {
   const { text } = useTexts();
   const { lastMessage, lastFile, unread } = conversation;
-  const peerName = usePeerName();
-  const name =
-    conversation.members === undefined ? peerName(conversation.peer) : conversation.members.map(peerName).join(', ');
+  const name = useConversationName(conversation.peer);
   const when = useShortMoment(latestOf(lastMessage?.at, lastFile?.at));
   const preview = usePreview(conversation);
   const level = preview.level === undefined ? '' : `${text(`level.${preview.level}`)}. `;

@@ -17,6 +17,8 @@ import { WaitingMessage } from './waiting-message.tsx';
 interface Props {
   readonly message: MessageView;
   readonly sender: string;
+  /** In a group the first of somebody's messages names them. */
+  readonly isNamed?: boolean;
   readonly isReachable: boolean;
   readonly onReach: (id: string) => void;
   readonly onProof: (message: MessageView) => void;
@@ -24,11 +26,16 @@ interface Props {
 }
 
 export const MessageItem = memo(function MessageItem(props: Props) {
-  const { message, sender, onSettled } = props;
+  const { message, sender, isNamed = false, onSettled } = props;
   if (isWaiting(message)) return <WaitingMessage message={message} onSettled={onSettled} />;
   if (isStranded(message)) return <StrandedMessage message={message} onSettled={onSettled} />;
   return (
     <li className={styles.item} data-message={message.id} tabIndex={-1}>
+      {isNamed && (
+        <p className={styles.sender} aria-hidden="true">
+          {sender}
+        </p>
+      )}
       <div className={classes(styles.bubble, styles[message.direction], hasLevel(message) && styles[message.level])}>
         <Spoken>{sender}: </Spoken>
         <MessageText message={message} />

@@ -1,10 +1,11 @@
 import { ShieldAlert, SlidersHorizontal } from 'lucide-react';
 import type { ConversationNotice, ConversationView } from '../../../src/contract/index.ts';
 import { useAccount, useApp } from '../../app-context.tsx';
-import { useTexts, type Texts } from '../../i18n/text.tsx';
+import { useTexts } from '../../i18n/text.tsx';
 import { Button } from '../../ui/button.tsx';
-import { shortName } from '../../ui/names.ts';
+import { useConversationName } from '../contacts/use-peer-name.ts';
 import styles from './notice-line.module.css';
+import { noticeTitle } from './notice-words.ts';
 
 interface Props {
   readonly notice: ConversationNotice;
@@ -16,7 +17,8 @@ export function NoticeLine({ notice, conversation }: Props) {
   const { text } = useTexts();
   const { remote } = useApp();
   const account = useAccount();
-  const title = noticeTitle(notice, conversation.peer, account?.policy ?? 'prefer-e2e', text);
+  const name = useConversationName(conversation.peer);
+  const title = noticeTitle(notice, name, account?.policy ?? 'prefer-e2e', text);
   if (notice.kind === 'policy-changed') {
     return (
       <li className={styles.line}>
@@ -39,17 +41,4 @@ export function NoticeLine({ notice, conversation }: Props) {
       </Button>
     </li>
   );
-}
-
-function noticeTitle(
-  { kind, policy }: ConversationNotice,
-  peer: string,
-  accountPolicy: NonNullable<ConversationNotice['policy']>,
-  text: Texts['text'],
-): string {
-  const name = shortName(peer);
-  if (kind === 'trust-changed') return text('notice.trust', { peer: name });
-  return policy === undefined
-    ? text('notice.policy.account', { peer: name, policy: text(`policy.${accountPolicy}`) })
-    : text('notice.policy', { peer: name, policy: text(`policy.${policy}`) });
 }

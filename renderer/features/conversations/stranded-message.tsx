@@ -5,8 +5,8 @@ import { emptyDraft } from '../../screen-state.ts';
 import { keyText } from '../../bridge/state.ts';
 import { useTexts } from '../../i18n/text.tsx';
 import { Button } from '../../ui/button.tsx';
-import { shortName } from '../../ui/names.ts';
 import { Spoken } from '../../ui/spoken.tsx';
+import { useConversationName } from '../contacts/use-peer-name.ts';
 import { LevelBadge } from '../security/level-mark.tsx';
 import styles from './stranded-message.module.css';
 import { useSend } from './use-send.ts';
@@ -72,6 +72,7 @@ function Consent({ message, offered, onSettled }: ConsentProps) {
   const { text } = useTexts();
   const [isBusy, setBusy] = useState(false);
   const { send, discard } = useSend(keyOf(message));
+  const name = useConversationName(message.conversation);
   // End-to-end is never less than what was asked for, so it is never offered; the engine's type allows it.
   const weaker = offered === 'e2e' ? 'e2ae' : offered;
   const agree = async () => {
@@ -83,12 +84,12 @@ function Consent({ message, offered, onSettled }: ConsentProps) {
   return (
     <>
       <div className={styles.buttons}>
-        <Button size="small" look="primary" isDisabled={isBusy} onPress={() => void agree()}>
+        <Button size="small" look="primary" isBusy={isBusy} onPress={() => void agree()}>
           {text(`refusal.consent.${weaker}`)}
         </Button>
         <Button
           size="small"
-          isDisabled={isBusy}
+          isBusy={isBusy}
           onPress={() => {
             onSettled();
             discard(message.id);
@@ -97,7 +98,7 @@ function Consent({ message, offered, onSettled }: ConsentProps) {
           {text('refusal.consent.no')}
         </Button>
       </div>
-      <p className={styles.note}>{text('refusal.consent.remembered', { peer: shortName(message.conversation) })}</p>
+      <p className={styles.note}>{text('refusal.consent.remembered', { peer: name })}</p>
     </>
   );
 }
@@ -124,16 +125,16 @@ function Retry({ message, onSettled }: Props) {
   };
   return (
     <div className={styles.buttons}>
-      <Button size="small" isDisabled={isBusy} onPress={() => void again()}>
+      <Button size="small" isBusy={isBusy} onPress={() => void again()}>
         {text('refusal.retry')}
       </Button>
-      <Button size="small" look="quiet" isDisabled={isBusy} onPress={edit}>
+      <Button size="small" look="quiet" isBusy={isBusy} onPress={edit}>
         {text('refusal.edit')}
       </Button>
       <Button
         size="small"
         look="quiet"
-        isDisabled={isBusy}
+        isBusy={isBusy}
         onPress={() => {
           onSettled();
           discard(message.id);

@@ -4,9 +4,9 @@ import type { ConversationView, FileView, MessageView } from '../../../src/contr
 import type { MessageList } from '../../bridge/state.ts';
 import { useTexts } from '../../i18n/text.tsx';
 import { Button } from '../../ui/button.tsx';
-import { shortName } from '../../ui/names.ts';
 import { Progress } from '../../ui/progress.tsx';
 import { Spoken } from '../../ui/spoken.tsx';
+import { useConversationName, usePeerName } from '../contacts/use-peer-name.ts';
 import { FileCard } from '../files/file-card.tsx';
 import { EmptyConversation } from './empty-conversation.tsx';
 import { groupByDay, isFile, isNotice, withOthers, type ItemGroup } from './grouping.ts';
@@ -53,7 +53,7 @@ export function Transcript(props: Props) {
   useReachTarget(scroller, items);
   const days = useMemo(() => groupByDay(items), [items]);
   const dayName = useDayName();
-  const name = shortName(conversation.peer);
+  const name = useConversationName(conversation.peer);
   const last = items.at(-1)?.id;
   const [current, setCurrent] = useState<string>();
   const reachable = items.some((item) => item.id === current) ? current : last;
@@ -145,6 +145,8 @@ interface GroupProps {
 
 function Group({ group, conversation, peer, reachable, onReach, onProof, onFileProof, onSettled }: GroupProps) {
   const { text } = useTexts();
+  const peerName = usePeerName();
+  const isGroup = conversation.members !== undefined;
   if (group.direction === 'notice') {
     const notices = group.items.filter(isNotice);
     return (
@@ -158,13 +160,27 @@ function Group({ group, conversation, peer, reachable, onReach, onProof, onFileP
   const sender = group.direction === 'out' ? text('message.you') : peer;
   return (
     <ol className={group.direction === 'out' ? styles.out : styles.in} aria-label={sender}>
-      {group.items.map((item) => {
-        const shared = { sender, isReachable: item.id === reachable, onReach };
+      {group.items.map((item, index) => {
         if (isNotice(item)) return null;
+        const writer = isGroup && !isFile(item) && item.direction === 'in' ? item.from : undefined;
+        const before = group.items[index - 1];
+        const isNamed = writer !== undefined && (before === undefined || !('from' in before) || before.from !== writer);
+        const shared = {
+          sender: writer === undefined ? sender : peerName(writer),
+          isReachable: item.id === reachable,
+          onReach,
+        };
         return isFile(item) ? (
           <FileCard key={item.id} file={item} onProof={onFileProof} {...shared} />
         ) : (
-          <MessageItem key={item.id} message={item} onProof={onProof} onSettled={onSettled} {...shared} />
+          <MessageItem
+            key={item.id}
+            message={item}
+            isNamed={isNamed}
+            onProof={onProof}
+            onSettled={onSettled}
+            {...shared}
+          />
         );
       })}
     </ol>

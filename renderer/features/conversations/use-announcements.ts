@@ -1,9 +1,10 @@
 import { useEffect } from 'react';
 import type { MessageView } from '../../../src/contract/index.ts';
 import { useApp } from '../../app-context.tsx';
+import type { RemoteState } from '../../bridge/state.ts';
 import { useTexts, type Texts } from '../../i18n/text.tsx';
 import { announce } from '../../ui/announcer.tsx';
-import { shortName } from '../../ui/names.ts';
+import { conversationNameIn, writerIn } from '../contacts/use-peer-name.ts';
 import { waitingTitle } from './waiting-words.ts';
 
 /** Has every message that comes in said aloud with its protection, and what became of one's own. */
@@ -16,14 +17,19 @@ export function useAnnouncements(): void {
       const before = told.get(message.id);
       told.set(message.id, message.state);
       if (before === message.state) return;
-      const line = lineFor(message, before, texts);
+      const line = lineFor(message, before, remote.store.getState(), texts);
       if (line !== undefined) announce(line);
     });
   }, [remote, texts]);
 }
 
-function lineFor(message: MessageView, before: MessageView['state'] | undefined, { text }: Texts): string | undefined {
-  const peer = shortName(message.conversation);
+function lineFor(
+  message: MessageView,
+  before: MessageView['state'] | undefined,
+  state: RemoteState,
+  { text }: Texts,
+): string | undefined {
+  const peer = conversationNameIn(state, message.direction === 'in' ? writerIn(state, message) : message.conversation);
   const level = text(`level.${message.level}`);
   switch (message.state) {
     case 'received':

@@ -3,8 +3,8 @@ import { useState } from 'react';
 import type { MessageView } from '../../../src/contract/index.ts';
 import { useTexts } from '../../i18n/text.tsx';
 import { Button } from '../../ui/button.tsx';
-import { shortName } from '../../ui/names.ts';
 import { Spoken } from '../../ui/spoken.tsx';
+import { useConversationName } from '../contacts/use-peer-name.ts';
 import styles from './stranded-message.module.css';
 import { useSend } from './use-send.ts';
 import { waitingTitle } from './waiting-words.ts';
@@ -20,6 +20,7 @@ export function WaitingMessage({ message, onSettled }: Props) {
   const [isBusy, setBusy] = useState(false);
   const { accountId, conversation: peer, id, way } = message;
   const { send, discard, retry } = useSend({ accountId, peer });
+  const name = useConversationName(peer);
   const { offered, nextAttempt, explanation } = message.problem ?? {};
   const weaker = offered === 'e2e' ? undefined : offered;
   const title = text(waitingTitle(message));
@@ -52,13 +53,13 @@ export function WaitingMessage({ message, onSettled }: Props) {
           {explanation} {nextAttempt !== undefined && text('waiting.next', { time: clock(nextAttempt) })}
         </p>
         <div className={styles.buttons}>
-          <Button size="small" isDisabled={isBusy} onPress={() => void tryNow()}>
+          <Button size="small" isBusy={isBusy} onPress={() => void tryNow()}>
             {text('waiting.now')}
           </Button>
           <Button
             size="small"
             look="quiet"
-            isDisabled={isBusy}
+            isBusy={isBusy}
             onPress={() => {
               onSettled();
               discard(id);
@@ -67,14 +68,12 @@ export function WaitingMessage({ message, onSettled }: Props) {
             {text(message.state === 'sent' ? 'waiting.stop' : 'waiting.cancel')}
           </Button>
           {weaker !== undefined && (
-            <Button size="small" look="quiet" isDisabled={isBusy} onPress={() => void agree()}>
+            <Button size="small" look="quiet" isBusy={isBusy} onPress={() => void agree()}>
               {text(`refusal.consent.${weaker}`)}
             </Button>
           )}
         </div>
-        {weaker !== undefined && (
-          <p className={styles.note}>{text('refusal.consent.remembered', { peer: shortName(peer) })}</p>
-        )}
+        {weaker !== undefined && <p className={styles.note}>{text('refusal.consent.remembered', { peer: name })}</p>}
       </div>
     </li>
   );

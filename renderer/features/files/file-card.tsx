@@ -100,7 +100,7 @@ function Actions({ file, nameId, act, isBusy }: ActionsProps) {
   const { direction, state, storedAt } = file;
   const offered = state === 'paused' && file.problem?.code === 'consent-required' ? file.problem.offered : undefined;
   const button = (action: Parameters<typeof act>[0], words: string, look: 'primary' | 'plain' | 'quiet' = 'plain') => (
-    <Button size="small" look={look} isDisabled={isBusy} aria-describedby={nameId} onPress={() => void act(action)}>
+    <Button size="small" look={look} isBusy={isBusy} aria-describedby={nameId} onPress={() => void act(action)}>
       {words}
     </Button>
   );
@@ -115,7 +115,7 @@ function Actions({ file, nameId, act, isBusy }: ActionsProps) {
         <Button
           size="small"
           look="primary"
-          isDisabled={isBusy}
+          isBusy={isBusy}
           aria-describedby={nameId}
           onPress={() => void act('resumeFile', { consent: true })}
         >

@@ -14,7 +14,8 @@ import { maxSearchLength, type SearchHit } from '../../../src/contract/index.ts'
 import { useApp } from '../../app-context.tsx';
 import { useTexts } from '../../i18n/text.tsx';
 import { Button } from '../../ui/button.tsx';
-import { shortName } from '../../ui/names.ts';
+import { useFirstFocus } from '../../ui/use-first-focus.ts';
+import { useConversationName } from '../contacts/use-peer-name.ts';
 import { hasLevel } from '../conversations/message-facts.ts';
 import { LevelBadge } from '../security/level-mark.tsx';
 import { excerptOf } from './excerpt.ts';
@@ -51,6 +52,7 @@ function SearchContent({ onClose }: { readonly onClose: () => void }) {
   const { text } = useTexts();
   const { screen } = useApp();
   const [typed, setTyped] = useState('');
+  const input = useFirstFocus<HTMLInputElement>();
   const { found, problem, more } = useSearch(typed);
   const hits = found?.hits ?? [];
   const open = (id: string) => {
@@ -65,8 +67,13 @@ function SearchContent({ onClose }: { readonly onClose: () => void }) {
     <Autocomplete inputValue={typed} onInputChange={setTyped}>
       <div className={styles.bar}>
         <SearchIcon size={17} aria-hidden="true" />
-        <SearchField className={styles.field ?? ''} aria-label={text('search.label')} autoFocus>
-          <Input className={styles.input ?? ''} maxLength={maxSearchLength} placeholder={text('search.label')} />
+        <SearchField className={styles.field ?? ''} aria-label={text('search.label')}>
+          <Input
+            ref={input}
+            className={styles.input ?? ''}
+            maxLength={maxSearchLength}
+            placeholder={text('search.label')}
+          />
         </SearchField>
         <Button isIcon size="small" look="quiet" aria-label={text('sheet.close')} onPress={onClose}>
           <X size={17} aria-hidden="true" />
@@ -103,7 +110,7 @@ function SearchContent({ onClose }: { readonly onClose: () => void }) {
 function Result({ id, hit }: { readonly id: string; readonly hit: SearchHit }) {
   const { text, intl } = useTexts();
   const { message } = hit;
-  const peer = shortName(message.conversation);
+  const peer = useConversationName(message.conversation);
   const who = message.direction === 'out' ? text('search.to', { peer }) : peer;
   const when = intl.formatDate(message.at, { dateStyle: 'medium', timeStyle: 'short' });
   const level = hasLevel(message) ? text(`level.${message.level}`) : '';

@@ -3,7 +3,7 @@ import { Button, ListBox, ListBoxItem, Popover, Select, SelectValue } from 'reac
 import { policy as policySchema, type ConversationView, type Policy } from '../../../src/contract/index.ts';
 import { useAccount, useApp, useRemote } from '../../app-context.tsx';
 import { useTexts } from '../../i18n/text.tsx';
-import { shortName } from '../../ui/names.ts';
+import { useConversationName } from '../contacts/use-peer-name.ts';
 import styles from './policy-select.module.css';
 
 const asAccount = 'account';
@@ -15,6 +15,7 @@ export function PolicySelect({ conversation }: { readonly conversation: Conversa
   const account = useAccount();
   const isUp = useRemote((state) => state.link === 'up');
   const { accountId, peer } = conversation;
+  const name = useConversationName(peer);
   const accountPolicy = account?.policy ?? 'prefer-e2e';
   const choose = (chosen: Policy | null) =>
     // Fails only with the link, which has its own banner; the old choice stays visible.
@@ -22,7 +23,7 @@ export function PolicySelect({ conversation }: { readonly conversation: Conversa
 
   return (
     <Select
-      aria-label={text('policy.label', { peer: shortName(peer) })}
+      aria-label={text('policy.label', { peer: name })}
       isDisabled={!isUp}
       value={conversation.policy ?? asAccount}
       onChange={(key) => {

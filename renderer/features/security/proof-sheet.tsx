@@ -3,8 +3,9 @@ import { Button as AriaButton, Disclosure, DisclosurePanel, Heading } from 'reac
 import type { Evidence, ProtectionLevel } from '../../../src/contract/index.ts';
 import { useTexts } from '../../i18n/text.tsx';
 import { classes } from '../../ui/class-names.ts';
-import { plainAddress, shortName } from '../../ui/names.ts';
+import { plainAddress } from '../../ui/names.ts';
 import { Sheet } from '../../ui/sheet.tsx';
+import { useConversationName } from '../contacts/use-peer-name.ts';
 import { TrustHistory } from '../contacts/trust-history.tsx';
 import { FactList, type Fact } from './fact-list.tsx';
 import { LevelBadge } from './level-mark.tsx';
@@ -45,6 +46,7 @@ interface ProofContentProps {
 
 function ProofContent({ level, evidence, subject, more }: ProofContentProps) {
   const { text } = useTexts();
+  const name = useConversationName(subject.peer);
   const facts = usePlainFacts(evidence, subject);
   const technical = [...useTechnicalFacts(evidence), ...more];
   const isProven = level === 'e2e' || level === 'e2ae';
@@ -55,8 +57,8 @@ function ProofContent({ level, evidence, subject, more }: ProofContentProps) {
         <p className={styles.level}>
           <LevelBadge level={level} />
         </p>
-        <ReachDiagram level={level} peer={shortName(subject.peer)} />
-        <p>{text(`verdict.${level}`, { peer: shortName(subject.peer), kms })}</p>
+        <ReachDiagram level={level} peer={name} />
+        <p>{text(`verdict.${level}`, { peer: name, kms })}</p>
       </section>
       <section>
         <h3 className={styles.caption}>{text(isProven ? 'proof.facts' : 'proof.facts.none')}</h3>
@@ -72,7 +74,7 @@ function ProofContent({ level, evidence, subject, more }: ProofContentProps) {
           </ul>
         </section>
       )}
-      <TrustHistory addresses={[subject.peer]} name={shortName(subject.peer)} />
+      <TrustHistory addresses={[subject.peer]} name={name} />
       <Disclosure className={styles.technical ?? ''}>
         <Heading level={3}>
           <AriaButton slot="trigger" className={styles.trigger ?? ''}>

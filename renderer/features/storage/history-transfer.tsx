@@ -36,10 +36,10 @@ export function HistoryExport({ accountId, peer }: Props) {
     <div className={styles.stack}>
       <p>{text('transfer.meaning')}</p>
       <div className={styles.buttons}>
-        <Button size="small" isDisabled={isBusy} onPress={() => void save('html')}>
+        <Button size="small" isBusy={isBusy} onPress={() => void save('html')}>
           {text('transfer.html')}
         </Button>
-        <Button size="small" isDisabled={isBusy} onPress={() => void save('json')}>
+        <Button size="small" isBusy={isBusy} onPress={() => void save('json')}>
           {text('transfer.json')}
         </Button>
       </div>
@@ -105,7 +105,7 @@ export function HistoryImport() {
       <p>{text('transfer.import.meaning')}</p>
       <Button
         size="small"
-        isDisabled={isBusy}
+        isBusy={isBusy}
         onPress={() =>
           choose === 'dialog'
             ? void take(async () => (await remote.client.call('chooseFile', {})).file)

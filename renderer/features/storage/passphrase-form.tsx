@@ -66,7 +66,7 @@ export function PassphraseForm({ kind, label, onSubmit, onDone }: Props) {
       type="password"
       autoComplete={name === 'old' ? 'current-password' : 'new-password'}
       value={value}
-      isDisabled={isBusy}
+      isReadOnly={isBusy}
       problem={problem?.field === name ? problem.words : undefined}
       hint={name === 'fresh' ? text('storage.passphrase.hint') : undefined}
       onChange={(typed) => {
@@ -88,7 +88,7 @@ export function PassphraseForm({ kind, label, onSubmit, onDone }: Props) {
       {isOld && field('old', text(isNew ? 'storage.passphrase.old' : 'storage.passphrase'), old, setOld)}
       {isNew && field('fresh', text('storage.passphrase.new'), fresh, setFresh)}
       {isNew && field('again', text('storage.passphrase.again'), again, setAgain)}
-      <Button look={kind === 'change' ? 'plain' : 'primary'} type="submit" isDisabled={isBusy}>
+      <Button look={kind === 'change' ? 'plain' : 'primary'} type="submit" isBusy={isBusy}>
         {isBusy ? text('storage.unlocking') : label}
       </Button>
     </Form>

@@ -1,11 +1,10 @@
-import { useState } from 'react';
+import { useRef, useState } from 'react';
 import type { Retention } from '../../../src/contract/index.ts';
 import { useApp } from '../../app-context.tsx';
 import { useTexts, type Texts } from '../../i18n/text.tsx';
-import { Button } from '../../ui/button.tsx';
 import { Choice } from '../../ui/choice.tsx';
+import { Question } from '../../ui/confirm.tsx';
 import styles from './storage.module.css';
-import confirm from '../../ui/confirm.module.css';
 
 const choices: readonly Retention[] = ['for-ever', 365, 90, 30, 7, 1];
 const asAccount = 'account';
@@ -23,6 +22,9 @@ export function RetentionChoice({ accountId, peer, rule, accountRule }: Props) {
   const { text } = useTexts();
   const { remote } = useApp();
   const [asked, setAsked] = useState<Retention | null>();
+  const place = useRef<HTMLDivElement>(null);
+  // The question goes; the keyboard goes back to what it was about.
+  const focusChoice = () => place.current?.querySelector('button')?.focus();
   const known = rule === undefined || choices.includes(rule) ? choices : [rule, ...choices];
   const options = [
     ...(peer === undefined
@@ -43,7 +45,7 @@ export function RetentionChoice({ accountId, peer, rule, accountRule }: Props) {
   };
   return (
     <div className={styles.stack}>
-      <div className={styles.wide}>
+      <div ref={place} className={styles.wide}>
         <Choice
           label={text('storage.retention')}
           value={rule === undefined ? asAccount : String(rule)}
@@ -52,19 +54,19 @@ export function RetentionChoice({ accountId, peer, rule, accountRule }: Props) {
         />
       </div>
       {asked !== undefined && (
-        <div className={confirm.question} role="group" aria-label={retentionWords(asked ?? accountRule, text)}>
-          <p role="alert">
-            {retentionWords(asked ?? accountRule, text)}. {text('retention.confirm')}
-          </p>
-          <div className={confirm.buttons}>
-            <Button size="small" look="primary" onPress={() => keep(asked)}>
-              {text('retention.confirm.yes')}
-            </Button>
-            <Button size="small" autoFocus onPress={() => setAsked(undefined)}>
-              {text('retention.cancel')}
-            </Button>
-          </div>
-        </div>
+        <Question
+          label={retentionWords(asked ?? accountRule, text)}
+          meaning={`${retentionWords(asked ?? accountRule, text)}. ${text('retention.confirm')}`}
+          yes={text('retention.confirm.yes')}
+          onYes={() => {
+            keep(asked);
+            focusChoice();
+          }}
+          onNo={() => {
+            setAsked(undefined);
+            focusChoice();
+          }}
+        />
       )}
     </div>
   );

@@ -39,6 +39,30 @@ describe('account', () => {
     expect(dialog.textContent).toContain('End-to-end if possible');
   });
 
+  it('keeps the keyboard where it was while it unregisters and registers, so that Escape still closes', async () => {
+    const { host, user } = await renderApp();
+    let finish = (): void => undefined;
+    const allowed = new Promise<void>((resolve) => (finish = resolve));
+    // As the engine, which waits for the network's answer.
+    const unregister = async () => {
+      await allowed;
+      return host.setRegistration({ state: 'unregistered' });
+    };
+    Object.assign(host, { unregister });
+    await user.click(screen.getByRole('button', { name: /Account alice@lab.test/ }));
+    const dialog = within(await screen.findByRole('dialog'));
+    const button = dialog.getByRole('button', { name: 'Unregister' });
+    await user.click(button);
+    await waitFor(() => expect(button.getAttribute('aria-disabled')).toBe('true'));
+    expect(document.activeElement).toBe(button);
+    act(() => finish());
+    const register = await dialog.findByRole('button', { name: 'Register' });
+    await waitFor(() => expect(register.getAttribute('aria-disabled')).toBeNull());
+    expect(document.activeElement).toBe(register);
+    await user.keyboard('{Escape}');
+    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
+  });
+
   it('tells that the key server is away, what that means and when it is tried again, and tries now', async () => {
     const away = {
       state: 'unreachable',

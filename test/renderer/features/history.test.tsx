@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-import { screen, waitFor, within } from '@testing-library/react';
+import { act, screen, waitFor, within } from '@testing-library/react';
 import { describe, expect, it } from 'vitest';
 import { refusal } from '../../../src/engine/refusal.ts';
 import { renderApp } from '../support/render-app.tsx';
@@ -96,13 +96,34 @@ describe('what was said', () => {
 
   it('says in the conversation that somebody else vouches, until the user has understood', async () => {
     const { host, user } = await renderApp({}, (made) => made.receive(bob, 'hello', 'e2e'));
-    await openBob(user);
-    host.tell(bob, { kind: 'policy-changed', at: Date.now(), policy: 'require-e2e' });
-    host.tell(bob, { kind: 'trust-changed', at: Date.now(), explanation: 'Another key management server vouches.' });
-    await screen.findByText('Protection demanded of bob from here on: Only end-to-end');
-    await screen.findByText('Another key management server vouches.');
+    const region = within(await openBob(user));
+    act(() => {
+      host.tell(bob, { kind: 'policy-changed', at: Date.now(), policy: 'require-e2e' });
+      host.tell(bob, { kind: 'trust-changed', at: Date.now(), explanation: 'Another key management server vouches.' });
+    });
+    const announced = document.querySelector('[data-announcer]')?.textContent ?? '';
+    expect(announced).toContain('Protection demanded of bob from here on: Only end-to-end');
+    expect(announced).toContain('Who vouches for bob has changed. Another key management server vouches.');
+    await region.findByText('Protection demanded of bob from here on: Only end-to-end');
+    await region.findByText('Another key management server vouches.');
     await user.click(screen.getByRole('button', { name: 'Understood' }));
     await waitFor(() => expect(screen.queryByText('Another key management server vouches.')).toBeNull());
+  });
+
+  it('does not say aloud what was told before', async () => {
+    const { host, user } = await renderApp({}, (made) => {
+      made.receive(bob, 'hello', 'e2e');
+      made.tell(bob, { kind: 'trust-changed', at: Date.now(), explanation: 'Told long ago.' });
+    });
+    await openBob(user);
+    await screen.findByText('Told long ago.');
+    act(() => host.tell(bob, { kind: 'trust-changed', at: Date.now(), explanation: 'Told now.' }));
+    await screen.findByText('Told now.');
+    await waitFor(() =>
+      expect(document.querySelector('[data-announcer]')?.textContent).toBe(
+        'Who vouches for bob has changed. Told now.',
+      ),
+    );
   });
 
   it('pages backwards on demand and keeps what is there', async () => {
