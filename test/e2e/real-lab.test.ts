@@ -133,7 +133,9 @@ describe.skipIf(chromiumPath === undefined)('the screens of two UEs in the runni
     expect(await alice.screens.accessibilityViolations()).toEqual([]);
     lab.faults.kmsAway = false;
     await notice.getByRole('button', { name: 'Try now' }).click();
-    expect(await alice.screens.waitForMessage(first, /Sent|Delivered|Displayed/)).toMatchObject({ level: 'End-to-end' });
+    expect(await alice.screens.waitForMessage(first, /Sent|Delivered|Displayed/)).toMatchObject({
+      level: 'End-to-end',
+    });
     await notice.waitFor({ state: 'detached' });
     await bob.screens.openConversation('alice');
     expect(await bob.screens.waitForMessage(first)).toMatchObject({ level: 'End-to-end' });
