@@ -116,7 +116,7 @@ export class Screens {
   }
 
   /** Waits until the message is there and its caption has `words`, for example "Delivered". */
-  async waitForMessage(text: string, words = ''): Promise<ShownMessage> {
+  async waitForMessage(text: string, words: string | RegExp = ''): Promise<ShownMessage> {
     const item = this.message(text).filter({ hasText: words }).last();
     await item.waitFor({ timeout: 60_000 });
     const caption = await item.locator('[data-caption]').innerText();
