@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 
 export interface ChaosOptions {
   readonly seed: string;
-  /** The whole run lasts about so long. */
+  /** How long the disturbance lasts; the wait for the last messages comes on top. */
   readonly minutes: number;
   /** Of each party. */
   readonly messages: number;
