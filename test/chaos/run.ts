@@ -17,7 +17,11 @@ if (given.kind === 'help') print(chaosUsage.trimEnd());
 else if (given.kind === 'wrong') {
   console.error(`${given.problem}. --help tells what may be given.`);
   process.exitCode = 2;
-} else process.exitCode = (await runChaos(given.options)) ? 0 : 1;
+} else {
+  const isRight = await runChaos(given.options);
+  // All processes are gone and the folder is removed: nothing that is left here is waited for.
+  process.exit(isRight ? 0 : 1);
+}
 
 async function runChaos(chosen: ChaosOptions): Promise<boolean> {
   const plan = createPlan(chosen);
