@@ -36,6 +36,7 @@ import { AccountHistory } from './account-history.ts';
 import { Arrivals } from './arrivals.ts';
 import { ImmediateMessages } from './immediate-messages.ts';
 import { MessageCarrier, noListService } from './message-carrier.ts';
+import { keepRefusal } from './kept-refusals.ts';
 import { raisePromises } from './raise-promises.ts';
 
 export interface AccountMessagesOptions {
@@ -280,7 +281,10 @@ export class AccountMessages {
   /** Something came in and was dropped: a copy leaves no trace, all else is shown in its conversation. */
   keepRefused(way: MessageWay, peer: string, problem: Refusal): void {
     const { events } = this.#options;
-    const message = problem.code === 'replayed' ? undefined : this.#keepRefused(way, peer, problem);
+    const { ports, self } = this.#options;
+    const { messages } = this.#account;
+    const message =
+      problem.code === 'replayed' ? undefined : keepRefusal({ ports, self, messages }, way, peer, problem);
     events.emit('incomingRefused', { way, peer, refusal: problem, ...(message === undefined ? {} : { message }) });
   }
 
@@ -391,36 +395,6 @@ export class AccountMessages {
     if (recipients?.some((one) => isWaiting(one) && one.state !== state) !== true) return message;
     const followed = recipients.map((one) => (isWaiting(one) ? { ...one, state } : one));
     return this.#account.messages.change(id, { recipients: followed }) ?? message;
-  }
-
-  #keepRefused(way: MessageWay, peer: string, problem: Refusal): ChatMessage | undefined {
-    const { ports, self } = this.#options;
-    const { messages } = this.#account;
-    // Strangers may begin a bounded number of conversations by what is not shown.
-    const isKnown = messages.summary(peer) !== undefined;
-    if (!isKnown && messages.conversations().length >= limits.refusedConversations) return undefined;
-    const { messages: last } = messages.page(peer, limits.refusalsTogether);
-    if (last.length === limits.refusalsTogether && last.every(({ state }) => state === 'refused')) return undefined;
-    const message: ChatMessage = {
-      id: randomId(ports.random, 12),
-      conversation: peer,
-      direction: 'in',
-      from: peer,
-      to: self,
-      text: '',
-      at: ports.clock.now(),
-      way,
-      level: problem.reached ?? 'none',
-      state: 'refused',
-      problem,
-    };
-    try {
-      messages.add(message);
-      return message;
-    } catch (error) {
-      ports.log.log('warn', 'message.refusal-not-kept', { reason: String(error) });
-      return undefined;
-    }
   }
 }
 

@@ -65,6 +65,28 @@ event_route[xhttp:request] {
 }
 `;
 
+/** How every request begins: bounded, cancelled and in-dialog ones are dealt with. */
+const requestHead = `  if (!mf_process_maxfwd_header("10")) {
+    sl_send_reply("483", "Too Many Hops");
+    exit;
+  }
+  if (is_method("CANCEL")) {
+    if (t_check_trans()) t_relay();
+    exit;
+  }
+  if (has_totag()) {
+    if (loose_route()) {
+      t_relay();
+    } else if (is_method("ACK")) {
+      if (t_check_trans()) t_relay();
+    } else {
+      sl_send_reply("404", "Not Here");
+    }
+    exit;
+  }
+  t_check_trans();
+`;
+
 // In the order that they ask for: stun and outbound before those that look for them.
 const common = [
   'tls',
@@ -111,26 +133,7 @@ modparam("tm", "contact_flows_avp", "tm_contact_flows")
 alias="${kamailioDomain}"
 
 request_route {
-  if (!mf_process_maxfwd_header("10")) {
-    sl_send_reply("483", "Too Many Hops");
-    exit;
-  }
-  if (is_method("CANCEL")) {
-    if (t_check_trans()) t_relay();
-    exit;
-  }
-  if (has_totag()) {
-    if (loose_route()) {
-      t_relay();
-    } else if (is_method("ACK")) {
-      if (t_check_trans()) t_relay();
-    } else {
-      sl_send_reply("404", "Not Here");
-    }
-    exit;
-  }
-  t_check_trans();
-  if (is_method("REGISTER")) {
+${requestHead}  if (is_method("REGISTER")) {
     route(CREDENTIALS);
     if ($var(password) == "" || !pv_www_authenticate("${kamailioDomain}", "$var(password)", "0")) {
       www_challenge("${kamailioDomain}", "1");
@@ -221,26 +224,7 @@ modparam("path", "enable_r2", 1)
 modparam("tm", "fr_timer", 20000)
 
 request_route {
-  if (!mf_process_maxfwd_header("10")) {
-    sl_send_reply("483", "Too Many Hops");
-    exit;
-  }
-  if (is_method("CANCEL")) {
-    if (t_check_trans()) t_relay();
-    exit;
-  }
-  if (has_totag()) {
-    if (loose_route()) {
-      t_relay();
-    } else if (is_method("ACK")) {
-      if (t_check_trans()) t_relay();
-    } else {
-      sl_send_reply("404", "Not Here");
-    }
-    exit;
-  }
-  t_check_trans();
-  if (is_method("REGISTER")) {
+${requestHead}  if (is_method("REGISTER")) {
     remove_hf("Route");
     add_path();
     $du = "sip:127.0.0.1:${home}";
