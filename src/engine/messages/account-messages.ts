@@ -1,12 +1,10 @@
-import { concatBytes, utf8 } from '../../base/bytes.ts';
+import { utf8 } from '../../base/bytes.ts';
 import { describeError } from '../../base/errors.ts';
 import type { Events } from '../../base/events.ts';
 import type { Policy } from '../../base/protection-level.ts';
 import { randomId } from '../../base/random.ts';
-import { sha256 } from '../../crypto/digest.ts';
 import type { ReceivedMessage } from '../../protocol/msrp/index.ts';
 import { profile } from '../../protocol/profile.ts';
-import { tryKmsUserIdentity } from '../../protocol/sip/identities.ts';
 import type { AccountConfig, ReceiptsConfig } from '../account-config.ts';
 import type { AccountEvents, SendToGroupRequest } from '../account-types.ts';
 import type {
@@ -22,13 +20,13 @@ import { groupRecipients, type Groups } from '../groups/group.ts';
 import { limits } from '../limits.ts';
 import { Outbox } from '../outbox/outbox.ts';
 import type { ContactPolicies } from '../contact-policies.ts';
-import { acceptsIncoming, aimOf, strictest } from '../policy.ts';
+import { aimOf, strictest } from '../policy.ts';
 import type { EnginePorts } from '../ports.ts';
 import { asRefusalError, refusal, refuse, type Refusal } from '../refusal.ts';
 import type { SessionBook } from '../sessions/session-book.ts';
 import { SessionCarrier } from '../sessions/session-carrier.ts';
 import type { SessionText } from '../sessions/session-content.ts';
-import { AwaitedDisplays, SentReceipts } from '../sessions/session-receipts.ts';
+import { SentReceipts } from '../sessions/session-receipts.ts';
 import type { IncomingMessage, SipUserAgent } from '../sip/index.ts';
 import type { AccountStore, Store } from '../store/index.ts';
 import type { TicketService } from '../tickets/ticket-service.ts';
@@ -37,6 +35,7 @@ import { Arrivals } from './arrivals.ts';
 import { ImmediateMessages } from './immediate-messages.ts';
 import { MessageCarrier, noListService } from './message-carrier.ts';
 import { keepRefusal } from './kept-refusals.ts';
+import { SessionTexts } from './session-texts.ts';
 import { raisePromises } from './raise-promises.ts';
 
 export interface AccountMessagesOptions {
@@ -79,7 +78,7 @@ export class AccountMessages {
   readonly #account: AccountStore;
   readonly #arrivals: Arrivals;
   readonly immediate: ImmediateMessages;
-  readonly #awaitedDisplays = new AwaitedDisplays();
+  readonly #sessionTexts: SessionTexts;
 
   constructor(options: AccountMessagesOptions) {
     this.#options = options;
@@ -113,6 +112,14 @@ export class AccountMessages {
       onComposing: (peer, isWriting) => events.emit('composing', { peer, isWriting }),
       onText: (peer) => options.sessions().textArrived(peer),
       advance: (id, state, problem) => this.outbox.told(id, state, problem),
+    });
+    this.#sessionTexts = new SessionTexts({
+      clock: ports.clock,
+      policies,
+      arrivals: this.#arrivals,
+      onKept: (peer) => this.immediate.textArrived(peer),
+      onRefused: (peer, problem) => this.keepRefused('msrp', peer, problem),
+      tellDisplayed: (display) => options.sessions().tellDisplayed(display),
     });
     this.receipts = new SentReceipts({
       log: ports.log,
@@ -237,45 +244,9 @@ export class AccountMessages {
     this.immediate.receive(message);
   }
 
-  /**
-   * A text that came in a session: resolves when it is kept for good. It is told from others by the id in its envelope or, where it
-   * has none, by that of MSRP together with what it says.
-   * @throws StoreError; RefusalError for one that names another sender, where the policy of the contact takes nothing in doubt
-   */
-  async keepSessionText(session: SessionView, content: SessionText, source: ReceivedMessage): Promise<void> {
-    const { text, from, messageId, subject, sentAt, wants } = content;
-    const { peer, evidence } = session;
-    // A CPIM From that names somebody else makes the sender doubtful, whatever protects the session.
-    const honest = from === undefined || tryKmsUserIdentity(from) === peer;
-    const level = honest || session.level === 'none' ? session.level : 'unverified';
-    const required = this.#options.policies.policyFor(peer);
-    if (!honest && !acceptsIncoming(required, level)) {
-      const problem = refuse('policy-not-met', 'received', {
-        happened: namesAnotherInSession,
-        reached: level,
-        required,
-      });
-      this.keepRefused('msrp', peer, problem.refusal());
-      throw problem;
-    }
-    const until = this.#options.ports.clock.now() + limits.rememberedMessageMilliseconds;
-    const kept = await this.#arrivals.keep(
-      'msrp',
-      {
-        peer,
-        text,
-        level,
-        evidence,
-        ...(messageId === undefined ? {} : { messageId }),
-        ...(subject === undefined ? {} : { subject }),
-        ...(sentAt === undefined ? {} : { sentAt }),
-      },
-      messageId === undefined ? { seen: { key: bareKey(peer, source), until } } : {},
-    );
-    if (kept.outcome === 'kept') this.immediate.textArrived(peer);
-    if (kept.outcome === 'full') throw new Error('it cannot be told any more what is a copy');
-    if (kept.outcome === 'copy' || messageId === undefined || !wants.display) return;
-    this.#awaitedDisplays.add({ id: kept.message.id, peer, sessionId: session.id, level: session.level, messageId });
+  /** As `SessionTexts.keep`. */
+  keepSessionText(session: SessionView, content: SessionText, source: ReceivedMessage): Promise<void> {
+    return this.#sessionTexts.keep(session, content, source);
   }
 
   /** Something came in and was dropped: a copy leaves no trace, all else is shown in its conversation. */
@@ -294,7 +265,7 @@ export class AccountMessages {
     const { messages } = this.history.page(peer, limits.messagesPerPage, upTo);
     const seen = [...messages.map(({ id }) => id), upTo];
     this.immediate.displayed(seen);
-    for (const display of this.#awaitedDisplays.take(peer, seen)) this.#options.sessions().tellDisplayed(display);
+    this.#sessionTexts.displayed(peer, seen);
   }
 
   /** Takes back a message that has not left. False when there is none of this id, or it has. */
@@ -398,14 +369,7 @@ export class AccountMessages {
   }
 }
 
-const namesAnotherInSession =
-  'A text came in a session, but it names another sender than the other side of the session';
-
 function membersOf(groups: Groups, conversation: string): Pick<ConversationView, 'members'> {
   const members = groups.membersOf(conversation);
   return members === undefined ? {} : { members };
-}
-
-function bareKey(peer: string, { messageId, contentType, bytes }: ReceivedMessage): Uint8Array {
-  return sha256(concatBytes(utf8(`bare ${peer} ${messageId} ${contentType} `), sha256(bytes)));
 }
