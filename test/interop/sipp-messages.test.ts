@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { until } from '../integration/support/parties.ts';
-import { createDevice, patience, receives, sendTaken, type OurDevice } from './support/our-device.ts';
+import { createSippDevice, patience, receives, sendTaken, type OurDevice } from './support/our-device.ts';
 import { Sipp, whatSippLacks, type SippOptions } from './support/sipp.ts';
 import * as sipp from './support/sipp-scenario.ts';
 
@@ -55,15 +55,7 @@ const answerAll = (method: string, answer: string): string[] => [
 async function start(options: SippOptions): Promise<{ server: Sipp; alice: OurDevice }> {
   const server = await Sipp.start(options);
   toStop.push(() => server.stop());
-  const alice = await createDevice({
-    identity: 'sip:alice@sipp.test',
-    privateIdentity: 'alice',
-    domain: 'sipp.test',
-    password: 'alicesword',
-    server: { host: '127.0.0.1', port: server.port, transport: options.transport },
-    policy: 'any',
-    registrationEvents: false,
-  });
+  const alice = await createSippDevice(server.port, options.transport);
   toStop.push(() => alice.stop());
   expect(await alice.account.register()).toMatchObject({ state: 'registered' });
   return { server, alice };

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { until } from '../integration/support/parties.ts';
-import { createDevice, patience, type OurDevice } from './support/our-device.ts';
+import { createSippDevice, patience, type OurDevice } from './support/our-device.ts';
 import { Sipp, whatSippLacks, type SippOptions } from './support/sipp.ts';
 import * as sipp from './support/sipp-scenario.ts';
 
@@ -27,15 +27,7 @@ const signsOut = [sipp.receive('REGISTER', { actions: sipp.demand('Expires', '^ 
 async function start(options: SippOptions): Promise<{ server: Sipp; alice: OurDevice }> {
   const server = await Sipp.start(options);
   toStop.push(() => server.stop());
-  const alice = await createDevice({
-    identity: 'sip:alice@sipp.test',
-    privateIdentity: 'alice',
-    domain: 'sipp.test',
-    password: 'alicesword',
-    server: { host: '127.0.0.1', port: server.port, transport: options.transport },
-    policy: 'any',
-    registrationEvents: false,
-  });
+  const alice = await createSippDevice(server.port, options.transport);
   toStop.push(() => alice.stop());
   return { server, alice };
 }

@@ -37,6 +37,19 @@ export async function createDevice(config: object): Promise<OurDevice> {
   return { account: own, received, registrations, statesOf: (id) => states.get(id) ?? [], stop: () => engine.stop() };
 }
 
+/** Alice at a server of SIPp, which knows no more than what its scenario says. */
+export function createSippDevice(port: number, transport: 'udp' | 'tcp'): Promise<OurDevice> {
+  return createDevice({
+    identity: 'sip:alice@sipp.test',
+    privateIdentity: 'alice',
+    domain: 'sipp.test',
+    password: 'alicesword',
+    server: { host: '127.0.0.1', port, transport },
+    policy: 'any',
+    registrationEvents: false,
+  });
+}
+
 /** A MESSAGE of ours; resolves once the network took it, with the message as it then was. */
 export async function sendTaken(from: OurDevice, to: string, text: string): Promise<ChatMessage> {
   const outcome = await from.account.sendMessage({ to, text, way: 'message' });
