@@ -54,6 +54,14 @@ export default tseslint.config(
       '@typescript-eslint/no-non-null-assertion': 'off',
       '@typescript-eslint/require-await': 'off',
       '@typescript-eslint/unbound-method': 'off',
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector:
+            'MemberExpression[property.name=/^(skip|skipIf|runIf|todo|only)$/][object.name=/^(it|test|describe)$/]',
+          message: 'A test is left out by needing(...) alone (test/support/needs), which says why.',
+        },
+      ],
     },
   },
   { files: ['src/cli/**'], rules: { 'no-console': 'off' } },

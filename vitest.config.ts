@@ -1,7 +1,9 @@
 import { defineConfig } from 'vitest/config';
+import { OutcomeReporter } from './test/all/outcome-reporter.ts';
 
 export default defineConfig({
   test: {
+    reporters: ['default', new OutcomeReporter()],
     include: ['test/**/*.test.ts', 'test/**/*.test.tsx'],
     exclude: ['test/interop/**', 'test/e2e/**', 'test/bench/**', 'test/fuzz/**'],
     testTimeout: 30_000,

@@ -2,23 +2,10 @@ import { fromBase64, toBase64 } from '../src/base/bytes.ts';
 import { describeError } from '../src/base/errors.ts';
 import { SecretBytes } from '../src/base/secret-bytes.ts';
 import type { SecretStore, SecretStoreHealth } from '../src/engine/ports.ts';
-
-/** What is used of keytar. */
-export interface Keytar {
-  getPassword(service: string, account: string): Promise<string | null>;
-  setPassword(service: string, account: string, password: string): Promise<void>;
-  deletePassword(service: string, account: string): Promise<boolean>;
-  findCredentials(service: string): Promise<{ account: string; password: string }[]>;
-}
+import { loadKeytar, type Keytar } from '../src/node/keychain/load-keytar.ts';
 
 const service = 'Tessera';
 const probe = 'probe';
-
-/** keytar is an optional dependency: it may be missing, or built for another system. */
-export async function loadKeytar(): Promise<Keytar> {
-  const module = (await import('keytar')) as Keytar & { readonly default?: Keytar };
-  return module.default ?? module;
-}
 
 /**
  * Secrets in the operating system's keychain. Where that cannot be used, `health` says why and secrets live in memory for this

@@ -1,8 +1,10 @@
 import { defineConfig } from 'vitest/config';
+import { OutcomeReporter } from '../all/outcome-reporter.ts';
 
 /** Branch coverage of MIKEY and of the KMS by the tests that run them, with a real PostgreSQL among them. */
 export default defineConfig({
   test: {
+    reporters: ['default', new OutcomeReporter()],
     include: [
       'test/protocol/mikey/**/*.test.ts',
       'test/kms/**/*.test.ts',

@@ -4,7 +4,7 @@ import { createServer, connect } from 'node:tls';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { fromUtf8 } from '../../src/base/bytes.ts';
 import { ProtocolError } from '../../src/base/errors.ts';
 import { createCertificateAuthority } from '../../src/crypto/certificate-authority.ts';
@@ -15,14 +15,11 @@ import {
   describeCertificate,
 } from '../../src/crypto/certificate.ts';
 import { readPemCertificates } from '../../src/crypto/pem.ts';
+import { lackOfOpenssl } from '../support/needs/common-needs.ts';
+import { needing } from '../support/needs/needs.ts';
 
-const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
-const withOpenssl = hasOpenssl ? it : it.skip;
 const folder = mkdtempSync(join(tmpdir(), 'tessera-certificate-'));
 
-beforeAll(() => {
-  if (!hasOpenssl) process.stderr.write('openssl not found: certificate tests against it are skipped\n');
-});
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function openssl(...parameters: string[]): string {
@@ -55,7 +52,7 @@ describe('device certificate', () => {
     expect(first.sha256).not.toBe(second.sha256);
   });
 
-  withOpenssl('agrees with openssl about fingerprint, curve and key', async () => {
+  it('agrees with openssl about fingerprint, curve and key', needing(lackOfOpenssl), async () => {
     const device = await createDeviceCertificate({ commonName: 'device', now: Date.now() });
     const path = file('device.pem', device.certificatePem);
     const key = file('device.key', device.privateKeyPem.use(fromUtf8));
@@ -67,7 +64,7 @@ describe('device certificate', () => {
 });
 
 describe('certificate authority', () => {
-  withOpenssl('issues leaves that openssl verifies for their names only', async () => {
+  it('issues leaves that openssl verifies for their names only', needing(lackOfOpenssl), async () => {
     const authority = await createCertificateAuthority({ commonName: 'Lab CA', now: Date.now() });
     const leaf = await authority.issue({ dnsNames: ['lab.test', 'kms.lab.test'], ipAddresses: ['127.0.0.1', '::1'] });
     const ca = file('ca.pem', authority.certificatePem);

@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,6 +11,8 @@ import { SecretBytes } from '../../src/base/secret-bytes.ts';
 import { looksLikePkcs12, readOwnCertificate, readPkcs12, readPrivateKeyPem } from '../../src/crypto/key-files.ts';
 import { issue, makeKeys, privateKeyPem, type Issued } from '../support/pki.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { lackOfOpenssl } from '../support/needs/common-needs.ts';
+import { needing } from '../support/needs/needs.ts';
 
 const field = 'kms.credential';
 const passphrase = new SecretBytes(utf8('pass phrase'));
@@ -160,27 +162,20 @@ describe('PKCS #12', () => {
     );
   });
 
-  const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
-  if (!hasOpenssl) process.stderr.write('openssl not found: reading its PKCS #12 files is skipped\n');
-
-  it.skipIf(!hasOpenssl).each([
+  it.each([
     ['RSA authority', () => [bob, rsaRoot] as const],
     ['elliptic curve authority', () => [alice, root] as const],
-  ])(
-    'as openssl writes it, %s',
-    (_, make) => {
-      const [owner, authority] = make();
-      const folder = temporaryFolder('pkcs12');
-      const path = (name: string): string => join(folder, name);
-      writeFileSync(path('key.pem'), privateKeyPem(owner.keys));
-      writeFileSync(path('certificate.pem'), owner.pem);
-      writeFileSync(path('authorities.pem'), authority.pem);
-      const named = ['-inkey', path('key.pem'), '-in', path('certificate.pem'), '-certfile', path('authorities.pem')];
-      const file = execFileSync('openssl', ['pkcs12', '-export', ...named, '-passout', 'pass:pass phrase']);
-      const read = readPkcs12(Uint8Array.from(file), field, passphrase);
-      expect(read.certificates.map(toHex)).toEqual([toHex(owner.der), toHex(authority.der)]);
-      expect(octetsOf(read.privateKey)).toBe(toHex(owner.keys.pkcs8));
-    },
-    30_000,
-  );
+  ])('as openssl writes it, %s', { timeout: 30_000, ...needing(lackOfOpenssl) }, (_, make) => {
+    const [owner, authority] = make();
+    const folder = temporaryFolder('pkcs12');
+    const path = (name: string): string => join(folder, name);
+    writeFileSync(path('key.pem'), privateKeyPem(owner.keys));
+    writeFileSync(path('certificate.pem'), owner.pem);
+    writeFileSync(path('authorities.pem'), authority.pem);
+    const named = ['-inkey', path('key.pem'), '-in', path('certificate.pem'), '-certfile', path('authorities.pem')];
+    const file = execFileSync('openssl', ['pkcs12', '-export', ...named, '-passout', 'pass:pass phrase']);
+    const read = readPkcs12(Uint8Array.from(file), field, passphrase);
+    expect(read.certificates.map(toHex)).toEqual([toHex(owner.der), toHex(authority.der)]);
+    expect(octetsOf(read.privateKey)).toBe(toHex(owner.keys.pkcs8));
+  });
 });

@@ -3,8 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { evidenceFor } from '../support/evidence.ts';
 import { refusal } from '../../src/engine/refusal.ts';
 import type { ScriptedHost } from '../support/scripted-host.ts';
-import { chromiumPath, launchBrowser } from './support/browser.ts';
+import { lackOfChromium, launchBrowser } from './support/browser.ts';
 import { openScripted } from './support/scripted-page.ts';
+import { needing } from '../support/needs/needs.ts';
 
 const bob = 'sip:bob@lab.test';
 
@@ -67,7 +68,7 @@ function everything(host: ScriptedHost): void {
   host.setRegistration({ state: 'failed', code: 'tls-failed', explanation: 'Not proven.', changedCertificate });
 }
 
-describe.skipIf(chromiumPath === undefined).each(['light', 'dark'] as const)('accessibility, %s', (colorScheme) => {
+describe.each(['light', 'dark'] as const)('accessibility, %s', needing(lackOfChromium), (colorScheme) => {
   let browser: Browser;
 
   beforeAll(async () => {

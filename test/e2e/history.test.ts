@@ -13,8 +13,9 @@ import { createEnginePorts } from '../../src/node/create-engine-ports.ts';
 import { openStore } from '../../src/node/store/open-store.ts';
 import { changeStorePassphrase, hasStorePassphrase } from '../../src/node/store/store-key.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { chromiumPath, launchBrowser, rendererDir } from './support/browser.ts';
+import { lackOfChromium, launchBrowser, rendererDir } from './support/browser.ts';
 import { Screens } from './support/screens.ts';
+import { needing } from '../support/needs/needs.ts';
 
 const passphrase = 'several words of mine';
 
@@ -60,7 +61,7 @@ async function levelOfSent(screens: Screens, text: string): Promise<string> {
   return sent.locator('[data-mark]').innerText();
 }
 
-describe.skipIf(chromiumPath === undefined)('what was said, over restarts', () => {
+describe('what was said, over restarts', needing(lackOfChromium), () => {
   let browser: Browser;
   let lab: Lab;
 

@@ -11,8 +11,9 @@ import { createAccountHost } from '../../src/node/bridge/account-host.ts';
 import { PickedFiles } from '../../src/node/bridge/picked-files.ts';
 import { secureRandom } from '../../src/crypto/random.ts';
 import { createEnginePorts } from '../../src/node/create-engine-ports.ts';
-import { chromiumPath, launchBrowser, rendererDir } from './support/browser.ts';
+import { lackOfChromium, launchBrowser, rendererDir } from './support/browser.ts';
 import { Screens } from './support/screens.ts';
+import { needing } from '../support/needs/needs.ts';
 
 /** A picture of one dot; what follows its end is passed over by whoever draws it. */
 const onePixel = Buffer.from(
@@ -30,7 +31,7 @@ interface Seat {
   readonly screens: Screens;
 }
 
-describe.skipIf(chromiumPath === undefined)('the screens of two UEs in the running lab', () => {
+describe('the screens of two UEs in the running lab', needing(lackOfChromium), () => {
   let browser: Browser;
   let lab: Lab;
   let alice: Seat;

@@ -1,13 +1,14 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { refusal } from '../../src/engine/refusal.ts';
-import { chromiumPath, launchBrowser } from './support/browser.ts';
+import { lackOfChromium, launchBrowser } from './support/browser.ts';
 import type { Screens } from './support/screens.ts';
 import { openScripted, type ScriptedPage } from './support/scripted-page.ts';
+import { needing } from '../support/needs/needs.ts';
 
 const bob = 'sip:bob@lab.test';
 
-describe.skipIf(chromiumPath === undefined)('screens', () => {
+describe('screens', needing(lackOfChromium), () => {
   let browser: Browser;
   let open: ScriptedPage | undefined;
 

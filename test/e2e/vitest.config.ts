@@ -1,7 +1,9 @@
 import { defineConfig } from 'vitest/config';
+import { OutcomeReporter } from '../all/outcome-reporter.ts';
 
 export default defineConfig({
   test: {
+    reporters: ['default', new OutcomeReporter()],
     include: ['test/e2e/**/*.test.ts'],
     globalSetup: ['test/e2e/support/global-setup.ts'],
     testTimeout: 120_000,

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { Keychain, type Keytar } from '../../electron/keychain.ts';
+import { Keychain } from '../../electron/keychain.ts';
 import { fromUtf8, utf8 } from '../../src/base/bytes.ts';
 import { SecretBytes } from '../../src/base/secret-bytes.ts';
+import type { Keytar } from '../../src/node/keychain/load-keytar.ts';
 
 function fakeKeytar() {
   const entries = new Map<string, string>();

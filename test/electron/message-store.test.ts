@@ -4,10 +4,11 @@ import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../src/base/log.ts';
 import type { StorageView } from '../../src/contract/index.ts';
 import type { Store } from '../../src/engine/store/index.ts';
-import { Keychain, type Keytar } from '../../electron/keychain.ts';
+import { Keychain } from '../../electron/keychain.ts';
 import { gateMessages } from '../../electron/message-store.ts';
 import { ScriptedHost } from '../support/scripted-host.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import type { Keytar } from '../../src/node/keychain/load-keytar.ts';
 
 /** A keychain that keeps what is put into it. */
 function keytar(): () => Promise<Keytar> {

@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -7,6 +7,8 @@ import { SecretBytes } from '../../src/base/secret-bytes.ts';
 import { startLab, type Lab } from '../../src/lab/lab.ts';
 import { computeOpc } from '../../src/protocol/gba/index.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { needing } from '../support/needs/needs.ts';
+import { lackOfSipp } from './support/sipp.ts';
 
 // SIPp has its own Milenage, checks AUTN, and knows OP instead of OPc. It hands its values through its own template language, so that
 // keys of letters are the ones that survive.
@@ -14,17 +16,13 @@ const k = utf8('tessera-sim-key0');
 const op = utf8('operator-variant');
 const otherK = utf8('tessera-sim-key1');
 
-const version = spawnSync('sipp', ['-v'], { encoding: 'utf8' });
-const hasSipp = /SIPp v3/.test(`${version.stdout}${version.stderr}`);
-if (!hasSipp) process.stderr.write('sipp not found: the registration of its SIM with our registrar is skipped\n');
-
 let lab: Lab | undefined;
 afterEach(async () => {
   await lab?.stop();
   lab = undefined;
 });
 
-describe.skipIf(!hasSipp)('AKAv1-MD5 with SIPp', () => {
+describe('AKAv1-MD5 with SIPp', needing(lackOfSipp()), () => {
   it('registers its SIM, many times', async () => {
     const { target } = await start(k);
     expect(await sipp(target, k, 100)).toMatchObject({ code: 0, registered: 100 });

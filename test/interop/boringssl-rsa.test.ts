@@ -9,11 +9,12 @@ import { RsaPrivateKey } from '../../src/crypto/rsa.ts';
 import { makeKeys, privateKeyPem } from '../support/pki.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { buildWithBoringSsl } from './support/boringssl.ts';
+import { needing } from '../support/needs/needs.ts';
 
 const built = buildWithBoringSsl('boringssl-rsa');
-if ('reason' in built) process.stderr.write(`our RSA is not compared with BoringSSL's: ${built.reason}\n`);
+const lack = 'lack' in built ? built.lack : undefined;
 
-describe.skipIf('reason' in built)('our RSA and BoringSSL, on which Electron stands', () => {
+describe('our RSA and BoringSSL, on which Electron stands', needing(lack), () => {
   const folder = temporaryFolder('boringssl-rsa-files');
   const write = (name: string, content: Uint8Array | string): string => {
     writeFileSync(join(folder, name), content, { mode: 0o600 });

@@ -12,13 +12,13 @@ import { createNodeMsrpSockets } from '../../src/node/msrp-sockets.ts';
 import { systemClock } from '../../src/node/system-clock.ts';
 import {
   startKamailioRelay,
-  whatKamailioLacks,
+  lackOfKamailioRelay,
   type KamailioRelay,
   type KamailioRelayOptions,
 } from './support/kamailio.ts';
+import { needing } from '../support/needs/needs.ts';
 
-const missing = whatKamailioLacks();
-if (missing !== undefined) process.stderr.write(`${missing} not found: Kamailio as MSRP relay is skipped\n`);
+const lack = lackOfKamailioRelay();
 
 const users = { alice: 'alicesword', bob: 'bobsword' };
 const patience = 30_000;
@@ -113,7 +113,7 @@ async function converse({ near, far }: { near: End; far: End }, words: string): 
   }
 }
 
-describe.skipIf(missing !== undefined)('Kamailio as MSRP relay', { timeout: 120_000 }, () => {
+describe('Kamailio as MSRP relay', { timeout: 120_000, ...needing(lack) }, () => {
   it.each(['MD5', 'SHA-256'] as const)('AUTH with %s, then messages both ways, reported', async (algorithm) => {
     const relay = await start({ algorithm });
     const both = await pair(await client(relay, 'alice'), await client(relay, 'bob'));

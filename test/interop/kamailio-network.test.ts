@@ -8,11 +8,11 @@ import {
   type KamailioNetwork,
   type KamailioNetworkOptions,
 } from './support/kamailio-network.ts';
-import { whatKamailioLacks } from './support/kamailio-process.ts';
+import { lackOfKamailio } from './support/kamailio-process.ts';
 import { createDevice, patience, receives, sendTaken, type OurDevice } from './support/our-device.ts';
+import { needing } from '../support/needs/needs.ts';
 
-const missing = whatKamailioLacks(kamailioNetworkModules);
-if (missing !== undefined) process.stderr.write(`${missing} not found: Kamailio as SIP network is skipped\n`);
+const lack = lackOfKamailio(kamailioNetworkModules);
 
 const passwords = { alice: 'alicesword', bob: 'bobsword' };
 const toStop: (() => Promise<unknown>)[] = [];
@@ -41,7 +41,7 @@ async function register(
   return device;
 }
 
-describe.skipIf(missing !== undefined)('Kamailio as SIP network', { timeout: 120_000 }, () => {
+describe('Kamailio as SIP network', { timeout: 120_000, ...needing(lack) }, () => {
   it.each([
     ['udp', 'SHA-256'],
     ['udp', 'MD5'],

@@ -12,11 +12,11 @@ import {
   startKamailioNetwork,
   type KamailioNetwork,
 } from './support/kamailio-network.ts';
-import { whatKamailioLacks } from './support/kamailio-process.ts';
+import { lackOfKamailio } from './support/kamailio-process.ts';
 import { createDevice, patience, receives, sendTaken, type OurDevice } from './support/our-device.ts';
+import { needing } from '../support/needs/needs.ts';
 
-const missing = whatKamailioLacks(kamailioNetworkModules);
-if (missing !== undefined) process.stderr.write(`${missing} not found: flows through edges of Kamailio are skipped\n`);
+const lack = lackOfKamailio(kamailioNetworkModules);
 
 const passwords = { alice: 'alicesword', bob: 'bobsword' };
 /** A flow is made again soon, or not before the test is over. */
@@ -63,7 +63,7 @@ function deliveries(network: KamailioNetwork): number[] {
   return [...counts.values()];
 }
 
-describe.skipIf(missing !== undefined)('Kamailio with two edges', { timeout: 120_000 }, () => {
+describe('Kamailio with two edges', { timeout: 120_000, ...needing(lack) }, () => {
   it('keeps two flows of an account and brings a message over one of them', async () => {
     const network = await startWithTwoEdges();
     const alice = await register(network, 'alice', soon);

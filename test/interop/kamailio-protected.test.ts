@@ -10,12 +10,11 @@ import type { SipProtocol } from '../../src/protocol/sip/sip-protocol.ts';
 import { until } from '../integration/support/parties.ts';
 import { addressOf, kamailioUe } from './support/kamailio-device.ts';
 import { kamailioNetworkModules, startKamailioNetwork, type KamailioNetwork } from './support/kamailio-network.ts';
-import { whatKamailioLacks } from './support/kamailio-process.ts';
+import { lackOfKamailio } from './support/kamailio-process.ts';
 import { createDevice, patience, receives, sendTaken, type OurDevice } from './support/our-device.ts';
+import { needing } from '../support/needs/needs.ts';
 
-const missing = whatKamailioLacks(kamailioNetworkModules);
-if (missing !== undefined)
-  process.stderr.write(`${missing} not found: protected messages through Kamailio are skipped\n`);
+const lack = lackOfKamailio(kamailioNetworkModules);
 
 const passwords = { alice: 'alicesword', bob: 'bobsword' };
 const secretText = 'only for bob';
@@ -75,7 +74,7 @@ function bodiesSeenBy(network: KamailioNetwork): string[] {
   return [...seen].map(([, hex = '']) => Buffer.from(hex, 'hex').toString('latin1'));
 }
 
-describe.skipIf(missing !== undefined)('messages protected end to end through Kamailio', { timeout: 120_000 }, () => {
+describe('messages protected end to end through Kamailio', { timeout: 120_000, ...needing(lack) }, () => {
   it.each([
     ['tls', 'wss'],
     ['udp', 'tcp'],

@@ -3,14 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { inKeyringSession, whyNoKeyring } from './support/keyring-session.ts';
+import { inKeyringSession, lackOfKeyring } from './support/keyring-session.ts';
+import { needing } from '../support/needs/needs.ts';
 
 const user = fileURLToPath(new URL('support/keychain-user.ts', import.meta.url));
 const home = mkdtempSync(join(tmpdir(), 'tessera-keychain-'));
 afterAll(() => rmSync(home, { recursive: true, force: true }));
-
-const reason = whyNoKeyring();
-if (reason !== undefined) process.stderr.write(`The keychain tests are skipped: ${reason}.\n`);
 
 interface Answer {
   readonly health: { readonly usable: boolean; readonly reason?: string };
@@ -22,7 +20,7 @@ interface Answer {
 const inSession = (unlock: string, steps: readonly string[]): Answer[] =>
   inKeyringSession(user, home, unlock, steps) as Answer[];
 
-describe.skipIf(reason !== undefined)('the keychain of the desktop, through keytar', () => {
+describe('the keychain of the desktop, through keytar', needing(lackOfKeyring()), () => {
   it('keeps a secret from one process to the next, and forgets it when told', () => {
     const name = 'sip:alice@lab.test/password';
     const unlock = 'printf secret | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1;';

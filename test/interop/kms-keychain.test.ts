@@ -3,14 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { inKeyringSession, whyNoKeyring } from './support/keyring-session.ts';
+import { inKeyringSession, lackOfKeyring } from './support/keyring-session.ts';
+import { needing } from '../support/needs/needs.ts';
 
 const user = fileURLToPath(new URL('support/kek-user.ts', import.meta.url));
 const home = mkdtempSync(join(tmpdir(), 'tessera-kek-'));
 afterAll(() => rmSync(home, { recursive: true, force: true }));
-
-const reason = whyNoKeyring();
-if (reason !== undefined) process.stderr.write(`The KMS's key in the keychain is not tested: ${reason}.\n`);
 
 interface Answer {
   readonly digest?: string;
@@ -20,7 +18,7 @@ interface Answer {
 const inSession = (unlock: string, steps: readonly string[]): Answer[] =>
   inKeyringSession(user, home, unlock, steps) as Answer[];
 
-describe.skipIf(reason !== undefined)('the key-encryption key in the keychain, through keytar', () => {
+describe('the key-encryption key in the keychain, through keytar', needing(lackOfKeyring()), () => {
   it('is made once and found by the next process', () => {
     const unlock = 'printf secret | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1;';
     const [missing, made, read] = inSession(unlock, ['read', 'make', 'read']);

@@ -5,7 +5,8 @@ import { openPostgresStorage } from '../../src/kms/storage/postgres/postgres-sto
 import { postgresMigrations } from '../../src/kms/storage/postgres/migrations.ts';
 import { PostgresConnections } from '../../src/kms/storage/postgres/connections.ts';
 import { describeStorage } from '../kms/support/storage-contract.ts';
-import { PostgresServer, whyNoPostgres } from './support/postgres.ts';
+import { lackOfPostgres, PostgresServer } from './support/postgres.ts';
+import { needing } from '../support/needs/needs.ts';
 
 const storageConfig = {
   keyEncryptionKey: { file: 'none' },
@@ -14,10 +15,7 @@ const storageConfig = {
   tpkAnnounceSeconds: 60,
 };
 
-const reason = whyNoPostgres();
-if (reason !== undefined) process.stderr.write(`The storage in PostgreSQL is not tested: ${reason}.\n`);
-
-describe.skipIf(reason !== undefined)('storage in PostgreSQL', () => {
+describe('storage in PostgreSQL', needing(lackOfPostgres()), () => {
   let server: PostgresServer;
   let databases = 0;
   const newUrl = (): string => server.createDatabase(`kms${++databases}`);

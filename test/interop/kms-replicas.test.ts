@@ -9,16 +9,14 @@ import { killUnderLoad, missingInAudit } from '../kms/support/kms-load.ts';
 import { KmsProcess, kmsCommand } from '../kms/support/kms-process.ts';
 import { people, prepareKmsFolder, type KmsFolder } from '../kms/support/kms-setup.ts';
 import { hand, receive, request, resolving, type Party } from '../protocol/mikey/parties.ts';
-import { PostgresServer, whyNoPostgres } from './support/postgres.ts';
-
-const reason = whyNoPostgres();
-if (reason !== undefined) process.stderr.write(`Replicas of the KMS on one PostgreSQL are not tested: ${reason}.\n`);
+import { lackOfPostgres, PostgresServer } from './support/postgres.ts';
+import { needing } from '../support/needs/needs.ts';
 
 const { alice, bob, carol } = people;
 const patience = 120_000;
 const keyManagement = createHttpsKeyManagement({ timeoutMilliseconds: 60_000 });
 
-describe.skipIf(reason !== undefined)('two replicas on one PostgreSQL', () => {
+describe('two replicas on one PostgreSQL', needing(lackOfPostgres()), () => {
   const folder = mkdtempSync(join(tmpdir(), 'tessera-kms-replicas-'));
   const running: KmsProcess[] = [];
   let postgres: PostgresServer | undefined;

@@ -1,19 +1,15 @@
-import { spawnSync } from 'node:child_process';
 import { afterEach, describe, expect, it } from 'vitest';
 import { UeProcess, type RpcLine } from '../integration/support/ue-process.ts';
 import { kamailioDomain, kamailioNetworkModules, startKamailioNetwork } from './support/kamailio-network.ts';
-import { whatKamailioLacks } from './support/kamailio-process.ts';
+import { lackOfKamailio } from './support/kamailio-process.ts';
 import { Linphone } from './support/linphone.ts';
-import { createNetworkNamespace, type NetworkNamespace } from './support/network-namespace.ts';
+import { createNetworkNamespace, lackOfNetworkNamespace, type NetworkNamespace } from './support/network-namespace.ts';
+import { lackOfProgram, needing } from '../support/needs/needs.ts';
 
-const hasLinphone = spawnSync('linphone-daemon', ['--help'], { stdio: 'ignore' }).status !== null;
-const trial = createNetworkNamespace();
-trial?.remove();
-const missing =
-  whatKamailioLacks(kamailioNetworkModules) ??
-  (hasLinphone ? undefined : 'linphone-daemon') ??
-  (trial === undefined ? 'a network namespace' : undefined);
-if (missing !== undefined) process.stderr.write(`${missing} not found: messages with linphone are skipped\n`);
+const lack =
+  lackOfKamailio(kamailioNetworkModules) ??
+  lackOfProgram(['linphone-cli'], 'linphone-daemon') ??
+  lackOfNetworkNamespace();
 
 const patience = 60_000;
 const passwords = { alice: 'alicesword', bob: 'bobsword' };
@@ -72,7 +68,7 @@ const isState =
   ({ method, params }: RpcLine): boolean =>
     method === 'message.state' && params!['id'] === id && params!['state'] === state;
 
-describe.skipIf(missing !== undefined)('linphone', { timeout: 120_000 }, () => {
+describe('linphone', { timeout: 120_000, ...needing(lack) }, () => {
   // linphone-daemon has no command that marks a message as read: that it tells a display is not seen here.
   it.each([
     ['tcp', 'none'],

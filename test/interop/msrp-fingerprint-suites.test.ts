@@ -5,13 +5,10 @@ import { createNodeMsrpSockets } from '../../src/node/msrp-sockets.ts';
 import { profile } from '../../src/protocol/profile.ts';
 import { createForeignCertificate, type ForeignCertificate } from './support/foreign-certificate.ts';
 import { connectWhenReady, converse } from './support/msrp-conversation.ts';
-import { freePort, hasProgram, PeerProcess } from './support/peer-process.ts';
+import { freePort, PeerProcess } from './support/peer-process.ts';
+import { lackOfGnutls, lackOfOpenssl } from '../support/needs/common-needs.ts';
+import { needing } from '../support/needs/needs.ts';
 
-const hasOpenSsl = hasProgram('openssl', 'suites and hashes of TLS by fingerprint with OpenSSL', 'version');
-const hasGnuTls =
-  hasOpenSsl &&
-  hasProgram('gnutls-cli', 'TLS by fingerprint with GnuTLS', '--version') &&
-  hasProgram('gnutls-serv', 'TLS by fingerprint with GnuTLS', '--version');
 const patience = 30_000;
 
 let sockets: MsrpSockets;
@@ -22,7 +19,8 @@ const open: { close(): void }[] = [];
 beforeAll(async () => {
   sockets = await createNodeMsrpSockets();
   own = await createDeviceCertificate({ commonName: 'alice', now: Date.now() });
-  if (hasOpenSsl) foreign = { EC: createForeignCertificate('EC'), RSA: createForeignCertificate('RSA') };
+  if (lackOfOpenssl === undefined)
+    foreign = { EC: createForeignCertificate('EC'), RSA: createForeignCertificate('RSA') };
 });
 afterEach(() => {
   for (const item of open.splice(0)) item.close();
@@ -65,8 +63,9 @@ const suites = [
   ),
 ];
 
-describe.skipIf(!hasOpenSsl).each(suites)(
+describe.each(suites)(
   'TLS by fingerprint with OpenSSL on %s %s',
+  needing(lackOfOpenssl),
   (version, suite, keyType, options) => {
     // The certificate of the server decides between ECDSA and RSA suites, and ours is ECDSA: RSA is for their server alone.
     if (keyType === 'EC') it('takes it as client', takesClient);
@@ -111,7 +110,7 @@ function standardName(suite: string): string {
   return `TLS_${exchange}_${key}_WITH_AES_${bits}_GCM_${hash}`;
 }
 
-describe.skipIf(!hasOpenSsl)('A fingerprint of an OpenSSL certificate', () => {
+describe('A fingerprint of an OpenSSL certificate', needing(lackOfOpenssl), () => {
   const clientOn = (port: number): PeerProcess => {
     const { certificate, key } = foreign.EC;
     return start('openssl', 's_client', '-quiet', '-connect', `127.0.0.1:${port}`, '-cert', certificate, '-key', key);
@@ -148,37 +147,49 @@ describe.skipIf(!hasOpenSsl)('A fingerprint of an OpenSSL certificate', () => {
   });
 });
 
-describe.skipIf(!hasGnuTls).each([
+// OpenSSL makes the certificates.
+describe.each([
   ['EC', '1.3'],
   ['EC', '1.2'],
   ['RSA', '1.3'],
   ['RSA', '1.2'],
-] as const)('TLS by fingerprint with GnuTLS, %s certificate, TLS %s', (keyType, version) => {
-  const identity = (): string[] => {
-    const { certificate, key } = foreign[keyType];
-    return ['--x509certfile', certificate, '--x509keyfile', key, '--priority', `NORMAL:-VERS-ALL:+VERS-TLS${version}`];
-  };
+] as const)(
+  'TLS by fingerprint with GnuTLS, %s certificate, TLS %s',
+  needing(lackOfGnutls, lackOfOpenssl),
+  (keyType, version) => {
+    const identity = (): string[] => {
+      const { certificate, key } = foreign[keyType];
+      return [
+        '--x509certfile',
+        certificate,
+        '--x509keyfile',
+        key,
+        '--priority',
+        `NORMAL:-VERS-ALL:+VERS-TLS${version}`,
+      ];
+    };
 
-  it('takes it as client', async () => {
-    const { connection, peer } = await accepted(sha256Of(keyType), (port) =>
-      start('gnutls-cli', ...identity(), '--no-ca-verification', '--port', String(port), '127.0.0.1'),
-    );
-    const { fingerprint } = foreign[keyType];
-    expect(connection.tls).toMatchObject({ version: `TLSv${version}`, peerCertificate: { sha256: fingerprint } });
-    await converse(connection, false, peer);
-  });
+    it('takes it as client', async () => {
+      const { connection, peer } = await accepted(sha256Of(keyType), (port) =>
+        start('gnutls-cli', ...identity(), '--no-ca-verification', '--port', String(port), '127.0.0.1'),
+      );
+      const { fingerprint } = foreign[keyType];
+      expect(connection.tls).toMatchObject({ version: `TLSv${version}`, peerCertificate: { sha256: fingerprint } });
+      await converse(connection, false, peer);
+    });
 
-  it('reaches it as server', async () => {
-    const port = await freePort();
-    start('gnutls-serv', ...identity(), '--echo', '--require-client-cert', '--port', String(port));
-    const connection = await connectWhenReady(sockets, { host: '127.0.0.1', port }, sha256Of(keyType));
-    open.push(connection);
-    const { fingerprint } = foreign[keyType];
-    expect(connection.tls).toMatchObject({ version: `TLSv${version}`, peerCertificate: { sha256: fingerprint } });
-    // It echoes lines and says nothing of its own.
-    let echoed = '';
-    connection.onData((bytes) => (echoed += Buffer.from(bytes).toString()));
-    connection.write(Buffer.from('MSRP there and back\n'));
-    await expect.poll(() => echoed, { timeout: patience }).toBe('MSRP there and back\n');
-  });
-});
+    it('reaches it as server', async () => {
+      const port = await freePort();
+      start('gnutls-serv', ...identity(), '--echo', '--require-client-cert', '--port', String(port));
+      const connection = await connectWhenReady(sockets, { host: '127.0.0.1', port }, sha256Of(keyType));
+      open.push(connection);
+      const { fingerprint } = foreign[keyType];
+      expect(connection.tls).toMatchObject({ version: `TLSv${version}`, peerCertificate: { sha256: fingerprint } });
+      // It echoes lines and says nothing of its own.
+      let echoed = '';
+      connection.onData((bytes) => (echoed += Buffer.from(bytes).toString()));
+      connection.write(Buffer.from('MSRP there and back\n'));
+      await expect.poll(() => echoed, { timeout: patience }).toBe('MSRP there and back\n');
+    });
+  },
+);

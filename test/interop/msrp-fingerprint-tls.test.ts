@@ -5,10 +5,10 @@ import type { DeviceCertificate, MsrpSecurity, MsrpSockets } from '../../src/eng
 import { createNodeMsrpSockets } from '../../src/node/msrp-sockets.ts';
 import { createForeignCertificate, type ForeignCertificate } from './support/foreign-certificate.ts';
 import { connectWhenReady, converse } from './support/msrp-conversation.ts';
-import { freePort, hasProgram, PeerProcess } from './support/peer-process.ts';
+import { freePort, PeerProcess } from './support/peer-process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-
-const isThere = hasProgram('openssl', 'TLS by fingerprint with OpenSSL', 'version');
+import { lackOfOpenssl } from '../support/needs/common-needs.ts';
+import { needing } from '../support/needs/needs.ts';
 
 let sockets: MsrpSockets;
 let own: DeviceCertificate;
@@ -18,7 +18,7 @@ const open: { close(): void }[] = [];
 beforeAll(async () => {
   sockets = await createNodeMsrpSockets();
   own = await createDeviceCertificate({ commonName: 'alice', now: Date.now() });
-  if (!isThere) return;
+  if (lackOfOpenssl !== undefined) return;
   foreign = { EC: createForeignCertificate('EC'), RSA: createForeignCertificate('RSA') };
 });
 afterEach(() => {
@@ -48,12 +48,12 @@ async function reach(version: string, kind: 'EC' | 'RSA', fingerprint: string): 
 }
 let lastServer: PeerProcess | undefined;
 
-describe.skipIf(!isThere).each([
+describe.each([
   ['EC', '-tls1_3', 'TLSv1.3'],
   ['EC', '-tls1_2', 'TLSv1.2'],
   ['RSA', '-tls1_3', 'TLSv1.3'],
   ['RSA', '-tls1_2', 'TLSv1.2'],
-] as const)('TLS by fingerprint with OpenSSL, %s certificate, %s', (kind, option, version) => {
+] as const)('TLS by fingerprint with OpenSSL, %s certificate, %s', needing(lackOfOpenssl), (kind, option, version) => {
   it('takes it as client', async () => {
     const { certificate, key, fingerprint } = foreign[kind];
     const listener = await sockets.listen();
@@ -88,7 +88,7 @@ describe.skipIf(!isThere).each([
   });
 });
 
-describe.skipIf(!isThere)('TLS by fingerprint with OpenSSL', () => {
+describe('TLS by fingerprint with OpenSSL', needing(lackOfOpenssl), () => {
   it.each(['-tls1_1', '-tls1'])('does not go below TLS 1.2 (%s)', async (option) => {
     const { certificate, key, fingerprint } = foreign.EC;
     const listener = await sockets.listen();

@@ -9,11 +9,12 @@ import { createNodeMsrpSockets } from '../../src/node/msrp-sockets.ts';
 import { profile } from '../../src/protocol/profile.ts';
 import { buildBoringSslPeer } from './support/boringssl.ts';
 import { connectWhenReady, converse } from './support/msrp-conversation.ts';
-import { freePort, hasProgram, PeerProcess } from './support/peer-process.ts';
+import { freePort, PeerProcess } from './support/peer-process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { lackOfGnutls, lackOfOpenssl } from '../support/needs/common-needs.ts';
+import { needing, type Lack } from '../support/needs/needs.ts';
 
 const boring = buildBoringSslPeer();
-if ('reason' in boring) process.stderr.write(`${boring.reason}: PSK-TLS with BoringSSL is skipped\n`);
 
 const identity = '01020304.01';
 const key = secureRandom.bytes(32);
@@ -29,14 +30,14 @@ const ianaNames: Readonly<Record<string, string>> = {
 /** A TLS program of somebody else, on one suite. */
 interface Stack {
   readonly name: string;
-  readonly isThere: boolean;
+  readonly lack: Lack | undefined;
   client(port: number, suite: string, keyHex: string): PeerProcess;
   server(port: number, suite: string, keyHex: string): PeerProcess;
 }
 
 const openssl: Stack = {
   name: 'OpenSSL',
-  isThere: hasProgram('openssl', 'PSK-TLS with OpenSSL', 'version'),
+  lack: lackOfOpenssl,
   client: (port, suite, keyHex) =>
     new PeerProcess('openssl', [
       ...['s_client', '-quiet', '-connect', `127.0.0.1:${port}`, '-tls1_2', '-cipher', `${suite}:@SECLEVEL=0`],
@@ -51,7 +52,7 @@ const openssl: Stack = {
 
 const boringssl: Stack = {
   name: 'BoringSSL',
-  isThere: 'program' in boring,
+  lack: 'lack' in boring ? boring.lack : undefined,
   client: (port, suite, keyHex) => boringPeer('client', String(port), suite, keyHex, identity),
   server: (port, suite, keyHex) => boringPeer('server', String(port), suite, keyHex),
 };
@@ -62,9 +63,7 @@ function boringPeer(...parameters: string[]): PeerProcess {
 
 const gnutls: Stack = {
   name: 'GnuTLS',
-  isThere:
-    hasProgram('gnutls-cli', 'PSK-TLS with GnuTLS', '--version') &&
-    hasProgram('gnutls-serv', 'PSK-TLS with GnuTLS', '--version'),
+  lack: lackOfGnutls,
   client: (port, suite, keyHex) =>
     new PeerProcess('gnutls-cli', [
       ...['--priority', gnutlsPriority(suite), '--pskusername', identity, '--pskkey', keyHex],
@@ -107,7 +106,7 @@ afterEach(() => {
 });
 
 describe.each([openssl, boringssl, gnutls])('PSK-TLS with $name', (stack) => {
-  describe.skipIf(!stack.isThere).each([...profile.msrpTls.pskSuites])('on %s', (suite) => {
+  describe.each([...profile.msrpTls.pskSuites])('on %s', needing(stack.lack), (suite) => {
     it('takes it as client', async () => {
       const listener = await sockets.listen();
       open.push(listener);
@@ -153,7 +152,7 @@ async function echoed(connection: Awaited<ReturnType<MsrpSockets['connect']>>): 
   await expect.poll(() => received).toBe(text);
 }
 
-describe.skipIf(!openssl.isThere)('PSK-TLS with OpenSSL on something weaker', () => {
+describe('PSK-TLS with OpenSSL on something weaker', needing(lackOfOpenssl), () => {
   it.each(['PSK-NULL-SHA256', 'DHE-PSK-AES128-CBC-SHA', 'ECDHE-ECDSA-AES128-GCM-SHA256'])(
     'does not take %s',
     async (suite) => {

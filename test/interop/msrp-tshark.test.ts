@@ -9,10 +9,11 @@ import { MsrpChannel, type OutgoingContent } from '../../src/engine/msrp/msrp-ch
 import { NodeMsrpConnection } from '../../src/node/msrp/connection.ts';
 import { systemClock } from '../../src/node/system-clock.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { hasProgram, PeerProcess } from './support/peer-process.ts';
+import { PeerProcess } from './support/peer-process.ts';
 import { PcapWriter } from './support/pcap-writer.ts';
+import { lackOfProgram, needing, type Lack } from '../support/needs/needs.ts';
 
-const hasTshark = hasProgram('tshark', 'reading our MSRP with tshark', '--version');
+const lackOfTshark = lackOfProgram(['tshark'], 'tshark', 'dumpcap');
 const alicePath = 'msrp://127.0.0.1:2855/alice;tcp';
 const bobPath = 'msrp://127.0.0.1:2856/bob;tcp';
 /** Goes in chunks of 2048 octets. */
@@ -135,19 +136,14 @@ function frameCutter(onFrame: (frame: Buffer) => void): (bytes: Buffer) => void 
   };
 }
 
-/** Why this machine lets us capture nothing, or undefined when it does. */
-function whyNoCapture(): string | undefined {
-  const { error, status, stderr } = spawnSync('dumpcap', ['-i', 'lo', '-L'], { encoding: 'utf8' });
-  if (error !== undefined) return error.message;
-  return status === 0 ? undefined : stderr.trim();
+/** Undefined where this machine lets us capture. */
+function lackOfCapture(): Lack | undefined {
+  if (lackOfTshark !== undefined) return lackOfTshark;
+  const { status, stderr } = spawnSync('dumpcap', ['-i', 'lo', '-L'], { encoding: 'utf8' });
+  return status === 0 ? undefined : { reason: `dumpcap may not capture: ${stderr.trim()}`, packages: [] };
 }
 
-const noCapture = hasTshark ? whyNoCapture() : 'tshark not found';
-if (hasTshark && noCapture !== undefined) {
-  process.stderr.write(`dumpcap cannot capture (${noCapture}): the live capture for tshark is skipped\n`);
-}
-
-describe.skipIf(!hasTshark)("tshark's MSRP dissector", () => {
+describe("tshark's MSRP dissector", needing(lackOfTshark), () => {
   it('reads the octets that we recorded at the sockets, and finds nothing malformed', async () => {
     const { port, connect } = await openPort();
     const pair = await connect();
@@ -182,7 +178,9 @@ describe.skipIf(!hasTshark)("tshark's MSRP dissector", () => {
     for (let start = 1; start < largeOctets; start += 64 * 1024) expect(ranges).toContain(`${start}-*/${largeOctets}`);
   });
 
-  it.skipIf(noCapture !== undefined)('reads a capture of the loopback interface', { timeout: 120_000 }, async () => {
+  const captured = { timeout: 120_000, ...needing(lackOfCapture()) };
+
+  it('reads a capture of the loopback interface', captured, async () => {
     const { port, connect } = await openPort();
     const capture = join(temporaryFolder('tshark'), 'live.pcapng');
     const dumpcap = new PeerProcess('dumpcap', ['-i', 'lo', '-f', `tcp port ${port}`, '-B', '32', '-w', capture]);

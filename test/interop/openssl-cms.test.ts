@@ -1,13 +1,12 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { fromHex, toHex } from '../../src/base/bytes.ts';
 import { ProtocolError } from '../../src/base/errors.ts';
 import { SecretBytes } from '../../src/base/secret-bytes.ts';
 import { secureRandom } from '../../src/crypto/random.ts';
 import { openAuthEnveloped, sealAuthEnveloped } from '../../src/protocol/cms/index.ts';
-
-const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
-if (!hasOpenssl) process.stderr.write('openssl not found: the CMS exchange with it is skipped\n');
+import { lackOfOpenssl } from '../support/needs/common-needs.ts';
+import { needing } from '../support/needs/needs.ts';
 
 function openssl(parameters: readonly string[], input: Uint8Array): Uint8Array {
   return Uint8Array.from(execFileSync('openssl', ['cms', ...parameters], { input, stdio: ['pipe', 'pipe', 'pipe'] }));
@@ -15,10 +14,10 @@ function openssl(parameters: readonly string[], input: Uint8Array): Uint8Array {
 
 const keyIdentifier = '0102030401aabbccdd';
 
-describe.skipIf(!hasOpenssl).each([
+describe.each([
   ['AES-128-GCM', 16, '-aes-128-gcm'],
   ['AES-256-GCM', 32, '-aes-256-gcm'],
-] as const)('CMS with OpenSSL, %s', (name, keyOctets, cipher) => {
+] as const)('CMS with OpenSSL, %s', needing(lackOfOpenssl), (name, keyOctets, cipher) => {
   const key = secureRandom.bytes(keyOctets);
   const secret = ['-secretkey', toHex(key), '-secretkeyid', keyIdentifier];
 
@@ -50,7 +49,7 @@ describe.skipIf(!hasOpenssl).each([
   });
 });
 
-describe.skipIf(!hasOpenssl)('CMS of another kind from OpenSSL', () => {
+describe('CMS of another kind from OpenSSL', needing(lackOfOpenssl), () => {
   it('is refused by name, not misread', () => {
     const der = openssl(
       ['-encrypt', '-aes-128-cbc', '-outform', 'DER', '-secretkey', '00'.repeat(16), '-secretkeyid', keyIdentifier],

@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -24,10 +24,8 @@ import {
 import { coveredOctets } from '../../src/protocol/mikey/protection.ts';
 import { profile } from '../../src/protocol/profile.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-
-const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
-if (!hasOpenssl)
-  process.stderr.write('openssl not found: signatures and envelope keys are not compared with its own\n');
+import { lackOfOpenssl } from '../support/needs/common-needs.ts';
+import { needing } from '../support/needs/needs.ts';
 
 const alice = uriIdentity('sip:alice@lab.test');
 const kms = uriIdentity('sip:kms.lab.test');
@@ -98,7 +96,7 @@ function makeCertificates(): void {
   );
 }
 
-describe.skipIf(!hasOpenssl)('the public-key variants and OpenSSL', () => {
+describe('the public-key variants and OpenSSL', needing(lackOfOpenssl), () => {
   let pair: KmsKeyPair;
   let anchors: TrustAnchors;
 

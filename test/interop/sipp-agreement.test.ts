@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { until } from '../integration/support/parties.ts';
 import { createDevice, patience, type OurDevice } from './support/our-device.ts';
-import { Sipp, whatSippLacks } from './support/sipp.ts';
+import { Sipp, lackOfSipp } from './support/sipp.ts';
 import * as sipp from './support/sipp-scenario.ts';
 import { startTlsFront } from './support/tls-front.ts';
+import { needing } from '../support/needs/needs.ts';
 
-const missing = whatSippLacks();
-if (missing !== undefined) process.stderr.write(`${missing} not found: security agreements with SIPp are skipped\n`);
+const lack = lackOfSipp();
 
 const toStop: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -47,78 +47,74 @@ async function expectSuccess(server: Sipp, alice: OurDevice, calls: number): Pro
   expect({ ...outcome, errors: server.errors }).toEqual({ code: 0, successful: calls, failed: 0, errors: [] });
 }
 
-describe.skipIf(missing !== undefined)(
-  'our security agreement (RFC 3329) and SIPp behind TLS',
-  { timeout: 120_000 },
-  () => {
-    it('mirrors the list of the server in every later request, and agrees anew after a 494 to a MESSAGE', async () => {
-      const scenario = sipp.scenario(
-        [
-          sipp.receive('MESSAGE', { optional: true, next: 'message', actions: verifies('tls;q=0.2', 'in_message') }),
-          sipp.receive('REGISTER', { actions: offers }),
-          sipp.respond(401, 'Unauthorized', { headers: [challenge, list('tls;q=0.2')] }),
-          sipp.receive('REGISTER', {
-            actions: [...verifies('tls;q=0.2', 'in_register'), ...sipp.demandPassword('alice', 'alicesword', 'valid')],
-          }),
-          sipp.grant(),
-          sipp.receive('REGISTER', { actions: [...offers, ...verifies('tls;q=0.2', 'in_renewal')] }),
-          sipp.grant(),
-          sipp.receive('REGISTER'),
-          sipp.grant([], { next: 'end' }),
-          sipp.label('message'),
-          sipp.act(sipp.countFirst('tries', 'is_first'), { next: 'disagree', test: 'is_first' }),
-          sipp.respond(200, 'OK', { next: 'end' }),
-          sipp.label('disagree'),
-          demandsAgreement('tls;q=0.2'),
-          sipp.label('end'),
-          sipp.act([]),
-        ],
-        ['tries'],
-      );
-      const { server, alice } = await start(scenario, 3);
-      expect(await alice.account.register()).toMatchObject({ state: 'registered' });
-      expect(alice.account.status().flow?.securityAgreement).toMatchObject({ tls: true, server: ['tls;q=0.2'] });
-      const outcome = await alice.account.sendMessage({ to: 'sip:bob@sipp.test', text: 'agreed', way: 'message' });
-      expect(outcome.outcome).toBe('waiting');
-      await until(() => alice.account.outbox.list().length === 0, 'it is sent by itself', patience);
-      expect(alice.account.conversations()[0]?.messages).toMatchObject([{ text: 'agreed', state: 'accepted' }]);
-      await expectSuccess(server, alice, 3);
-      expect(server.log).toContain('credentials of alice: true');
-    });
-
-    it('verifies the list that a 494 to its REGISTER states', async () => {
-      const scenario = sipp.scenario([
+describe('our security agreement (RFC 3329) and SIPp behind TLS', { timeout: 120_000, ...needing(lack) }, () => {
+  it('mirrors the list of the server in every later request, and agrees anew after a 494 to a MESSAGE', async () => {
+    const scenario = sipp.scenario(
+      [
+        sipp.receive('MESSAGE', { optional: true, next: 'message', actions: verifies('tls;q=0.2', 'in_message') }),
         sipp.receive('REGISTER', { actions: offers }),
-        demandsAgreement('tls;q=0.7'),
-        sipp.receive('REGISTER', { actions: [...offers, ...verifies('tls;q=0.7', 'verified')] }),
+        sipp.respond(401, 'Unauthorized', { headers: [challenge, list('tls;q=0.2')] }),
+        sipp.receive('REGISTER', {
+          actions: [...verifies('tls;q=0.2', 'in_register'), ...sipp.demandPassword('alice', 'alicesword', 'valid')],
+        }),
+        sipp.grant(),
+        sipp.receive('REGISTER', { actions: [...offers, ...verifies('tls;q=0.2', 'in_renewal')] }),
         sipp.grant(),
         sipp.receive('REGISTER'),
-        sipp.grant(),
-      ]);
-      const { server, alice } = await start(scenario, 1);
-      expect(await alice.account.register()).toMatchObject({ state: 'registered' });
-      await expectSuccess(server, alice, 1);
-    });
-
-    it.each([
-      ['another order of strength', 'tls;q=0.1'],
-      ['a mechanism more', 'tls;q=0.2, digest;q=0.9;d-alg=md5'],
-      ['one without TLS', 'digest;q=0.9;d-alg=md5'],
-    ])('gives up where the list changes to %s, and proves no password to it', async (_name, changed) => {
-      const scenario = sipp.scenario([
-        sipp.receive('REGISTER', { actions: offers }),
+        sipp.grant([], { next: 'end' }),
+        sipp.label('message'),
+        sipp.act(sipp.countFirst('tries', 'is_first'), { next: 'disagree', test: 'is_first' }),
+        sipp.respond(200, 'OK', { next: 'end' }),
+        sipp.label('disagree'),
         demandsAgreement('tls;q=0.2'),
-        sipp.receive('REGISTER', { actions: verifies('tls;q=0.2', 'verified') }),
-        sipp.respond(494, 'Security Agreement Required', { headers: [list(changed), challenge] }),
-      ]);
-      const { server, alice } = await start(scenario, 1);
-      expect(await alice.account.register()).toMatchObject({
-        state: 'failed',
-        code: 'security-agreement-failed',
-        willRetry: false,
-      });
-      await expectSuccess(server, alice, 1);
-      expect(server.messages).not.toMatch(/response="[0-9a-f]+"/);
+        sipp.label('end'),
+        sipp.act([]),
+      ],
+      ['tries'],
+    );
+    const { server, alice } = await start(scenario, 3);
+    expect(await alice.account.register()).toMatchObject({ state: 'registered' });
+    expect(alice.account.status().flow?.securityAgreement).toMatchObject({ tls: true, server: ['tls;q=0.2'] });
+    const outcome = await alice.account.sendMessage({ to: 'sip:bob@sipp.test', text: 'agreed', way: 'message' });
+    expect(outcome.outcome).toBe('waiting');
+    await until(() => alice.account.outbox.list().length === 0, 'it is sent by itself', patience);
+    expect(alice.account.conversations()[0]?.messages).toMatchObject([{ text: 'agreed', state: 'accepted' }]);
+    await expectSuccess(server, alice, 3);
+    expect(server.log).toContain('credentials of alice: true');
+  });
+
+  it('verifies the list that a 494 to its REGISTER states', async () => {
+    const scenario = sipp.scenario([
+      sipp.receive('REGISTER', { actions: offers }),
+      demandsAgreement('tls;q=0.7'),
+      sipp.receive('REGISTER', { actions: [...offers, ...verifies('tls;q=0.7', 'verified')] }),
+      sipp.grant(),
+      sipp.receive('REGISTER'),
+      sipp.grant(),
+    ]);
+    const { server, alice } = await start(scenario, 1);
+    expect(await alice.account.register()).toMatchObject({ state: 'registered' });
+    await expectSuccess(server, alice, 1);
+  });
+
+  it.each([
+    ['another order of strength', 'tls;q=0.1'],
+    ['a mechanism more', 'tls;q=0.2, digest;q=0.9;d-alg=md5'],
+    ['one without TLS', 'digest;q=0.9;d-alg=md5'],
+  ])('gives up where the list changes to %s, and proves no password to it', async (_name, changed) => {
+    const scenario = sipp.scenario([
+      sipp.receive('REGISTER', { actions: offers }),
+      demandsAgreement('tls;q=0.2'),
+      sipp.receive('REGISTER', { actions: verifies('tls;q=0.2', 'verified') }),
+      sipp.respond(494, 'Security Agreement Required', { headers: [list(changed), challenge] }),
+    ]);
+    const { server, alice } = await start(scenario, 1);
+    expect(await alice.account.register()).toMatchObject({
+      state: 'failed',
+      code: 'security-agreement-failed',
+      willRetry: false,
     });
-  },
-);
+    await expectSuccess(server, alice, 1);
+    expect(server.messages).not.toMatch(/response="[0-9a-f]+"/);
+  });
+});

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { until } from '../integration/support/parties.ts';
 import { createSippDevice, patience, receives, sendTaken, type OurDevice } from './support/our-device.ts';
-import { Sipp, whatSippLacks, type SippOptions } from './support/sipp.ts';
+import { Sipp, lackOfSipp, type SippOptions } from './support/sipp.ts';
 import * as sipp from './support/sipp-scenario.ts';
+import { needing } from '../support/needs/needs.ts';
 
-const missing = whatSippLacks();
-if (missing !== undefined) process.stderr.write(`${missing} not found: messages with SIPp are skipped\n`);
+const lack = lackOfSipp();
 
 const bob = 'sip:bob@sipp.test';
 const toStop: (() => Promise<unknown>)[] = [];
@@ -109,7 +109,7 @@ function tagsOfAnswers({ messages }: Sipp, sequence: number): string[] {
   return answers.flatMap((text) => /^To: .*;tag=(\S+)/m.exec(text)?.slice(1) ?? []);
 }
 
-describe.skipIf(missing !== undefined)('our messages and SIPp', { timeout: 120_000 }, () => {
+describe('our messages and SIPp', { timeout: 120_000, ...needing(lack) }, () => {
   describe.each(['udp', 'tcp'] as const)('over %s', (transport) => {
     it('answers 407 for a MESSAGE, and a stale nonce once more', async () => {
       const challenge = (nonce: string, stale: boolean): { headers: string[] } => ({

@@ -1,12 +1,11 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { until } from '../integration/support/parties.ts';
 import { createSippDevice, patience, type OurDevice } from './support/our-device.ts';
-import { Sipp, whatSippLacks, type SippOptions } from './support/sipp.ts';
+import { Sipp, lackOfSipp, type SippOptions } from './support/sipp.ts';
 import * as sipp from './support/sipp-scenario.ts';
+import { needing } from '../support/needs/needs.ts';
 
-const missing = whatSippLacks();
-if (missing !== undefined)
-  process.stderr.write(`${missing} not found: registrations at a server of SIPp are skipped\n`);
+const lack = lackOfSipp();
 
 const toStop: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -39,7 +38,7 @@ async function expectSuccess(server: Sipp, alice: OurDevice, calls = 1): Promise
   expect({ ...outcome, errors: server.errors }).toEqual({ code: 0, successful: calls, failed: 0, errors: [] });
 }
 
-describe.skipIf(missing !== undefined)('our registration and SIPp', { timeout: 120_000 }, () => {
+describe('our registration and SIPp', { timeout: 120_000, ...needing(lack) }, () => {
   describe.each(transports)('over %s', (transport) => {
     it.each(['SHA-256', 'MD5'] as const)('answers 401 with %s', async (algorithm) => {
       const scenario = sipp.scenario([

@@ -4,12 +4,13 @@ import { describe, expect, it } from 'vitest';
 
 import { toHex } from '../../src/base/bytes.ts';
 import { readKmsStorageConfig } from '../../src/kms/http/config-file.ts';
-import { readKek, type Keytar } from '../../src/kms/storage/kek-source.ts';
+import { readKek } from '../../src/kms/storage/kek-source.ts';
 import { openStorage, openStorageWithKek } from '../../src/kms/storage/open-storage.ts';
 import { storageConfigBeside, type StorageConfig } from '../../src/kms/storage/storage-config.ts';
 import { profile } from '../../src/protocol/profile.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import type { Keytar } from '../../src/node/keychain/load-keytar.ts';
 
 const folder = temporaryFolder('kek');
 const random = seededRandom('kek');
@@ -24,7 +25,7 @@ function keyFile(name: string, content: string, mode = 0o600): string {
 }
 
 /** A keychain that keeps what it is given, or not. */
-function keychain(kept: Map<string, string>, forgets = false): Keytar {
+function keychain(kept: Map<string, string>, forgets = false): Pick<Keytar, 'getPassword' | 'setPassword'> {
   return {
     getPassword: (service, account) => Promise.resolve(kept.get(`${service}/${account}`) ?? null),
     setPassword: (service, account, password) => {

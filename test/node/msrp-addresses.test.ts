@@ -1,16 +1,12 @@
 import { createServer, type Server } from 'node:net';
-import { networkInterfaces } from 'node:os';
 import { once } from 'node:events';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { utf8 } from '../../src/base/bytes.ts';
 import { createDeviceCertificate } from '../../src/crypto/certificate.ts';
 import type { DeviceCertificate, MsrpConnection, MsrpListener, MsrpSecurity } from '../../src/engine/ports.ts';
 import { createNodeMsrpSockets, type NodeMsrpSocketsOptions } from '../../src/node/msrp-sockets.ts';
-
-const hasIpv6 = Object.values(networkInterfaces())
-  .flat()
-  .some((address) => address?.address === '::1');
-if (!hasIpv6) process.stdout.write('tests on ::1 are skipped: this machine has no IPv6 loopback address\n');
+import { lackOfIpv6 } from '../support/needs/common-needs.ts';
+import { needing } from '../support/needs/needs.ts';
 
 const open: { close(): void }[] = [];
 let certificate: DeviceCertificate;
@@ -45,7 +41,7 @@ async function meet(
 }
 
 describe('addresses of MSRP sockets', () => {
-  it.runIf(hasIpv6)('listens and connects over IPv6, plain and with fingerprints', async () => {
+  it('listens and connects over IPv6, plain and with fingerprints', needing(lackOfIpv6), async () => {
     const sockets = await createNodeMsrpSockets();
     const security: MsrpSecurity = {
       mode: 'fingerprint',

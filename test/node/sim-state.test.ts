@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { createSimStateFiles } from '../../src/node/sim-state.ts';
 import { emptySequenceWindow } from '../../src/protocol/gba/index.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { needing } from '../support/needs/needs.ts';
 
 const name = '0123456789abcdef';
 const window = emptySequenceWindow.map((_, index) => index * 2 ** 38);
@@ -18,7 +19,10 @@ describe('files of sequence numbers', () => {
     expect(readdirSync(directory)).toEqual([`sim-${name}.json`]);
   });
 
-  it.skipIf(process.platform === 'win32')('are for their owner only', () => {
+  const lackOfModes =
+    process.platform === 'win32' ? { reason: 'files of Windows have no such modes', packages: [] } : undefined;
+
+  it('are for their owner only', needing(lackOfModes), () => {
     const directory = join(temporaryFolder('sim'), 'state');
     createSimStateFiles(directory).save(name, window);
     expect(statSync(directory).mode & 0o077).toBe(0);

@@ -7,6 +7,7 @@ import { createCertificateAuthority } from '../../src/crypto/certificate-authori
 import { trustSystemAuthorities } from '../../src/node/system-authorities.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { closeAfterTest, issued, tlsEcho } from './sip/support/sip-servers.ts';
+import { needing } from '../support/needs/needs.ts';
 
 const transport = fileURLToPath(new URL('../../src/node/sip/transport.ts', import.meta.url));
 
@@ -27,20 +28,20 @@ describe('the authorities of the operating system', () => {
     expect(() => trustSystemAuthorities({})).not.toThrow();
   });
 
-  const isLinux = process.platform === 'linux';
-  if (!isLinux) process.stderr.write('not Linux: trusting an authority of the operating system is skipped\n');
+  const lackOfLinux =
+    process.platform === 'linux'
+      ? undefined
+      : { reason: 'authorities of the operating system can be named to Linux only', packages: [] };
 
-  it.skipIf(!isLinux)(
-    'prove a SIP server of an account that names none',
-    async () => {
-      const authority = await createCertificateAuthority({ commonName: 'Enterprise root', now: Date.now() });
-      const port = await tlsEcho(await issued(authority));
-      const folder = temporaryFolder('system-authorities');
-      await writeFile(join(folder, 'ca.pem'), authority.certificatePem);
-      const hop = `{ protocol: 'tls', address: '127.0.0.1', port: ${port}, host: '127.0.0.1', security: { serverName: 'edge.lab.test', trust: 'system-or-ca' } }`;
-      await writeFile(
-        join(folder, 'connect.ts'),
-        `import { createNodeSipTransport } from ${JSON.stringify(transport)};
+  it('prove a SIP server of an account that names none', { timeout: 120_000, ...needing(lackOfLinux) }, async () => {
+    const authority = await createCertificateAuthority({ commonName: 'Enterprise root', now: Date.now() });
+    const port = await tlsEcho(await issued(authority));
+    const folder = temporaryFolder('system-authorities');
+    await writeFile(join(folder, 'ca.pem'), authority.certificatePem);
+    const hop = `{ protocol: 'tls', address: '127.0.0.1', port: ${port}, host: '127.0.0.1', security: { serverName: 'edge.lab.test', trust: 'system-or-ca' } }`;
+    await writeFile(
+      join(folder, 'connect.ts'),
+      `import { createNodeSipTransport } from ${JSON.stringify(transport)};
          try {
            const connection = await createNodeSipTransport({ connectTimeoutMilliseconds: 60_000 }).connect(${hop});
            process.stdout.write(connection.tls.serverProof);
@@ -48,21 +49,19 @@ describe('the authorities of the operating system', () => {
          } catch (error) {
            process.stdout.write(error.field);
          }`,
-      );
-      const proof = (certificates: object): Promise<string> =>
-        new Promise((resolve, reject) => {
-          const env = { ...process.env, ...certificates };
-          const child = spawn(process.execPath, [join(folder, 'connect.ts')], { env });
-          closeAfterTest(() => child.kill());
-          let output = '';
-          child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-          child.on('error', reject).on('close', () => resolve(output));
-        });
-      // Where the operating system's authorities are is said so to OpenSSL.
-      const ours = { SSL_CERT_FILE: join(folder, 'ca.pem'), SSL_CERT_DIR: folder };
-      expect(await proof(ours)).toBe('authority');
-      expect(await proof({})).toBe('sip.tls');
-    },
-    120_000,
-  );
+    );
+    const proof = (certificates: object): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const env = { ...process.env, ...certificates };
+        const child = spawn(process.execPath, [join(folder, 'connect.ts')], { env });
+        closeAfterTest(() => child.kill());
+        let output = '';
+        child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+        child.on('error', reject).on('close', () => resolve(output));
+      });
+    // Where the operating system's authorities are is said so to OpenSSL.
+    const ours = { SSL_CERT_FILE: join(folder, 'ca.pem'), SSL_CERT_DIR: folder };
+    expect(await proof(ours)).toBe('authority');
+    expect(await proof({})).toBe('sip.tls');
+  });
 });

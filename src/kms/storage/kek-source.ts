@@ -3,6 +3,7 @@ import { fromHex, toHex } from '../../base/bytes.ts';
 import { describeError, ProtocolError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
 import { SecretBytes } from '../../base/secret-bytes.ts';
+import { loadKeytar, type Keytar } from '../../node/keychain/load-keytar.ts';
 import { createFile } from '../../node/whole-file.ts';
 import type { KekSource } from './storage-config.ts';
 
@@ -12,24 +13,12 @@ const keychainService = 'Tessera KMS';
 const wrongKek = (problem: string, expected: string, cause?: unknown): ProtocolError =>
   new ProtocolError('local', problem, { field: 'kms.keyEncryptionKey', expected, cause });
 
-/** What is used of keytar. */
-export interface Keytar {
-  getPassword(service: string, account: string): Promise<string | null>;
-  setPassword(service: string, account: string, password: string): Promise<void>;
-}
-
-/** keytar is an optional dependency: it may be missing, or built for another system. */
-async function loadKeytar(): Promise<Keytar> {
-  const module = (await import('keytar')) as Keytar & { readonly default?: Keytar };
-  return module.default ?? module;
-}
-
 export interface KekReading {
   readonly random: Random;
   /** Makes a key where there is none; only for a storage that holds nothing yet. */
   readonly mayCreate: boolean;
   readonly environment?: Readonly<Record<string, string | undefined>>;
-  readonly keychain?: () => Promise<Keytar>;
+  readonly keychain?: () => Promise<Pick<Keytar, 'getPassword' | 'setPassword'>>;
 }
 
 /**

@@ -1,11 +1,13 @@
-import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Browser } from 'playwright-core';
+import { findProgram } from '../../support/needs/find-program.ts';
+import type { Lack } from '../../support/needs/needs.ts';
 
-/** Undefined where no Chromium is installed: tests that need it are skipped. */
-export const chromiumPath = [process.env.CHROMIUM_PATH, '/usr/bin/chromium', '/usr/bin/chromium-browser'].find(
-  (path) => path !== undefined && existsSync(path),
-);
+const chromiumPath = process.env.CHROMIUM_PATH ?? findProgram('chromium', 'chromium-browser');
+
+/** Undefined where Chromium is on the PATH, or at the CHROMIUM_PATH of the environment. */
+export const lackOfChromium: Lack | undefined =
+  chromiumPath === undefined ? { reason: 'chromium is not installed', packages: ['chromium'] } : undefined;
 
 /** Where the screens are built to. */
 export const rendererDir = fileURLToPath(new URL('../../../dist/renderer', import.meta.url));

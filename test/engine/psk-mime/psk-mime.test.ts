@@ -24,6 +24,8 @@ import {
 } from '../../../src/protocol/mime/index.ts';
 import { profile } from '../../../src/protocol/profile.ts';
 import { MemoryKms } from '../../support/memory-kms.ts';
+import { lackOfOpenssl } from '../../support/needs/common-needs.ts';
+import { needing } from '../../support/needs/needs.ts';
 
 const alice = 'sip:alice@lab.test';
 const bob = 'sip:bob@lab.test';
@@ -310,10 +312,7 @@ describe('a body that is no protected MESSAGE', () => {
   });
 });
 
-const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
-if (!hasOpenssl) process.stderr.write('openssl not found: opening a protected MESSAGE with it is skipped\n');
-
-describe.skipIf(!hasOpenssl)('the CMS part', () => {
+describe('the CMS part', needing(lackOfOpenssl), () => {
   it('opens with openssl under the key that the recipient derives', async () => {
     const received = receive(seal());
     const key = (await kms.resolve(received.transfer, bob, now)).sessionKey().use(toHex);

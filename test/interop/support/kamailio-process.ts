@@ -1,15 +1,27 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { findInLibraries, findProgram } from '../../support/needs/find-program.ts';
+import type { Lack } from '../../support/needs/needs.ts';
 
-const folders = ['/usr/lib/x86_64-linux-gnu/kamailio/modules', '/usr/lib/aarch64-linux-gnu/kamailio/modules'];
-const program = ['/usr/sbin/kamailio', '/usr/bin/kamailio'].find((path) => existsSync(path));
+const folders = findInLibraries('kamailio', 'modules');
+const program = findProgram('kamailio');
+const packages = [
+  'kamailio',
+  'kamailio-tls-modules',
+  'kamailio-extra-modules',
+  'kamailio-websocket-modules',
+  'kamailio-outbound-modules',
+];
 
-/** Undefined where Kamailio can run with these modules, else what is missing. */
-export function whatKamailioLacks(modules: readonly string[]): string | undefined {
-  if (program === undefined) return 'kamailio';
-  if (spawnSync(program, ['-v'], { stdio: 'ignore' }).status !== 0) return 'a kamailio that starts';
-  return kamailioModules(modules) === '' ? `the modules ${modules.join(', ')} of kamailio` : undefined;
+/** Undefined where Kamailio can run with these modules. */
+export function lackOfKamailio(modules: readonly string[]): Lack | undefined {
+  if (program === undefined) return { reason: 'kamailio is not installed', packages };
+  if (spawnSync(program, ['-v'], { stdio: 'ignore' }).status !== 0) {
+    return { reason: 'the kamailio that is installed does not start', packages };
+  }
+  const absent = modules.filter((name) => !folders.some((folder) => existsSync(join(folder, `${name}.so`))));
+  return absent.length === 0 ? undefined : { reason: `kamailio lacks its modules ${absent.join(', ')}`, packages };
 }
 
 /** The folder that has these modules; empty when there is none. */

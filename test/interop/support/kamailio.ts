@@ -2,15 +2,14 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createCertificateAuthority } from '../../../src/crypto/certificate-authority.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
-import { kamailioModules, startKamailio, whatKamailioLacks as whatKamailioLacksOf } from './kamailio-process.ts';
+import type { Lack } from '../../support/needs/needs.ts';
+import { kamailioModules, lackOfKamailio, startKamailio } from './kamailio-process.ts';
 import { freePort } from './peer-process.ts';
 
 const needed = ['msrp', 'tls'];
 
-/** Undefined where Kamailio can run as an MSRP relay, else what is missing. */
-export function whatKamailioLacks(): string | undefined {
-  return whatKamailioLacksOf(needed);
-}
+/** Undefined where Kamailio can run as an MSRP relay. */
+export const lackOfKamailioRelay = (): Lack | undefined => lackOfKamailio(needed);
 
 export interface KamailioRelayOptions {
   /** Passwords by user name; letters and digits. */

@@ -1,14 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { lackOfKeytar } from '../../support/needs/common-needs.ts';
+import { lackOfProgram, type Lack } from '../../support/needs/needs.ts';
 
-/** Why no keyring can be had here; undefined when one can. */
-export function whyNoKeyring(): string | undefined {
-  if (!existsSync('node_modules/keytar/build/Release/keytar.node')) return 'keytar was not built on this machine';
-  for (const tool of ['dbus-run-session', 'gnome-keyring-daemon']) {
-    if (spawnSync('which', [tool]).status !== 0) return `${tool} is not installed`;
-  }
-  return undefined;
-}
+/** Undefined where a keyring can be had. */
+export const lackOfKeyring = (): Lack | undefined =>
+  lackOfKeytar() ??
+  lackOfProgram(['dbus'], 'dbus-run-session') ??
+  lackOfProgram(['gnome-keyring'], 'gnome-keyring-daemon');
 
 /**
  * Runs a program once for each step, one after the other, on one session bus with a keyring of its own.

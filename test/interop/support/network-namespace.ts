@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { lackOfProgram, type Lack } from '../../support/needs/needs.ts';
 
 /** A network of its own, with loopback, one more address on it and a default route onto itself (Linux, as root). */
 export interface NetworkNamespace {
@@ -9,6 +10,15 @@ export interface NetworkNamespace {
 }
 
 let count = 0;
+
+/** Undefined where this machine lets us make one. */
+export function lackOfNetworkNamespace(): Lack | undefined {
+  const lack = lackOfProgram(['iproute2'], 'ip');
+  if (lack !== undefined) return lack;
+  const trial = createNetworkNamespace();
+  trial?.remove();
+  return trial === undefined ? { reason: 'no network namespace may be made (root may)', packages: [] } : undefined;
+}
 
 /** Undefined where the machine allows none. */
 export function createNetworkNamespace(): NetworkNamespace | undefined {

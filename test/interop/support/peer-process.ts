@@ -1,12 +1,5 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { createServer } from 'node:net';
-
-/** True when the program can be started. Says on standard error what is skipped when it cannot. */
-export function hasProgram(name: string, whatIsSkipped: string, ...parameters: string[]): boolean {
-  const isThere = spawnSync(name, parameters, { stdio: 'ignore' }).error === undefined;
-  if (!isThere) process.stderr.write(`${name} not found: ${whatIsSkipped} is skipped\n`);
-  return isThere;
-}
 
 /** A port that was free a moment ago, for programs that cannot choose one themselves. */
 export async function freePort(): Promise<number> {

@@ -1,23 +1,27 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-
-const installations = '/usr/lib/postgresql';
+import { findInLibraries, namesIn } from '../../support/needs/find-program.ts';
+import type { Lack } from '../../support/needs/needs.ts';
 
 /** The newest PostgreSQL that Debian's package put here. */
 function binaries(): string | undefined {
-  const versions = existsSync(installations) ? readdirSync(installations).sort((a, b) => Number(b) - Number(a)) : [];
-  return versions.map((version) => join(installations, version, 'bin')).find((bin) => existsSync(join(bin, 'initdb')));
+  return findInLibraries('postgresql')
+    .flatMap((folder) => namesIn(folder).map((version) => ({ version: Number(version), folder })))
+    .sort((a, b) => b.version - a.version)
+    .map(({ folder, version }) => join(folder, String(version), 'bin'))
+    .find((bin) => existsSync(join(bin, 'initdb')));
 }
 
 const isRoot = process.getuid?.() === 0;
 
-/** Why no PostgreSQL can be started here, or `undefined` when one can. */
-export function whyNoPostgres(): string | undefined {
-  if (binaries() === undefined) return 'PostgreSQL is not installed (Debian: postgresql)';
-  if (isRoot && spawnSync('id', ['postgres']).status !== 0)
-    return 'PostgreSQL refuses root, and there is no user postgres';
+/** Undefined where a PostgreSQL can be started. */
+export function lackOfPostgres(): Lack | undefined {
+  if (binaries() === undefined) return { reason: 'PostgreSQL is not installed', packages: ['postgresql'] };
+  if (isRoot && spawnSync('id', ['postgres']).status !== 0) {
+    return { reason: 'PostgreSQL refuses root, and there is no user postgres', packages: ['postgresql'] };
+  }
   return undefined;
 }
 

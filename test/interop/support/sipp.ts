@@ -1,12 +1,17 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { lackOfProgram, type Lack } from '../../support/needs/needs.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
-/** Undefined where SIPp can run, else what is missing. */
-export function whatSippLacks(): string | undefined {
+const packages = ['sip-tester'];
+
+/** Undefined where SIPp can run. */
+export function lackOfSipp(): Lack | undefined {
+  const lack = lackOfProgram(packages, 'sipp');
+  if (lack !== undefined) return lack;
   const { stdout, stderr } = spawnSync('sipp', ['-v'], { encoding: 'utf8' });
-  return /SIPp v3/.test(`${stdout}${stderr}`) ? undefined : 'sipp';
+  return /SIPp v3/.test(`${stdout}${stderr}`) ? undefined : { reason: 'the sipp that is here is no SIPp 3', packages };
 }
 
 export interface SippOptions {
