@@ -66,10 +66,13 @@ function problemsOf({ name, isOk, runsTests, outcome }: StepResult): string[] {
   return silent === undefined ? [] : [`${name}: ${silent.tests} skipped, and nothing says why`];
 }
 
+const slowestFirst = (a: { readonly milliseconds: number }, b: { readonly milliseconds: number }): number =>
+  b.milliseconds - a.milliseconds;
+
 function longest(steps: readonly StepResult[]): string[] {
-  const files = steps.flatMap(({ outcome }) => outcome?.files ?? []).sort((a, b) => b.milliseconds - a.milliseconds);
+  const files = steps.flatMap(({ outcome }) => outcome?.files ?? []).sort(slowestFirst);
   return [
-    ...steps.map(({ name, milliseconds }) => inSeconds(milliseconds, name)),
+    ...[...steps].sort(slowestFirst).map(({ name, milliseconds }) => inSeconds(milliseconds, name)),
     ...files.slice(0, slowFiles).map(({ file, milliseconds }) => inSeconds(milliseconds, `  ${file}`)),
   ];
 }

@@ -4,6 +4,7 @@ import { OutcomeReporter } from '../all/outcome-reporter.ts';
 /** Branch coverage of MIKEY and of the KMS by the tests that run them, with a real PostgreSQL among them. */
 export default defineConfig({
   test: {
+    setupFiles: ['test/support/after-each-file.ts'],
     reporters: ['default', new OutcomeReporter()],
     include: [
       'test/protocol/mikey/**/*.test.ts',

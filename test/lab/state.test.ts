@@ -28,11 +28,16 @@ interface LabProcess extends ReachableLab {
   kill(): Promise<void>;
 }
 
-/** The lab in a process of its own, once it says that it runs. */
+/** The lab in a process of its own, once it says that it runs. Rejects with what it said when it ends before. */
 async function startProcess(folder: string, record: string): Promise<LabProcess> {
   const child = spawn(process.execPath, [program, '--state', folder, '--users', 'alice,bob', '--record-to', record]);
   children.push(child);
-  for await (const line of createInterface({ input: child.stdout })) if (line.startsWith('Ctrl-C')) break;
+  const exited = once(child, 'exit');
+  let errors = '';
+  child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
+  let runs = false;
+  for await (const line of createInterface({ input: child.stdout })) if ((runs = line.startsWith('Ctrl-C'))) break;
+  if (!runs) throw new Error(`the lab ended before it ran: ${errors}`);
   const read = async (name: string): Promise<LabUeConfig> =>
     JSON.parse(await readFile(join(folder, `${name}.json`), 'utf8')) as LabUeConfig;
   const configs = { alice: await read('alice'), bob: await read('bob') };
@@ -45,7 +50,7 @@ async function startProcess(folder: string, record: string): Promise<LabProcess>
     ueConfig: (name) => configs[name as 'alice' | 'bob'],
     async kill() {
       child.kill('SIGKILL');
-      await once(child, 'exit');
+      await exited;
     },
   };
 }

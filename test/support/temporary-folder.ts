@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll } from 'vitest';
 
 const folders: string[] = [];
 
@@ -12,6 +11,7 @@ export function temporaryFolder(prefix: string): string {
   return folder;
 }
 
-afterAll(() => {
+/** For `after-each-file.ts`, which every test file runs with. */
+export function removeTemporaryFolders(): void {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
-});
+}

@@ -2,21 +2,15 @@ import { createServer as createHttpServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
-import { afterEach } from 'vitest';
+import { onTestFinished } from 'vitest';
 import { WebSocketServer, type ServerOptions } from 'ws';
 import type { CertificateAuthority, LeafNames } from '../../../../src/crypto/certificate-authority.ts';
 import type { SipConnection, SipTarget, SipTransport } from '../../../../src/engine/ports.ts';
 
-const closers: (() => void)[] = [];
-
 /** Ended, with what else this test has opened, when it is over. */
 export function closeAfterTest(close: () => void): void {
-  closers.push(close);
+  onTestFinished(close);
 }
-
-afterEach(() => {
-  for (const close of closers.splice(0)) close();
-});
 
 export async function listen(server: Server, address = '127.0.0.1'): Promise<number> {
   const sockets = new Set<Socket>();
